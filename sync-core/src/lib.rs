@@ -1,0 +1,7 @@
+//! What Grabrail's devices and its server share.
+//!
+//! Arrows, held by `tests/tidy`: `domain <- access <- guard, protocol <- engine <- device`. No IO outside `device`
+//! (feature `device`); time and chance are arguments everywhere.
+
+pub mod clock;
+pub mod id;
