@@ -25,7 +25,7 @@ pub struct NotAnId {
 }
 
 impl NotAnId {
-    fn new(what: &'static str, text: &str) -> Self {
+    pub(crate) fn new(what: &'static str, text: &str) -> Self {
         Self { what, text: text.chars().take(64).collect() }
     }
 }

@@ -1,0 +1,501 @@
+//! Who may see and change what: one table, one function.
+//!
+//! The device asks it to grey out, the server to decide, lists and searches to filter. Roles and relations are rows on
+//! the server; rights are judged when something is received, in the server's order. What the table does not grant is
+//! denied, and to the one who asked, unknown and denied look alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::kind::Kind;
+
+/// What someone is employed to do; one per account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Role {
+    /// Occupational therapist; of another organisation: an agency OT.
+    #[n(0)]
+    Ot,
+    /// OT assistant.
+    #[n(1)]
+    OtAssistant,
+    /// Trusted assessor for simple equipment; may not prescribe yet.
+    #[n(2)]
+    TrustedAssessor,
+    /// Senior OT: a supervisor.
+    #[n(3)]
+    SeniorOt,
+    /// Principal OT: a supervisor.
+    #[n(4)]
+    PrincipalOt,
+    /// Private OT, commissioned by Housing for single cases.
+    #[n(5)]
+    PrivateOt,
+    /// DFG surveyor or technical officer.
+    #[n(6)]
+    Surveyor,
+    /// Grants officer.
+    #[n(7)]
+    GrantsOfficer,
+    /// Joint equipment store.
+    #[n(8)]
+    Store,
+    /// Performance manager.
+    #[n(9)]
+    Performance,
+    /// Auditor, Caldicott guardian.
+    #[n(10)]
+    Auditor,
+    /// Council IT: accounts, devices, keys; sees no document.
+    #[n(11)]
+    Administrator,
+}
+
+/// Which side of the council someone works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Lane {
+    /// Occupational therapy and all who are not Housing.
+    #[n(0)]
+    Council,
+    /// Housing: never sees clinical notes.
+    #[n(1)]
+    Housing,
+}
+
+/// A text that names no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a role; the roles are: {list}", list = Role::ALL.map(Role::name).join(" "))]
+pub struct NotARole(pub String);
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 12] = [
+        Self::Ot,
+        Self::OtAssistant,
+        Self::TrustedAssessor,
+        Self::SeniorOt,
+        Self::PrincipalOt,
+        Self::PrivateOt,
+        Self::Surveyor,
+        Self::GrantsOfficer,
+        Self::Store,
+        Self::Performance,
+        Self::Auditor,
+        Self::Administrator,
+    ];
+
+    /// Its name in rows, JSON and at the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ot => "ot",
+            Self::OtAssistant => "ot_assistant",
+            Self::TrustedAssessor => "trusted_assessor",
+            Self::SeniorOt => "senior_ot",
+            Self::PrincipalOt => "principal_ot",
+            Self::PrivateOt => "private_ot",
+            Self::Surveyor => "surveyor",
+            Self::GrantsOfficer => "grants_officer",
+            Self::Store => "store",
+            Self::Performance => "performance",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// Its lane.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Surveyor | Self::GrantsOfficer => Lane::Housing,
+            _ => Lane::Council,
+        }
+    }
+
+    /// Whether the role supervises, and signs.
+    pub const fn is_supervisor(self) -> bool {
+        matches!(self, Self::SeniorOt | Self::PrincipalOt)
+    }
+
+    /// Whether the role carries an HCPC registration.
+    pub const fn is_registered(self) -> bool {
+        matches!(self, Self::Ot | Self::SeniorOt | Self::PrincipalOt | Self::PrivateOt)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Role {
+    type Err = NotARole;
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        let known = Self::ALL.into_iter().find(|role| role.name() == text);
+        known.ok_or_else(|| NotARole(text.chars().take(64).collect()))
+    }
+}
+
+/// What ties someone to a case; a row that a person with the right to do so made, with a beginning and an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Relation {
+    /// The case is theirs.
+    #[n(0)]
+    Allocated,
+    /// A private OT's order to assess the case.
+    #[n(1)]
+    Commissioned,
+    /// Their team holds the case.
+    #[n(2)]
+    Team,
+    /// They stand in for the allocated OT.
+    #[n(3)]
+    Duty,
+    /// The surveyor or grants officer of the case.
+    #[n(4)]
+    Assigned,
+    /// An emergency, with a typed reason and a supervisor told.
+    #[n(5)]
+    BreakGlass,
+}
+
+impl Relation {
+    /// Every relation.
+    pub const ALL: [Self; 6] =
+        [Self::Allocated, Self::Commissioned, Self::Team, Self::Duty, Self::Assigned, Self::BreakGlass];
+
+    /// Its name in rows, JSON and at the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allocated => "allocated",
+            Self::Commissioned => "commissioned",
+            Self::Team => "team",
+            Self::Duty => "duty",
+            Self::Assigned => "assigned",
+            Self::BreakGlass => "break_glass",
+        }
+    }
+
+    /// Whether a device carries the case for this relation unasked. Reading is no copy: a team's cases are carried
+    /// when chosen.
+    pub const fn carries(self) -> bool {
+        matches!(self, Self::Allocated | Self::Commissioned | Self::Assigned | Self::BreakGlass)
+    }
+}
+
+impl FromStr for Relation {
+    type Err = crate::id::NotAnId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|relation| relation.name() == text);
+        known.ok_or_else(|| crate::id::NotAnId::new("a relation to a case", text))
+    }
+}
+
+/// Someone before one case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Their role.
+    pub role: Role,
+    /// Whether they are of the council's own organisation.
+    pub of_council: bool,
+    /// What ties them to the case today.
+    pub relations: Vec<Relation>,
+}
+
+/// What is known of a document besides its kind, as far as it concerns the one who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ties {
+    /// They wrote it or were taken on as a co-author (of a prescription: its author; of a survey: its surveyor).
+    pub author: bool,
+    /// It belongs to a commission's assessment rather than the council's.
+    pub of_commission: bool,
+    /// It belongs to their own commission.
+    pub own_commission: bool,
+    /// They are named as someone who may read it.
+    pub named: bool,
+}
+
+/// What someone wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Read a document, history and all: have it on a device.
+    Read,
+    /// Add to a document.
+    Write,
+    /// Begin a document of this kind in the case.
+    Open,
+    /// Read what a projection shows of it: released measurements, a signed specification.
+    ReadProjection,
+    /// Let Housing see the projection of the home, having the client's consent.
+    Release,
+    /// Say that the assessment which a clinical document records is complete.
+    CompleteAssessment,
+    /// Submit a prescription, or take the submission back.
+    Submit,
+    /// Return, reject or sign off a submitted prescription. Four eyes is judged apart, by the signed history.
+    Decide,
+    /// Recall a signed prescription.
+    Recall,
+    /// Decide what is reasonable and practicable, for Housing.
+    SurveyDecision,
+}
+
+/// What a row of the table asks of the one who wants to act, beside their role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// Nothing more: the role reaches every case.
+    None,
+    /// A council relation to the case: allocated, team, duty or break-glass.
+    OtTeam,
+    /// A council relation, and the document belongs to the council's own assessment.
+    CouncilAssessment,
+    /// A running commission for the case.
+    Commissioned,
+    /// A running commission, and the document belongs to it.
+    OwnCommission,
+    /// Assigned to the case.
+    Assigned,
+    /// Assigned, and the author.
+    AssignedAuthor,
+    /// A relation to the case, and the author.
+    Author,
+    /// A running commission, and the author.
+    CommissionedAuthor,
+    /// A relation to the case, and wrote it or is named in it.
+    WriterOrNamed,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Rule {
+    /// Which kinds of document.
+    pub kinds: &'static [Kind],
+    /// Which actions.
+    pub actions: &'static [Action],
+    /// Which roles.
+    pub roles: &'static [Role],
+    /// Whether only those of the council's own organisation.
+    pub of_council: bool,
+    /// What else is asked.
+    pub tie: Tie,
+    /// The rule in words, as the one who is granted or audited reads it.
+    pub because: &'static str,
+}
+
+const OT_TEAM: &[Role] = &[Role::Ot, Role::OtAssistant, Role::SeniorOt, Role::PrincipalOt];
+const COUNCIL_OTS: &[Role] = &[Role::Ot, Role::SeniorOt, Role::PrincipalOt];
+const SUPERVISORS: &[Role] = &[Role::SeniorOt, Role::PrincipalOt];
+const PRIVATE_OT: &[Role] = &[Role::PrivateOt];
+const SURVEYOR: &[Role] = &[Role::Surveyor];
+const HOUSING: &[Role] = &[Role::Surveyor, Role::GrantsOfficer];
+
+/// The table. Every right there is, in one place.
+#[rustfmt::skip]
+pub const TABLE: &[Rule] = &[
+    Rule { kinds: &[Kind::Home], actions: &[Action::Read, Action::Write, Action::Open], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "the OT team of a case keeps its home document" },
+    Rule { kinds: &[Kind::Home], actions: &[Action::Read, Action::Write, Action::Open], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "the commissioned private OT measures the home" },
+    Rule { kinds: &[Kind::Home], actions: &[Action::Release], roles: COUNCIL_OTS, of_council: true, tie: Tie::OtTeam, because: "a council OT releases the home to Housing, with the client's consent" },
+    Rule { kinds: &[Kind::Home], actions: &[Action::ReadProjection], roles: HOUSING, of_council: false, tie: Tie::Assigned, because: "Housing sees a released home's measurements and building photos" },
+
+    Rule { kinds: &[Kind::Clinical], actions: &[Action::Read, Action::Write, Action::Open, Action::CompleteAssessment], roles: OT_TEAM, of_council: false, tie: Tie::CouncilAssessment, because: "the OT team writes the council's own assessment" },
+    Rule { kinds: &[Kind::Clinical], actions: &[Action::Read, Action::Write, Action::Open, Action::CompleteAssessment], roles: PRIVATE_OT, of_council: false, tie: Tie::OwnCommission, because: "a private OT writes their own commissioned assessment" },
+
+    Rule { kinds: &[Kind::Restricted], actions: &[Action::Open], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "anyone of the council lane on the case may record what is restricted" },
+    Rule { kinds: &[Kind::Restricted], actions: &[Action::Open], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "anyone of the council lane on the case may record what is restricted" },
+    Rule { kinds: &[Kind::Restricted], actions: &[Action::Read, Action::Write], roles: OT_TEAM, of_council: false, tie: Tie::WriterOrNamed, because: "what is restricted is for its writer and named people" },
+    Rule { kinds: &[Kind::Restricted], actions: &[Action::Read, Action::Write], roles: PRIVATE_OT, of_council: false, tie: Tie::CommissionedAuthor, because: "what is restricted is for its writer and named people" },
+
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::Open], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "the OT team of a case prescribes" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::Open], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "the commissioned private OT prescribes" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::Read, Action::Write, Action::Submit], roles: OT_TEAM, of_council: false, tie: Tie::Author, because: "authors write, submit and withdraw their prescription" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::Read, Action::Write, Action::Submit], roles: PRIVATE_OT, of_council: false, tie: Tie::CommissionedAuthor, because: "authors write, submit and withdraw their prescription" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::Decide, Action::Recall], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "the council's supervisors decide as Welfare Authority" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::ReadProjection], roles: HOUSING, of_council: false, tie: Tie::Assigned, because: "Housing sees signed specifications, never a justification" },
+
+    Rule { kinds: &[Kind::Survey], actions: &[Action::Open], roles: SURVEYOR, of_council: false, tie: Tie::Assigned, because: "the assigned surveyor surveys" },
+    Rule { kinds: &[Kind::Survey], actions: &[Action::Write, Action::SurveyDecision], roles: SURVEYOR, of_council: false, tie: Tie::AssignedAuthor, because: "a survey is its surveyor's" },
+    Rule { kinds: &[Kind::Survey], actions: &[Action::Read], roles: HOUSING, of_council: false, tie: Tie::Assigned, because: "Housing's people on the case read its surveys" },
+    Rule { kinds: &[Kind::Survey], actions: &[Action::Read], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "the OTs on the case read what the surveyor found" },
+    Rule { kinds: &[Kind::Survey], actions: &[Action::Read], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "the OTs on the case read what the surveyor found" },
+
+    Rule { kinds: &[Kind::Thread], actions: &[Action::Read, Action::Write], roles: HOUSING, of_council: false, tie: Tie::Assigned, because: "both lanes ask and answer about a signed specification" },
+    Rule { kinds: &[Kind::Thread], actions: &[Action::Read, Action::Write], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "both lanes ask and answer about a signed specification" },
+    Rule { kinds: &[Kind::Thread], actions: &[Action::Read, Action::Write], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "both lanes ask and answer about a signed specification" },
+
+    Rule { kinds: &Kind::ALL, actions: &[Action::Read], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "supervisors read every document of the council's cases" },
+];
+
+/// The verdict on what someone may do, with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Yes, by this rule.
+    Granted(&'static str),
+    /// No: the table has no line for it.
+    Denied,
+}
+
+impl Access {
+    /// Whether it is yes.
+    pub const fn is_granted(self) -> bool {
+        matches!(self, Self::Granted(_))
+    }
+}
+
+impl Standing {
+    fn has(&self, relation: Relation) -> bool {
+        self.relations.contains(&relation)
+    }
+
+    fn of_ot_team(&self) -> bool {
+        [Relation::Allocated, Relation::Team, Relation::Duty, Relation::BreakGlass].into_iter().any(|r| self.has(r))
+    }
+
+    fn fits(&self, tie: Tie, ties: Ties) -> bool {
+        match tie {
+            Tie::None => true,
+            Tie::OtTeam => self.of_ot_team(),
+            Tie::CouncilAssessment => self.of_ot_team() && !ties.of_commission,
+            Tie::Commissioned => self.has(Relation::Commissioned),
+            Tie::OwnCommission => self.has(Relation::Commissioned) && ties.own_commission,
+            Tie::Assigned => self.has(Relation::Assigned),
+            Tie::AssignedAuthor => self.has(Relation::Assigned) && ties.author,
+            Tie::Author => self.of_ot_team() && ties.author,
+            Tie::CommissionedAuthor => self.has(Relation::Commissioned) && ties.author,
+            Tie::WriterOrNamed => self.of_ot_team() && (ties.author || ties.named),
+        }
+    }
+
+    /// Whether this person may do `action` with a document of `kind` so tied to them.
+    pub fn judge(&self, kind: Kind, ties: Ties, action: Action) -> Access {
+        let rule = TABLE.iter().find(|rule| {
+            rule.kinds.contains(&kind)
+                && rule.actions.contains(&action)
+                && rule.roles.contains(&self.role)
+                && (!rule.of_council || self.of_council)
+                && self.fits(rule.tie, ties)
+        });
+        rule.map_or(Access::Denied, |rule| Access::Granted(rule.because))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn someone(role: Role, relations: &[Relation]) -> Standing {
+        Standing { role, of_council: true, relations: relations.to_vec() }
+    }
+
+    fn all_ties() -> impl Iterator<Item = Ties> {
+        (0..16u8).map(|bits| Ties {
+            author: bits & 1 != 0,
+            of_commission: bits & 2 != 0,
+            own_commission: bits & 4 != 0,
+            named: bits & 8 != 0,
+        })
+    }
+
+    const ACTIONS: [Action; 10] = [
+        Action::Read,
+        Action::Write,
+        Action::Open,
+        Action::ReadProjection,
+        Action::Release,
+        Action::CompleteAssessment,
+        Action::Submit,
+        Action::Decide,
+        Action::Recall,
+        Action::SurveyDecision,
+    ];
+
+    #[test]
+    fn housing_never_has_a_clinical_restricted_home_or_prescription_document() {
+        for role in [Role::Surveyor, Role::GrantsOfficer] {
+            for kind in [Kind::Clinical, Kind::Restricted, Kind::Home, Kind::Prescription] {
+                for ties in all_ties() {
+                    let surveyor = someone(role, &Relation::ALL);
+                    assert_eq!(surveyor.judge(kind, ties, Action::Read), Access::Denied, "{role} {kind:?}");
+                    assert_eq!(surveyor.judge(kind, ties, Action::Write), Access::Denied, "{role} {kind:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_private_ot_and_no_agency_ot_decides_on_a_prescription() {
+        for ties in all_ties() {
+            for action in [Action::Decide, Action::Recall] {
+                assert_eq!(
+                    someone(Role::PrivateOt, &Relation::ALL).judge(Kind::Prescription, ties, action),
+                    Access::Denied
+                );
+                for role in Role::ALL {
+                    let agency = Standing { role, of_council: false, relations: Relation::ALL.to_vec() };
+                    assert_eq!(agency.judge(Kind::Prescription, ties, action), Access::Denied, "{role}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_relation_only_supervisors_see_anything() {
+        for role in Role::ALL {
+            for kind in Kind::ALL {
+                for ties in all_ties() {
+                    for action in ACTIONS {
+                        if someone(role, &[]).judge(kind, ties, action).is_granted() {
+                            assert!(role.is_supervisor(), "{role} may {action:?} {kind:?} with no relation");
+                            assert!(matches!(action, Action::Read | Action::Decide | Action::Recall));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_administrator_and_an_auditor_see_no_document_whatever_ties_them() {
+        for role in [Role::Administrator, Role::Auditor, Role::Performance, Role::Store, Role::TrustedAssessor] {
+            for kind in Kind::ALL {
+                for ties in all_ties() {
+                    for action in ACTIONS {
+                        assert_eq!(someone(role, &Relation::ALL).judge(kind, ties, action), Access::Denied);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_ot_reads_only_their_own_assessment_and_nothing_once_the_commission_ends() {
+        let commissioned = someone(Role::PrivateOt, &[Relation::Commissioned]);
+        let own = Ties { author: true, of_commission: true, own_commission: true, named: false };
+        let council = Ties::default();
+        assert!(commissioned.judge(Kind::Clinical, own, Action::Write).is_granted());
+        assert_eq!(commissioned.judge(Kind::Clinical, council, Action::Read), Access::Denied);
+        assert!(commissioned.judge(Kind::Home, council, Action::Write).is_granted());
+        for kind in Kind::ALL {
+            for action in ACTIONS {
+                assert_eq!(someone(Role::PrivateOt, &[]).judge(kind, own, action), Access::Denied);
+            }
+        }
+    }
+
+    #[test]
+    fn the_allocated_ot_does_not_write_in_the_private_ots_assessment() {
+        let ot = someone(Role::Ot, &[Relation::Allocated]);
+        let commissions = Ties { of_commission: true, ..Ties::default() };
+        assert!(ot.judge(Kind::Clinical, Ties::default(), Action::Write).is_granted());
+        assert_eq!(ot.judge(Kind::Clinical, commissions, Action::Write), Access::Denied);
+        assert_eq!(ot.judge(Kind::Clinical, commissions, Action::Read), Access::Denied);
+    }
+}

@@ -1,0 +1,285 @@
+//! What a document says: the typed reading of its records, total over everything the guard admits.
+//!
+//! A record that this version can't read (written by a newer one) is listed as unread, never an error and never lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::container::Container;
+use super::document::Document;
+use super::kind::Kind;
+use super::record::{Body, Fact, Item, Note, Photo, Reading, Record, SharedText, Value};
+use super::register::{Register, Supersession};
+use super::vocabulary::{Field, Measure, Place};
+use crate::id::{Heads, Key};
+
+/// What one document says at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The kind of document.
+    pub kind: Kind,
+    /// The exact version.
+    pub heads: Heads,
+    /// Every record, struck ones too.
+    pub records: BTreeMap<Key, Record>,
+    /// The captions of photos.
+    pub captions: BTreeMap<Key, String>,
+    /// The shared texts.
+    pub texts: BTreeMap<SharedText, String>,
+    /// Records of a newer version than this program knows.
+    pub unread: BTreeSet<Key>,
+    struck: BTreeMap<Key, Key>,
+    supersession: Supersession,
+}
+
+/// What a fact is about: an item of the document or the document itself, and the field.
+pub type Slot = (Option<Key>, Field);
+
+impl View {
+    pub(crate) fn of(document: &Document) -> Self {
+        let mut records = BTreeMap::new();
+        let mut unread = BTreeSet::new();
+        for (container, key, bytes) in document.raw_records() {
+            let Ok(key) = key.parse::<Key>() else { continue };
+            match bytes.map(|bytes| Record::from_bytes(&bytes)) {
+                Some(Ok(record)) if Container::of(&record.body) == container => {
+                    records.insert(key, record);
+                }
+                _ => {
+                    unread.insert(key);
+                }
+            }
+        }
+        let captions = document
+            .raw_captions()
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.parse::<Key>().ok()?, text)))
+            .collect();
+        let texts =
+            document.kind().texts().iter().filter_map(|text| Some((*text, document.raw_text(*text)?))).collect();
+        let mut view = Self {
+            kind: document.kind(),
+            heads: document.heads(),
+            records,
+            captions,
+            texts,
+            unread,
+            struck: BTreeMap::new(),
+            supersession: Supersession::default(),
+        };
+        view.settle();
+        view
+    }
+
+    /// Takes in one more record, as the document would read with it.
+    pub(crate) fn take(&mut self, key: Key, record: Record) {
+        self.records.insert(key, record);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        // No strike can be struck (to undo one, the thing is recorded anew), so this needs no order.
+        self.struck = self
+            .records
+            .iter()
+            .filter_map(|(key, record)| match &record.body {
+                Body::Strike(strike) => Some((strike.key, *key)),
+                _ => None,
+            })
+            .collect();
+        let standing = self.records.iter().filter(|(key, record)| {
+            let chosen_is_struck =
+                matches!(&record.body, Body::Settlement(settlement) if self.struck.contains_key(&settlement.chosen));
+            !self.struck.contains_key(key) && !chosen_is_struck
+        });
+        self.supersession = Supersession::of(standing.map(|(key, record)| (*key, &record.body)));
+    }
+
+    /// The strike that took this record back, if one did.
+    pub fn struck(&self, key: Key) -> Option<Key> {
+        self.struck.get(&key).copied()
+    }
+
+    /// Whether a later record or a settlement stands in this one's place.
+    pub fn is_superseded(&self, key: Key) -> bool {
+        self.supersession.is_superseded(key)
+    }
+
+    /// Whether this record is neither struck nor superseded.
+    pub fn is_current(&self, key: Key) -> bool {
+        self.records.contains_key(&key) && self.struck(key).is_none() && !self.is_superseded(key)
+    }
+
+    /// The records that nobody took back, of one sort.
+    fn standing<'a, T>(&'a self, pick: impl Fn(&'a Body) -> Option<T> + 'a) -> impl Iterator<Item = (Key, T)> + 'a {
+        self.records
+            .iter()
+            .filter(|(key, _)| self.struck(**key).is_none())
+            .filter_map(move |(key, record)| Some((*key, pick(&record.body)?)))
+    }
+
+    /// A reading by its key, struck or not.
+    pub fn reading(&self, key: Key) -> Option<&Reading> {
+        match &self.records.get(&key)?.body {
+            Body::Reading(reading) => Some(reading),
+            _ => None,
+        }
+    }
+
+    /// The place that this name stands for once joined places are one.
+    pub fn same_place(&self, place: &Place) -> Place {
+        let mut place = place.clone();
+        // At most as many steps as there are joins: names joined in a ring stay where the ring was entered last.
+        let joins: Vec<_> = self
+            .standing(|body| match body {
+                Body::Join(join) => Some(join),
+                _ => None,
+            })
+            .collect();
+        for _ in 0..joins.len() {
+            match joins.iter().rev().find(|(_, join)| join.place == place) {
+                Some((_, join)) => place = join.same_as.clone(),
+                None => break,
+            }
+        }
+        place
+    }
+
+    /// Every measured place and measure with the readings that stand for it.
+    pub fn readings(&self) -> BTreeMap<(Place, Measure), Register> {
+        let mut slots: BTreeMap<(Place, Measure), Vec<(Key, i64)>> = BTreeMap::new();
+        for (key, reading) in self.standing(|body| match body {
+            Body::Reading(reading) => Some(reading),
+            _ => None,
+        }) {
+            let slot = (self.same_place(&reading.place), reading.measure);
+            slots.entry(slot).or_default().push((key, i64::from(reading.value)));
+        }
+        slots
+            .into_iter()
+            .map(|((place, measure), values)| {
+                let register = Register::of_readings(&values, measure.spec(), &self.supersession);
+                ((place, measure), register)
+            })
+            .collect()
+    }
+
+    /// Every fact's field with the values that stand for it.
+    pub fn facts(&self) -> BTreeMap<Slot, Register> {
+        let mut slots: BTreeMap<Slot, Vec<(Key, &Value)>> = BTreeMap::new();
+        for (key, fact) in self.standing(|body| match body {
+            Body::Fact(fact) => Some(fact),
+            _ => None,
+        }) {
+            slots.entry((fact.item, fact.field)).or_default().push((key, &fact.value));
+        }
+        slots
+            .into_iter()
+            .map(|(slot, values)| (slot, Register::of_facts(&values, &self.supersession)))
+            .collect()
+    }
+
+    /// A fact by its key, struck or not.
+    pub fn fact(&self, key: Key) -> Option<&Fact> {
+        match &self.records.get(&key)?.body {
+            Body::Fact(fact) => Some(fact),
+            _ => None,
+        }
+    }
+
+    /// The value shown for a field of the document (`item` is `None`) or of one of its items.
+    pub fn value(&self, item: Option<Key>, field: Field) -> Option<&Value> {
+        let facts = self.standing(|body| match body {
+            Body::Fact(fact) if fact.item == item && fact.field == field => Some(&fact.value),
+            _ => None,
+        });
+        let values: Vec<_> = facts.collect();
+        let shown = Register::of_facts(&values, &self.supersession).shown?;
+        values.into_iter().find(|(key, _)| *key == shown).map(|(_, value)| value)
+    }
+
+    /// [`View::value`] by the field's name; `None` too for a name that is no field.
+    pub fn named(&self, item: Option<Key>, field: &str) -> Option<&Value> {
+        self.value(item, Field::named(field)?)
+    }
+
+    /// The keys that stand for a slot now: what a new record of it supersedes when its author saw them.
+    pub fn current_facts(&self, item: Option<Key>, field: Field) -> Vec<Key> {
+        self.facts().remove(&(item, field)).map(|register| register.current).unwrap_or_default()
+    }
+
+    /// The keys that stand for a place and measure now.
+    pub fn current_readings(&self, place: &Place, measure: Measure) -> Vec<Key> {
+        self.readings().remove(&(self.same_place(place), measure)).map(|r| r.current).unwrap_or_default()
+    }
+
+    /// The items that stand.
+    pub fn items(&self) -> impl Iterator<Item = (Key, &Item)> {
+        self.standing(|body| match body {
+            Body::Item(item) => Some(item),
+            _ => None,
+        })
+    }
+
+    /// The notes that stand: not struck and not amended.
+    pub fn notes(&self) -> impl Iterator<Item = (Key, &Note)> {
+        self.standing(|body| match body {
+            Body::Note(note) => Some(note),
+            _ => None,
+        })
+        .filter(|(key, _)| !self.is_superseded(*key))
+    }
+
+    /// The photos that stand.
+    pub fn photos(&self) -> impl Iterator<Item = (Key, &Photo)> {
+        self.standing(|body| match body {
+            Body::Photo(photo) => Some(photo),
+            _ => None,
+        })
+    }
+}
+
+/// Two or more values that stand for the same thing and disagree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clash {
+    /// Of a measurement: further apart than its tolerance.
+    Reading {
+        /// Where.
+        place: Place,
+        /// What was measured.
+        measure: Measure,
+        /// The readings that disagree.
+        keys: Vec<Key>,
+    },
+    /// Of a fact.
+    Fact {
+        /// The item it is about.
+        item: Option<Key>,
+        /// The field.
+        field: Field,
+        /// The facts that disagree.
+        keys: Vec<Key>,
+    },
+}
+
+impl Clash {
+    /// The records that disagree.
+    pub fn keys(&self) -> &[Key] {
+        match self {
+            Self::Reading { keys, .. } | Self::Fact { keys, .. } => keys,
+        }
+    }
+}
+
+impl View {
+    /// Every clash, measurements first.
+    pub fn clashes(&self) -> Vec<Clash> {
+        let readings = self.readings().into_iter().filter(|(_, register)| register.clash);
+        let facts = self.facts().into_iter().filter(|(_, register)| register.clash);
+        readings
+            .map(|((place, measure), register)| Clash::Reading { place, measure, keys: register.current })
+            .chain(
+                facts.map(|((item, field), register)| Clash::Fact { item, field, keys: register.current }),
+            )
+            .collect()
+    }
+}

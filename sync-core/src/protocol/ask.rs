@@ -1,0 +1,315 @@
+//! Asks: what a person asks the server to decide, and the verdicts.
+//!
+//! An ask has an id of the device's making; the same id twice is one ask and the same verdict. The numbers of
+//! [`Request`]'s variants follow the list of asks in the README and are never used for anything else.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Stamp, Timestamp};
+use crate::domain::signoff::{Anchored, Transition};
+use crate::id::{AskId, CaseId, DocumentId, Heads};
+
+/// The most characters of grounds, conditions or a reason.
+pub const MOST_GROUNDS_CHARACTERS: usize = 4_000;
+
+/// Something a person asks the server to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Ask {
+    /// Its id, minted where it was made.
+    #[n(0)]
+    pub id: AskId,
+    /// When the person asked, as their device could tell.
+    #[n(1)]
+    pub at: Stamp,
+    /// The case.
+    #[n(2)]
+    pub case: CaseId,
+    /// What is asked.
+    #[n(3)]
+    pub request: Request,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Request {
+    /// A visit nobody planned: opens an unmatched case.
+    #[n(0)]
+    OpenCase(#[n(0)] OpenCase),
+    /// Lets Housing see the projection of the home.
+    #[n(4)]
+    Release {
+        /// The home document.
+        #[n(0)]
+        document: DocumentId,
+        /// The version as the person saw it.
+        #[n(1)]
+        heads: Heads,
+        /// How the client's consent to share with Housing was given; recorded with the release.
+        #[n(2)]
+        consent: String,
+    },
+    /// The assessment which this clinical document records is complete.
+    #[n(6)]
+    CompleteAssessment {
+        /// The clinical document.
+        #[n(0)]
+        document: DocumentId,
+        /// The version as the person saw it.
+        #[n(1)]
+        heads: Heads,
+    },
+    /// Submits a prescription for sign-off.
+    #[n(7)]
+    Submit {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// The version submitted: known to the server, not necessarily current.
+        #[n(1)]
+        heads: Heads,
+    },
+    /// Takes a submission back.
+    #[n(8)]
+    Withdraw {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+    },
+    /// Returns a submitted prescription to its author. Online only.
+    #[n(9)]
+    Return {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// The version that was looked at.
+        #[n(1)]
+        heads: Heads,
+        /// What is to be mended, each anchored to a field where it can be.
+        #[n(2)]
+        reasons: Vec<Anchored>,
+    },
+    /// Rejects a submitted prescription. Online only.
+    #[n(10)]
+    Reject {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// The version that was looked at.
+        #[n(1)]
+        heads: Heads,
+        /// Why.
+        #[n(2)]
+        grounds: String,
+    },
+    /// Signs a submitted prescription off. Online only.
+    #[n(11)]
+    SignOff {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// The version that was looked at.
+        #[n(1)]
+        heads: Heads,
+        /// Why it is necessary and appropriate, in the signer's words.
+        #[n(2)]
+        grounds: String,
+        /// On what conditions, if any.
+        #[n(3)]
+        conditions: Vec<String>,
+    },
+    /// Recalls a signed version. Online only.
+    #[n(12)]
+    Recall {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// Which signed version.
+        #[n(1)]
+        number: u32,
+        /// Why.
+        #[n(2)]
+        reason: String,
+    },
+    /// Housing's decision whether works are reasonable and practicable (HGCRA 1996 s.24(3)(b)).
+    #[n(14)]
+    SurveyDecision {
+        /// The survey it rests on.
+        #[n(0)]
+        survey: DocumentId,
+        /// The version of the survey.
+        #[n(1)]
+        heads: Heads,
+        /// The prescription decided on.
+        #[n(2)]
+        prescription: DocumentId,
+        /// Its signed version.
+        #[n(3)]
+        number: u32,
+        /// The decision.
+        #[n(4)]
+        decision: Practicable,
+        /// Why, where it is not a plain yes.
+        #[n(5)]
+        reason: String,
+    },
+}
+
+/// The particulars of an unplanned visit.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct OpenCase {
+    /// The client's name, 1 to 200 characters.
+    #[n(0)]
+    pub name: String,
+    /// The address, 1 to 400 characters.
+    #[n(1)]
+    pub address: String,
+    /// Date of birth as YYYY-MM-DD, if known.
+    #[n(2)]
+    pub born: Option<String>,
+    /// The home document's id, minted on the device.
+    #[n(3)]
+    pub home: DocumentId,
+    /// The clinical document's id, minted on the device.
+    #[n(4)]
+    pub clinical: DocumentId,
+}
+
+/// Whether works are reasonable and practicable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Practicable {
+    /// As signed.
+    #[n(0)]
+    Yes,
+    /// With a change, which the OT has to prescribe and have signed anew.
+    #[n(1)]
+    WithChange,
+    /// No.
+    #[n(2)]
+    No,
+}
+
+impl Request {
+    /// The ask's name in the audit log, in JSON and at the console.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OpenCase(_) => "open_case",
+            Self::Release { .. } => "release",
+            Self::CompleteAssessment { .. } => "complete_assessment",
+            Self::Submit { .. } => "submit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Return { .. } => "return",
+            Self::Reject { .. } => "reject",
+            Self::SignOff { .. } => "sign_off",
+            Self::Recall { .. } => "recall",
+            Self::SurveyDecision { .. } => "survey_decision",
+        }
+    }
+
+    /// Whether it has to be made online, freshly signed in, and never waits in an outbox.
+    pub const fn online_only(&self) -> bool {
+        matches!(self, Self::Return { .. } | Self::Reject { .. } | Self::SignOff { .. } | Self::Recall { .. })
+    }
+
+    /// The document it is about; `None` for [`Request::OpenCase`].
+    pub const fn document(&self) -> Option<DocumentId> {
+        match self {
+            Self::OpenCase(_) => None,
+            Self::Release { document, .. }
+            | Self::CompleteAssessment { document, .. }
+            | Self::Submit { document, .. }
+            | Self::Withdraw { document }
+            | Self::Return { document, .. }
+            | Self::Reject { document, .. }
+            | Self::SignOff { document, .. }
+            | Self::Recall { document, .. } => Some(*document),
+            Self::SurveyDecision { survey, .. } => Some(*survey),
+        }
+    }
+}
+
+/// What the server decided on an ask.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The ask.
+    #[n(0)]
+    pub ask: AskId,
+    /// When, by the server's clock.
+    #[n(1)]
+    pub at: Timestamp,
+    /// What.
+    #[n(2)]
+    pub answer: Answer,
+}
+
+/// The answer to an ask.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done.
+    #[n(0)]
+    Granted,
+    /// Not done, and nothing changed.
+    #[n(1)]
+    Refused(#[n(0)] AskRefusal),
+}
+
+/// Why an ask was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum AskRefusal {
+    /// No such case or document, or none that this person may see.
+    #[error("there is no such case or document here, or it is not yours to see")]
+    Unknown,
+    /// The person may see it but not do this.
+    #[error("your role or your part in this case does not allow this")]
+    NotAllowed,
+    /// The document has moved on since the person looked.
+    #[error("the document has changed since you looked: look again")]
+    HeadsMoved,
+    /// The server has not received this version.
+    #[error("the server has not received this version of the document: sync first")]
+    HeadsUnknown,
+    /// The prescription's state does not allow it.
+    #[error("a prescription that is {state} can't be {transition}")]
+    State {
+        /// The state it is in.
+        #[n(0)]
+        state: String,
+        /// What was asked for.
+        #[n(1)]
+        transition: Transition,
+    },
+    /// The prescription can't go on as it is.
+    #[error("the prescription has {} open: {}", findings.len(), findings.join("; "))]
+    Findings {
+        /// What is missing or wrong, in words.
+        #[n(0)]
+        findings: Vec<String>,
+    },
+    /// The signer has a change in what is to be signed.
+    #[error("nobody signs off their own work: you have a change in this version")]
+    OwnWork,
+    /// The ask can only be made online, signed in.
+    #[error("this can only be decided online, signed in")]
+    OnlineOnly,
+    /// The HCPC registration of the author or signer has not been checked within 30 days.
+    #[error("the HCPC registration has not been checked within 30 days: ask an administrator")]
+    RegistrationUnchecked,
+    /// Particulars that are missing or too long.
+    #[error("{field} is missing or not as it should be: {why}")]
+    Particulars {
+        /// Which.
+        #[n(0)]
+        field: String,
+        /// What is expected.
+        #[n(1)]
+        why: String,
+    },
+    /// The same ask id with another content.
+    #[error("this ask id was used for something else")]
+    IdTaken,
+}

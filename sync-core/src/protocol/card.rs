@@ -1,0 +1,220 @@
+//! The case card: what a device is told of a case besides its documents, made for one principal.
+//!
+//! Every field here is on an allow-list: what is not named never leaves. A card for Housing has no NHS number, no date
+//! of birth, no reasons and no justification, and it carries the home and the prescriptions as projections.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Lane, Relation, Role};
+use crate::clock::{Stamp, Timestamp};
+use crate::domain::kind::Kind;
+use crate::domain::signed::SignedVersion;
+use crate::domain::signoff::{SignedStanding, State};
+use crate::domain::vocabulary::{Measure, Method, Place};
+use crate::id::{AccountId, CaseId, CommissionId, DocumentId, Hash, Key};
+
+/// What one person's device knows of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct CaseCard {
+    /// The case.
+    #[n(0)]
+    pub case: CaseId,
+    /// The referral's number in the council's own system, if the case was imported.
+    #[n(1)]
+    pub reference: Option<String>,
+    /// The lane the card was made for.
+    #[n(2)]
+    pub lane: Lane,
+    /// Where the case stands.
+    #[n(3)]
+    pub state: CaseState,
+    /// The client.
+    #[n(4)]
+    pub client: ClientCard,
+    /// What ties this person to the case.
+    #[n(5)]
+    pub relations: Vec<Relation>,
+    /// The documents this person may have on a device, planned ones too.
+    #[n(6)]
+    pub documents: Vec<DocumentCard>,
+    /// The prescriptions this person may know of.
+    #[n(7)]
+    pub prescriptions: Vec<PrescriptionCard>,
+    /// The released home; for Housing only.
+    #[n(8)]
+    pub home: Option<HomeProjection>,
+    /// Everyone who has a part in the case, so that names can be shown offline.
+    #[n(9)]
+    pub people: Vec<PersonCard>,
+    /// The first moment at which the commission is over, if this person's relation is one that ends.
+    #[n(10)]
+    pub ends: Option<Timestamp>,
+}
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum CaseState {
+    /// Being worked on.
+    #[n(0)]
+    Open,
+    /// Begun by a visit nobody planned; not yet matched to a referral.
+    #[n(1)]
+    Unmatched,
+    /// Closed.
+    #[n(2)]
+    Closed,
+}
+
+/// The client as this person may know them.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ClientCard {
+    /// Full name.
+    #[n(0)]
+    pub name: String,
+    /// Where the home is.
+    #[n(1)]
+    pub address: String,
+    /// Telephone and how to get in; no door code.
+    #[n(2)]
+    pub contact: Option<String>,
+    /// What a visitor must beware of.
+    #[n(3)]
+    pub visitor_risk: Option<String>,
+    /// Unique Property Reference Number.
+    #[n(4)]
+    pub uprn: Option<String>,
+    /// Date of birth, YYYY-MM-DD; never on a card for Housing.
+    #[n(5)]
+    pub born: Option<String>,
+    /// NHS number; never on a card for Housing.
+    #[n(6)]
+    pub nhs_number: Option<String>,
+}
+
+/// A document as the device may open it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct DocumentCard {
+    /// The document.
+    #[n(0)]
+    pub document: DocumentId,
+    /// Its kind.
+    #[n(1)]
+    pub kind: Kind,
+    /// Whether this person may write in it.
+    #[n(2)]
+    pub writable: bool,
+    /// The commission whose assessment it belongs to.
+    #[n(3)]
+    pub commission: Option<CommissionId>,
+    /// For a thread: the prescription it is about.
+    #[n(4)]
+    pub about: Option<DocumentId>,
+}
+
+/// A prescription as this person may know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct PrescriptionCard {
+    /// The prescription.
+    #[n(0)]
+    pub document: DocumentId,
+    /// Where the version being worked on stands; for Housing always [`State::Draft`], which says nothing.
+    #[n(1)]
+    pub state: State,
+    /// The thread of questions and answers about it.
+    #[n(2)]
+    pub thread: DocumentId,
+    /// The newest signed version that stands or stood; for Housing a copy without the justification, and none at all
+    /// once it is superseded or recalled.
+    #[n(3)]
+    #[serde(skip)]
+    pub signed: Option<SignedVersion>,
+    /// What became of it.
+    #[n(4)]
+    pub standing: Option<SignedStanding>,
+    /// Whether what it was made of has changed since it was signed.
+    #[n(5)]
+    pub changed_since: bool,
+}
+
+/// Somebody with a part in the case.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct PersonCard {
+    /// Their account.
+    #[n(0)]
+    pub account: AccountId,
+    /// Full name.
+    #[n(1)]
+    pub name: String,
+    /// Role.
+    #[n(2)]
+    pub role: Role,
+    /// The organisation's name.
+    #[n(3)]
+    pub organisation: String,
+}
+
+/// What Housing sees of a released home: current readings and photos of the building, never the document.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct HomeProjection {
+    /// The home document it is drawn from.
+    #[n(0)]
+    pub document: DocumentId,
+    /// When it was released.
+    #[n(1)]
+    pub released: Timestamp,
+    /// The readings that stand; of a clash, every one.
+    #[n(2)]
+    pub readings: Vec<ProjectedReading>,
+    /// Photos of the building.
+    #[n(3)]
+    pub photos: Vec<ProjectedPhoto>,
+}
+
+/// A reading as Housing sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ProjectedReading {
+    /// Its key in the home document.
+    #[n(0)]
+    pub key: Key,
+    /// Where.
+    #[n(1)]
+    pub place: Place,
+    /// What.
+    #[n(2)]
+    pub measure: Measure,
+    /// The value in the measure's unit.
+    #[n(3)]
+    pub value: i32,
+    /// How.
+    #[n(4)]
+    pub method: Method,
+    /// Who.
+    #[n(5)]
+    pub by: AccountId,
+    /// When.
+    #[n(6)]
+    pub at: Stamp,
+    /// Whether another reading that stands disagrees with it.
+    #[n(7)]
+    pub clash: bool,
+    /// The photos that show it.
+    #[n(8)]
+    pub photos: Vec<Hash>,
+}
+
+/// A photo of the building as Housing sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ProjectedPhoto {
+    /// Its hash.
+    #[n(0)]
+    pub hash: Hash,
+    /// What it shows.
+    #[n(1)]
+    pub subject: Option<Place>,
+    /// Its caption.
+    #[n(2)]
+    pub caption: Option<String>,
+}
