@@ -4,4 +4,5 @@
 //! (feature `device`); time and chance are arguments everywhere.
 
 pub mod clock;
+pub mod domain;
 pub mod id;
