@@ -331,7 +331,7 @@ pub const TABLE: &[Rule] = &[
     Rule { kinds: &[Kind::Thread], actions: &[Action::Read, Action::Write], roles: OT_TEAM, of_council: false, tie: Tie::OtTeam, because: "both lanes ask and answer about a signed specification" },
     Rule { kinds: &[Kind::Thread], actions: &[Action::Read, Action::Write], roles: PRIVATE_OT, of_council: false, tie: Tie::Commissioned, because: "both lanes ask and answer about a signed specification" },
 
-    Rule { kinds: &Kind::ALL, actions: &[Action::Read], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "supervisors read every document of the council's cases" },
+    Rule { kinds: Kind::ALL, actions: &[Action::Read], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "supervisors read every document of the council's cases" },
 ];
 
 /// The verdict on what someone may do, with its reason.
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn without_a_relation_only_supervisors_see_anything() {
         for role in Role::ALL {
-            for kind in Kind::ALL {
+            for kind in Kind::ALL.iter().copied() {
                 for ties in all_ties() {
                     for action in ACTIONS {
                         if someone(role, &[]).judge(kind, ties, action).is_granted() {
@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn an_administrator_and_an_auditor_see_no_document_whatever_ties_them() {
         for role in [Role::Administrator, Role::Auditor, Role::Performance, Role::Store, Role::TrustedAssessor] {
-            for kind in Kind::ALL {
+            for kind in Kind::ALL.iter().copied() {
                 for ties in all_ties() {
                     for action in ACTIONS {
                         assert_eq!(someone(role, &Relation::ALL).judge(kind, ties, action), Access::Denied);
@@ -483,7 +483,7 @@ mod tests {
         assert!(commissioned.judge(Kind::Clinical, own, Action::Write).is_granted());
         assert_eq!(commissioned.judge(Kind::Clinical, council, Action::Read), Access::Denied);
         assert!(commissioned.judge(Kind::Home, council, Action::Write).is_granted());
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             for action in ACTIONS {
                 assert_eq!(someone(Role::PrivateOt, &[]).judge(kind, own, action), Access::Denied);
             }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{ObjectId, OpType};
-use automerge::{ActorId, ReadDoc, ScalarValue};
+use automerge::{ActorId, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -59,6 +59,7 @@ impl Default for Bounds {
 pub enum Refusal {
     /// More of something than a bound allows.
     #[error("too large: {found} {what}, at most {most} are taken")]
+    #[n(0)]
     TooLarge {
         /// Of what.
         #[n(0)]
@@ -72,6 +73,7 @@ pub enum Refusal {
     },
     /// Not an uncompressed change chunk with its right checksum and nothing behind it.
     #[error("change {at} is not a change chunk in its one form")]
+    #[n(1)]
     NotAChange {
         /// Which change of the push, from 0.
         #[n(0)]
@@ -79,9 +81,11 @@ pub enum Refusal {
     },
     /// The signature is not this device's over this push.
     #[error("the signature does not fit what was pushed")]
+    #[n(2)]
     Signature,
     /// The change is made in another actor's name.
     #[error("change {at} is made in the name of another actor")]
+    #[n(3)]
     Actor {
         /// Which change.
         #[n(0)]
@@ -89,6 +93,7 @@ pub enum Refusal {
     },
     /// The actor's changes are not contiguous, or this number is taken.
     #[error("change {at} is number {found} of its actor, {expected} was expected")]
+    #[n(4)]
     Sequence {
         /// Which change.
         #[n(0)]
@@ -102,6 +107,7 @@ pub enum Refusal {
     },
     /// The operations do not begin right behind those the change builds on.
     #[error("change {at} begins at operation {found}, {expected} was expected")]
+    #[n(5)]
     StartOp {
         /// Which change.
         #[n(0)]
@@ -115,6 +121,7 @@ pub enum Refusal {
     },
     /// The change builds on changes that the server does not have.
     #[error("change {at} builds on {} that are not here", missing.len())]
+    #[n(6)]
     Missing {
         /// Which change.
         #[n(0)]
@@ -125,6 +132,7 @@ pub enum Refusal {
     },
     /// The change carries a time, a message, an author or trailing bytes: claims live in the data.
     #[error("change {at} carries what belongs into the data")]
+    #[n(7)]
     Decorated {
         /// Which change.
         #[n(0)]
@@ -132,6 +140,7 @@ pub enum Refusal {
     },
     /// An operation that nobody may make: on a container, on a key of somebody else, a delete, a mark.
     #[error("change {at}, operation {operation}, does what no edit does")]
+    #[n(8)]
     Operation {
         /// Which change.
         #[n(0)]
@@ -142,6 +151,7 @@ pub enum Refusal {
     },
     /// A record that does not fit the document.
     #[error("change {at}: {why}")]
+    #[n(9)]
     Unfit {
         /// Which change.
         #[n(0)]
@@ -152,18 +162,23 @@ pub enum Refusal {
     },
     /// The person may not do this.
     #[error("your role or your part in this case does not allow this")]
+    #[n(10)]
     NotAllowed,
     /// The document belongs to another case, or is of another kind.
     #[error("this document is of another case or kind")]
+    #[n(11)]
     OtherDocument,
     /// What was pushed would leave a document that can't be read again.
     #[error("the document could not be read again with this change")]
+    #[n(12)]
     Unreadable,
     /// An earlier push of this request or actor was refused and this one builds on it.
     #[error("it builds on what was refused before")]
+    #[n(13)]
     Blocked,
     /// A bound of the day; nothing is lost, it goes through tomorrow.
     #[error("this device has reached today's bound: it goes through later")]
+    #[n(14)]
     Later,
 }
 

@@ -3,6 +3,10 @@
 //! Arrows, held by `tests/tidy`: `domain <- access <- guard, protocol <- engine <- device`. No IO outside `device`
 //! (feature `device`); time and chance are arguments everywhere.
 
+pub mod access;
 pub mod clock;
 pub mod domain;
+pub mod envelope;
+pub mod guard;
 pub mod id;
+pub mod protocol;

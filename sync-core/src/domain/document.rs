@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
-use automerge::{ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, TextEncoding, Value};
+use automerge::{ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef};
 
 use super::container::{CAPTIONS, Container, object};
 use super::edit::Edit;
@@ -236,12 +236,9 @@ impl Document {
         for container in self.kind.containers() {
             let Some(object) = object(&self.state, container.name()) else { continue };
             for item in self.state.map_range(&object, ..) {
-                let bytes = match item.value.to_value() {
-                    Value::Scalar(scalar) => match scalar.as_ref() {
-                        ScalarValue::Bytes(bytes) => Some(bytes.clone()),
-                        _ => None,
-                    },
-                    Value::Object(_) => None,
+                let bytes = match &item.value {
+                    ValueRef::Scalar(ScalarValueRef::Bytes(bytes)) => Some(bytes.to_vec()),
+                    _ => None,
                 };
                 records.push((*container, item.key.to_string(), bytes));
             }
@@ -253,9 +250,9 @@ impl Document {
         let Some(object) = object(&self.state, CAPTIONS) else { return Vec::new() };
         let captions = self.state.map_range(&object, ..);
         captions
-            .filter_map(|item| match item.value.to_value() {
-                Value::Scalar(scalar) => scalar.to_str().map(|text| (item.key.to_string(), text.to_owned())),
-                Value::Object(_) => None,
+            .filter_map(|item| match &item.value {
+                ValueRef::Scalar(ScalarValueRef::Str(text)) => Some((item.key.to_string(), text.to_string())),
+                _ => None,
             })
             .collect()
     }

@@ -1,5 +1,14 @@
-//! What documents say, typed: which kinds there are, the words they use, the numbers of the outside world.
+//! The field: what documents say, how values merge, what is missing or doubtful, what was signed.
 
+pub mod container;
+pub mod document;
+pub mod edit;
+pub mod fit;
 pub mod identifier;
 pub mod kind;
+pub mod record;
+pub mod register;
+pub mod signed;
+pub mod signoff;
+pub mod view;
 pub mod vocabulary;

@@ -188,7 +188,7 @@ impl View {
 
     /// The value shown for a field of the document (`item` is `None`) or of one of its items.
     pub fn value(&self, item: Option<Key>, field: Field) -> Option<&Value> {
-        let facts = self.standing(|body| match body {
+        let facts = self.standing(move |body| match body {
             Body::Fact(fact) if fact.item == item && fact.field == field => Some(&fact.value),
             _ => None,
         });

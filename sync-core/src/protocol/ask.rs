@@ -263,18 +263,23 @@ pub enum Answer {
 pub enum AskRefusal {
     /// No such case or document, or none that this person may see.
     #[error("there is no such case or document here, or it is not yours to see")]
+    #[n(0)]
     Unknown,
     /// The person may see it but not do this.
     #[error("your role or your part in this case does not allow this")]
+    #[n(1)]
     NotAllowed,
     /// The document has moved on since the person looked.
     #[error("the document has changed since you looked: look again")]
+    #[n(2)]
     HeadsMoved,
     /// The server has not received this version.
     #[error("the server has not received this version of the document: sync first")]
+    #[n(3)]
     HeadsUnknown,
     /// The prescription's state does not allow it.
     #[error("a prescription that is {state} can't be {transition}")]
+    #[n(4)]
     State {
         /// The state it is in.
         #[n(0)]
@@ -285,6 +290,7 @@ pub enum AskRefusal {
     },
     /// The prescription can't go on as it is.
     #[error("the prescription has {} open: {}", findings.len(), findings.join("; "))]
+    #[n(5)]
     Findings {
         /// What is missing or wrong, in words.
         #[n(0)]
@@ -292,15 +298,19 @@ pub enum AskRefusal {
     },
     /// The signer has a change in what is to be signed.
     #[error("nobody signs off their own work: you have a change in this version")]
+    #[n(6)]
     OwnWork,
     /// The ask can only be made online, signed in.
     #[error("this can only be decided online, signed in")]
+    #[n(7)]
     OnlineOnly,
     /// The HCPC registration of the author or signer has not been checked within 30 days.
     #[error("the HCPC registration has not been checked within 30 days: ask an administrator")]
+    #[n(8)]
     RegistrationUnchecked,
     /// Particulars that are missing or too long.
     #[error("{field} is missing or not as it should be: {why}")]
+    #[n(9)]
     Particulars {
         /// Which.
         #[n(0)]
@@ -311,5 +321,6 @@ pub enum AskRefusal {
     },
     /// The same ask id with another content.
     #[error("this ask id was used for something else")]
+    #[n(10)]
     IdTaken,
 }

@@ -13,6 +13,12 @@ pub mod section;
 
 use std::fmt;
 
+pub use field::{Field, FieldSpec, Need, Of, Part, ValueKind};
+pub use item::ItemKind;
+pub use measure::{Measure, MeasureSpec, Method, Safer};
+pub use place::Place;
+pub use section::Section;
+
 /// A text that is none of the words of a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {what}")]
