@@ -242,7 +242,7 @@ mod tests {
 
     use super::field::{Field, ValueKind};
     use super::item::ItemKind;
-    use super::measure::{Area, Measure, Method};
+    use super::measure::{Measure, Method};
     use super::photo::{Angle, PhotoSubject, ScaleReference, ShareWith};
     use super::section::Section;
     use super::*;
@@ -256,7 +256,6 @@ mod tests {
         }
         lines.extend(place::ROOMS.iter().map(|word| format!("place {word}")));
         lines.extend(place::FEATURES.iter().map(|word| format!("feature {word}")));
-        lines.extend(Area::ALL.iter().map(|area| format!("area {area}")));
         for (number, method) in Method::ALL.iter().enumerate() {
             lines.push(format!("method {number} {method}"));
         }

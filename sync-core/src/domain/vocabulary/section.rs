@@ -11,7 +11,7 @@ words! {
         /// The building and what was seen of it.
         Property = "property",
         /// Equipment in place.
-        EquipmentInPlace = "equipment-in-place",
+        Equipment = "equipment",
         /// The client's views, in their own words.
         ClientViews = "client-views",
         /// The carer's views, in their own words, kept apart from the client's.
@@ -31,13 +31,13 @@ words! {
         /// Risks and interim measures.
         Risk = "risk",
         /// Wishes and outcomes.
-        Outcomes = "outcomes",
-        /// Options considered.
-        Options = "options",
+        Outcome = "outcome",
+        /// Option considered.
+        Option = "option",
         /// The assessor's analysis.
         Analysis = "analysis",
         /// What was done or will be.
-        Actions = "actions",
+        Action = "action",
         /// A contact by telephone, letter or message.
         Contact = "contact",
         /// A safeguarding concern.
@@ -47,7 +47,7 @@ words! {
         /// The carer's own assessment.
         CarerAssessment = "carer-assessment",
         /// An alternative to what is prescribed, and why it was not chosen.
-        AlternativeRejected = "alternative-rejected",
+        Alternative = "alternative",
         /// Why what is prescribed is necessary and appropriate: an author's own entry beside the shared reasoning.
         Justification = "justification",
         /// A remark of the surveyor's.
@@ -67,7 +67,7 @@ impl Section {
     /// The kinds of document that have it.
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Access | Self::Property | Self::EquipmentInPlace => &[Kind::Home],
+            Self::Access | Self::Property | Self::Equipment => &[Kind::Home],
             Self::ClientViews
             | Self::CarerViews
             | Self::Visit
@@ -77,13 +77,13 @@ impl Section {
             | Self::Function
             | Self::Observation
             | Self::Risk
-            | Self::Outcomes
-            | Self::Options
+            | Self::Outcome
+            | Self::Option
             | Self::Analysis
-            | Self::Actions
+            | Self::Action
             | Self::Contact => &[Kind::Clinical],
             Self::Safeguarding | Self::DomesticAbuse | Self::CarerAssessment => &[Kind::Restricted],
-            Self::AlternativeRejected | Self::Justification => &[Kind::Prescription],
+            Self::Alternative | Self::Justification => &[Kind::Prescription],
             Self::Remark | Self::Condition => &[Kind::Survey],
             Self::Question | Self::Answer => &[Kind::Thread],
         }

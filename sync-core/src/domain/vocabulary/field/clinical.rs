@@ -36,7 +36,8 @@ pub(super) const CARE_ACT_OUTCOMES: &[&str] = &[
 const CONSENT: ValueKind = Choice(&["given", "refused", "withdrawn", "not-asked"]);
 const TRIGGER: ValueKind = Choice(&["triggered", "not-triggered", "declined"]);
 const RISK: ValueKind = Choice(&["none", "low", "medium", "high", "not-assessed"]);
-const SENSE: ValueKind = Choice(&["no-difficulty", "some-difficulty", "severe-difficulty", "none", "not-assessed"]);
+const SENSE: ValueKind =
+    Choice(&["no-difficulty", "some-difficulty", "severe-difficulty", "total-loss", "not-assessed"]);
 
 #[rustfmt::skip] // one field a line
 pub(super) const FIELDS: &[FieldSpec] = &[

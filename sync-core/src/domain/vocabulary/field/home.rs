@@ -1,7 +1,7 @@
 //! Fields of the home: the property, the way in, equipment in place, risks to visitors. Housing reads none of it
 //! but by a released projection.
 
-use super::ValueKind::{self, Choice, Choices, Date, Flag};
+use super::ValueKind::{self, Choice, Choices, Date};
 use super::{FieldSpec, LINE, PARAGRAPH, PLACE, SHORT, YES_NO_UNSURE, count, kg};
 use crate::domain::kind::Kind;
 use crate::domain::vocabulary::item::ItemKind;
@@ -86,5 +86,4 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     risk("visitor-risk.place", "Where", PLACE),
     risk("visitor-risk.review-by", "Review by", Date),
     risk("visitor-risk.shared-with", "May be told to", Choices(&["housing", "contractor", "store"])),
-    risk("visitor-risk.over", "No longer a risk", Flag),
 ];

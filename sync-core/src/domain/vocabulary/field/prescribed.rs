@@ -19,15 +19,8 @@ macro_rules! fields {
 }
 
 const THERMOSTATIC: ValueKind = Choice(&["thermostatic-mixer", "thermostatic-electric", "existing", "pumped"]);
-const FIXING: ValueKind = Choice(&[
-    "solid-wall",
-    "cavity-wall",
-    "stud-with-pattress",
-    "floor",
-    "wall-to-floor",
-    "fold-down",
-    "suction-not-allowed",
-]);
+const FIXING: ValueKind =
+    Choice(&["solid-wall", "cavity-wall", "stud-with-pattress", "floor", "wall-to-floor", "fold-down"]);
 const SURFACE: ValueKind =
     Choice(&["slip-resistant-concrete", "tarmac", "slabs", "timber-with-grip", "aluminium", "grp", "other"]);
 const CONTRAST: ValueKind = Choice(&["white", "blue", "dark", "contrast-with-wall", "no-preference"]);
@@ -151,7 +144,7 @@ pub(super) const FIELDS: &[FieldSpec] = fields! {
     }
     GrabRail "grab-rail" {
         item "wall", "Wall", LINE, expected;
-        item "orientation", "Orientation", Choice(&["vertical", "horizontal", "diagonal-45", "drop-down", "angled", "newel"]), expected;
+        item "orientation", "Orientation", Choice(&["vertical", "horizontal", "diagonal-45", "drop-down", "angled"]), expected;
         item "height", "Height from finished floor level to the stated point", dimension(200, 2000), expected;
         item "height-point", "Height is to", Choice(&["centre", "lower-end", "upper-end", "lower-fixing", "top-of-rail"]), expected;
         item "offset", "Offset from the edge", dimension(0, 2500);
@@ -183,7 +176,7 @@ pub(super) const FIELDS: &[FieldSpec] = fields! {
         item "required-clear-width", "Clear opening width required", dimension(600, 1500), expected;
         item "operation", "Hinge, swing or sliding", Choice(&["hinged-in", "hinged-out", "sliding", "pocket", "folding", "double-swing", "open-archway"]), expected;
         item "hinge-side", "Hinge side, from the side it opens towards", SIDE;
-        item "threshold", "Threshold", Choice(&["level", "low-15-mm", "existing", "ramped"]);
+        item "threshold", "Threshold", Choice(&["level", "low", "existing", "ramped"]);
         item "threshold-height", "Threshold height", dimension(0, 150);
         item "handles", "Handles", Choice(&["lever", "d-pull", "existing", "kick-plate-and-lever"]);
         item "handle-height", "Handle height", dimension(700, 1200);

@@ -30,7 +30,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     survey("survey.feasibility", "Reasonable and practicable, as a whole", FEASIBLE).expected(),
     survey("survey.feasibility-reasons", "Why", PARAGRAPH).expected(),
     survey("survey.dwelling-condition", "Age and condition of the dwelling", PARAGRAPH),
-    survey("survey.fitness", "Category 1 hazards", Choices(&["none", "damp", "cold", "falls", "fire", "electrical", "structural", "asbestos", "gas", "sanitation", "other"])),
+    survey("survey.category-1-hazards", "Category 1 hazards", Choices(&["none", "damp", "cold", "falls", "fire", "electrical", "structural", "asbestos", "gas", "sanitation", "other"])),
     survey("survey.building-regulations", "Building regulations", NEEDED),
     survey("survey.planning-permission", "Planning permission", NEEDED),
     survey("survey.listed-building-consent", "Listed building consent", NEEDED),

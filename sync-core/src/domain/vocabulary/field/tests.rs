@@ -63,7 +63,7 @@ fn only_a_prescription_has_a_specification_and_a_justification() {
         assert_eq!(spec.part == Part::Whole, spec.kinds != [Kind::Prescription], "{field}");
         assert!(matches!(spec.value, ValueKind::Dimension { .. }) <= (spec.part == Part::Specification), "{field}");
         if let Need::ExpectedOn(routes) = spec.need {
-            assert!(routes.iter().all(|route| prescription::ROUTES.contains(route)), "{field}");
+            assert!(routes.iter().all(|route| ROUTES.contains(route)), "{field}");
         }
     }
 }
@@ -140,8 +140,8 @@ fn what_the_council_must_always_ask_is_expected() {
     let purposes = spec("item.purposes");
     assert!(purposes.is_expected_on(Some("dfg")));
     assert!(!purposes.is_expected_on(Some("minor")) && !purposes.is_expected_on(None));
-    assert_eq!(purposes.value, ValueKind::Choices(prescription::PURPOSES));
-    assert_eq!(prescription::PURPOSES.len(), 12);
+    assert_eq!(purposes.value, ValueKind::Choices(PURPOSES));
+    assert_eq!(PURPOSES.len(), 12);
 }
 
 #[test]
