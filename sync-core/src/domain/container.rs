@@ -171,6 +171,7 @@ mod tests {
 
     #[test]
     fn skeletons_are_the_golden_bytes_for_ever() {
+        let mut written = Vec::new();
         for kind in Kind::ALL.iter().copied() {
             let document = make_skeleton(kind).unwrap();
             let changes = document.get_changes(&[]);
@@ -180,11 +181,13 @@ mod tests {
             if golden.is_empty() {
                 // A new kind writes its first golden bytes; the run fails so that they are looked at and committed.
                 std::fs::write(&path, changes[0].raw_bytes()).unwrap();
-                panic!("wrote {path}: look at it and commit it");
+                written.push(path);
+            } else {
+                assert_eq!(changes[0].raw_bytes(), golden, "{kind:?}");
+                assert_eq!(Hash::from(changes[0].hash()), kind.skeleton_hash());
             }
-            assert_eq!(changes[0].raw_bytes(), golden, "{kind:?}");
-            assert_eq!(Hash::from(changes[0].hash()), kind.skeleton_hash());
         }
+        assert!(written.is_empty(), "wrote {written:?}: look at them and commit them");
     }
 
     #[test]

@@ -1,0 +1,435 @@
+//! The ledger: what devices and people did, in the server's order, and what may follow from it.
+//!
+//! Services read rows, decide without IO, and hand over a [`Plan`]: it is written in one transaction, or, when
+//! something it rests on has moved meanwhile, not at all. Two stores keep the ledger: [`sql`] for real, [`memory`] for
+//! simulation; `tests/contract` holds both to the same suite.
+
+pub mod memory;
+pub mod sql;
+
+use std::future::Future;
+
+use sync_core::access::Relation;
+use sync_core::clock::Timestamp;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signed::SignedVersion;
+use sync_core::domain::signoff::{SignedStanding, State};
+use sync_core::guard::Refusal;
+use sync_core::id::{
+    AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, OrganisationId, QuarantineId,
+};
+use sync_core::protocol::Verdict;
+use sync_core::protocol::card::CaseState;
+
+use super::StorageError;
+
+/// A place in the ledger's order; every write takes the next one. 0 comes before the first.
+pub type Number = i64;
+
+/// One client's referral. Name, address and the like are plain rows; everything a document says is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRow {
+    /// The case.
+    pub case: CaseId,
+    /// The referral's number in the council's own system; unique where there is one.
+    pub reference: Option<String>,
+    /// The organisation of whoever opened it: the council for every imported case.
+    pub organisation: OrganisationId,
+    /// Where it stands.
+    pub state: CaseState,
+    /// The client's full name.
+    pub name: String,
+    /// Where the home is.
+    pub address: String,
+    /// Telephone and how to get in.
+    pub contact: Option<String>,
+    /// What a visitor must beware of.
+    pub visitor_risk: Option<String>,
+    /// Unique Property Reference Number.
+    pub uprn: Option<String>,
+    /// Date of birth, YYYY-MM-DD.
+    pub born: Option<String>,
+    /// NHS number, ten digits.
+    pub nhs_number: Option<String>,
+    /// Who began it with a visit nobody planned.
+    pub opened_by: Option<AccountId>,
+    /// When the row was made.
+    pub created: Timestamp,
+    /// Since when Housing may see the projection of the home, and who released it.
+    pub released: Option<(Timestamp, AccountId)>,
+}
+
+/// What ties an account to a case, from when until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationRow {
+    /// Who.
+    pub account: AccountId,
+    /// To what.
+    pub case: CaseId,
+    /// How.
+    pub relation: Relation,
+    /// For [`Relation::Commissioned`]: the commission.
+    pub commission: Option<CommissionId>,
+    /// From this moment.
+    pub starts: Timestamp,
+    /// Until this moment, if an end is set.
+    pub ends: Option<Timestamp>,
+}
+
+impl RelationRow {
+    /// Whether it holds at `now`.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.starts <= now && self.ends.is_none_or(|ends| now < ends)
+    }
+}
+
+/// Housing's order to a private OT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommissionRow {
+    /// The commission.
+    pub commission: CommissionId,
+    /// The case.
+    pub case: CaseId,
+    /// The private OT.
+    pub account: AccountId,
+    /// Their organisation.
+    pub organisation: OrganisationId,
+    /// From this moment.
+    pub starts: Timestamp,
+    /// Until this moment.
+    pub ends: Timestamp,
+    /// What was ordered, in words.
+    pub scope: String,
+}
+
+/// A document's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// The document.
+    pub document: DocumentId,
+    /// The case.
+    pub case: CaseId,
+    /// Its kind.
+    pub kind: Kind,
+    /// The commission whose assessment it belongs to.
+    pub commission: Option<CommissionId>,
+    /// For a thread: the prescription.
+    pub about: Option<DocumentId>,
+    /// Who began it and who was taken on as a co-author.
+    pub authors: Vec<AccountId>,
+    /// Counts its pushes; a plan that rests on another count is not written.
+    pub version: i64,
+    /// The exact version it stands at.
+    pub heads: Heads,
+}
+
+/// Where a prescription stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrescriptionRow {
+    /// The prescription.
+    pub document: DocumentId,
+    /// The case.
+    pub case: CaseId,
+    /// The thread about it.
+    pub thread: DocumentId,
+    /// The state of the version being worked on.
+    pub state: State,
+    /// Who submitted it, and when, while it is submitted or was.
+    pub submitted: Option<(AccountId, Timestamp)>,
+    /// Whether what the newest signed version was made of has changed since.
+    pub changed_since: bool,
+    /// Counts its changes; a plan that rests on another count is not written.
+    pub version: i64,
+}
+
+/// A signed version and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRow {
+    /// The prescription.
+    pub document: DocumentId,
+    /// The case.
+    pub case: CaseId,
+    /// Counts up from 1 for each prescription.
+    pub number: u32,
+    /// The whole copy.
+    pub signed: SignedVersion,
+    /// What became of it.
+    pub standing: SignedStanding,
+}
+
+/// A change as it was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Its hash.
+    pub hash: Hash,
+    /// The document.
+    pub document: DocumentId,
+    /// The device that pushed it.
+    pub device: DeviceId,
+    /// The person.
+    pub account: AccountId,
+    /// Its place in the ledger.
+    pub n: Number,
+    /// The raw chunk.
+    pub bytes: Vec<u8>,
+}
+
+/// A push that was not taken in, or came too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineRow {
+    /// Its id.
+    pub quarantine: QuarantineId,
+    /// The case the device named.
+    pub case: CaseId,
+    /// The document the device named.
+    pub document: DocumentId,
+    /// The device.
+    pub device: DeviceId,
+    /// The person.
+    pub account: AccountId,
+    /// When it came.
+    pub at: Timestamp,
+    /// Why it is here.
+    pub reason: Refusal,
+    /// The push as it came (CBOR of [`sync_core::protocol::Push`]).
+    pub push: Vec<u8>,
+}
+
+/// An ask and what was decided on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskRow {
+    /// The ask.
+    pub ask: AskId,
+    /// The case.
+    pub case: CaseId,
+    /// Who asked.
+    pub account: AccountId,
+    /// The hash of the ask's bytes: the same id with another content is another ask, and refused.
+    pub digest: Hash,
+    /// The ask as it came (CBOR of [`sync_core::protocol::Ask`]).
+    pub bytes: Vec<u8>,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Its place in the ledger.
+    pub n: Number,
+}
+
+/// A photo whose bytes are here and verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhotoRow {
+    /// The case.
+    pub case: CaseId,
+    /// The document it is a photo of.
+    pub document: DocumentId,
+    /// SHA-256 of its bytes.
+    pub hash: Hash,
+    /// How many bytes.
+    pub bytes: i64,
+    /// Who uploaded it.
+    pub account: AccountId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// That a device has been sent a document (or, with no document, a case's card) whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CarryRow {
+    /// The device.
+    pub device: DeviceId,
+    /// The case.
+    pub case: CaseId,
+    /// The document; `None`: the case's card.
+    pub document: Option<DocumentId>,
+    /// The place in the ledger at which it was sent: a device whose cursor is before it has not acknowledged it.
+    pub n: Number,
+}
+
+/// One thing to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// A new case, or new particulars of one that is there. Touches it.
+    Case(CaseRow),
+    /// A relation begins, or its end is set anew: the row is found by (account, case, relation). Touches the case.
+    Relation(RelationRow),
+    /// A commission begins or its end is set anew.
+    Commission(CommissionRow),
+    /// A document begins. Its version is 0 and its heads those of the skeleton. Touches the case.
+    Document(DocumentRow),
+    /// Changes are taken into a document that stands at `version`, which becomes `version + 1`.
+    Append {
+        /// The document.
+        document: DocumentId,
+        /// Its case.
+        case: CaseId,
+        /// The version that the guard saw.
+        version: i64,
+        /// The device.
+        device: DeviceId,
+        /// The person.
+        account: AccountId,
+        /// What was signed (bytes of the envelope) and the signature.
+        envelope: (Vec<u8>, Vec<u8>),
+        /// The new changes with their hashes, in order.
+        changes: Vec<(Hash, Vec<u8>)>,
+        /// The heads with them.
+        heads: Heads,
+        /// The document saved with them.
+        snapshot: Vec<u8>,
+        /// When, by the server's clock.
+        at: Timestamp,
+    },
+    /// Somebody becomes a co-author. Touches the case.
+    Author {
+        /// The document.
+        document: DocumentId,
+        /// Who.
+        account: AccountId,
+    },
+    /// A prescription's row as it shall be; `version` is the one it stands at, 0 for a new one, and becomes one more.
+    /// Touches the case.
+    Prescription(PrescriptionRow),
+    /// A new signed version. Touches the case.
+    Signed(SignedRow),
+    /// What became of a signed version. Touches the case.
+    Standing {
+        /// The prescription.
+        document: DocumentId,
+        /// Which signed version.
+        number: u32,
+        /// What became of it.
+        standing: SignedStanding,
+    },
+    /// Something is set aside.
+    Quarantine(QuarantineRow),
+    /// An ask was decided; its `n` is given by the ledger.
+    Ask(AskRow),
+    /// A photo has arrived. Once is enough; a second time changes nothing. Touches the case.
+    Photo(PhotoRow),
+    /// A device was sent something whole; its `n` is given by the ledger: that of this plan.
+    Carry(CarryRow),
+    /// A device has purged a case, or was told to purge one document.
+    Uncarry {
+        /// The device.
+        device: DeviceId,
+        /// The case.
+        case: CaseId,
+        /// One document of it; `None`: everything.
+        document: Option<DocumentId>,
+    },
+    /// Something a card of this case shows has changed elsewhere.
+    Touch(CaseId),
+}
+
+/// What to write in one transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In this order.
+    pub writes: Vec<Write>,
+}
+
+/// Why a plan was not written; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A document or prescription that it rests on has moved, or the ask id, case reference or document id is taken:
+    /// look again and decide again.
+    #[error("something this rests on has changed meanwhile")]
+    Moved,
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What may have changed for a device since its cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Changes of documents the device carries, by other devices, in the ledger's order.
+    pub changes: Vec<ChangeRow>,
+    /// Cases the device carries that were touched.
+    pub touched: Vec<CaseId>,
+    /// Where the ledger ends: everything up to here is in this news, unless `more`.
+    pub until: Number,
+    /// Whether the page was full: `until` is then the last change's place, and there is more behind it.
+    pub more: bool,
+}
+
+/// What a ledger can be asked. Reads see every plan that was acknowledged before they began.
+pub trait Ledger: Send + Sync {
+    /// A case.
+    fn case(&self, case: CaseId) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
+    /// A case by the council's own number.
+    fn case_by_reference(
+        &self,
+        reference: &str,
+    ) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
+    /// Every case, by creation.
+    fn cases(&self) -> impl Future<Output = Result<Vec<CaseRow>, StorageError>> + Send;
+    /// Every relation to a case, ended ones too.
+    fn relations_to(&self, case: CaseId) -> impl Future<Output = Result<Vec<RelationRow>, StorageError>> + Send;
+    /// Every relation of an account, ended ones too.
+    fn relations_of(&self, account: AccountId) -> impl Future<Output = Result<Vec<RelationRow>, StorageError>> + Send;
+    /// A commission.
+    fn commission(
+        &self,
+        commission: CommissionId,
+    ) -> impl Future<Output = Result<Option<CommissionRow>, StorageError>> + Send;
+    /// A document's row.
+    fn document(&self, document: DocumentId) -> impl Future<Output = Result<Option<DocumentRow>, StorageError>> + Send;
+    /// The rows of a case's documents, by id.
+    fn documents_of(&self, case: CaseId) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
+    /// A document as it was last saved, with its version; `None` while it has nothing but its skeleton.
+    fn snapshot(
+        &self,
+        document: DocumentId,
+    ) -> impl Future<Output = Result<Option<(i64, Vec<u8>)>, StorageError>> + Send;
+    /// Every change of a document, in the ledger's order.
+    fn changes(&self, document: DocumentId) -> impl Future<Output = Result<Vec<ChangeRow>, StorageError>> + Send;
+    /// A prescription's row.
+    fn prescription(
+        &self,
+        document: DocumentId,
+    ) -> impl Future<Output = Result<Option<PrescriptionRow>, StorageError>> + Send;
+    /// The prescriptions of a case, by id.
+    fn prescriptions_of(
+        &self,
+        case: CaseId,
+    ) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    /// Every prescription that is submitted or awaits photos, oldest submission first.
+    fn submitted(&self) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    /// Every signed version of a prescription, by number.
+    fn signed(&self, document: DocumentId) -> impl Future<Output = Result<Vec<SignedRow>, StorageError>> + Send;
+    /// An ask.
+    fn ask(&self, ask: AskId) -> impl Future<Output = Result<Option<AskRow>, StorageError>> + Send;
+    /// The verdicts on an account's asks behind `after`, in the ledger's order.
+    fn verdicts_of(
+        &self,
+        account: AccountId,
+        after: Number,
+    ) -> impl Future<Output = Result<Vec<Verdict>, StorageError>> + Send;
+    /// Everything in quarantine, newest first; of one case, if named.
+    fn quarantine(
+        &self,
+        case: Option<CaseId>,
+    ) -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
+    /// A photo.
+    fn photo(
+        &self,
+        document: DocumentId,
+        hash: Hash,
+    ) -> impl Future<Output = Result<Option<PhotoRow>, StorageError>> + Send;
+    /// The photos of a document that have arrived.
+    fn photos_of(&self, document: DocumentId) -> impl Future<Output = Result<Vec<PhotoRow>, StorageError>> + Send;
+    /// What a device has been sent whole.
+    fn carried(&self, device: DeviceId) -> impl Future<Output = Result<Vec<CarryRow>, StorageError>> + Send;
+    /// What is new for a device behind `after`: changes of at most `most` of the documents it carries. Takes time that
+    /// grows with the news, not with what the device carries.
+    fn news(
+        &self,
+        device: DeviceId,
+        after: Number,
+        most: usize,
+    ) -> impl Future<Output = Result<News, StorageError>> + Send;
+    /// Where the ledger ends.
+    fn end(&self) -> impl Future<Output = Result<Number, StorageError>> + Send;
+    /// Writes a plan, whole and fsynced, or nothing of it. Returns its place in the ledger.
+    fn commit(&self, plan: Plan) -> impl Future<Output = Result<Number, CommitError>> + Send;
+}
