@@ -3,5 +3,7 @@
 //! Arrows, held by `tests/tidy`: `domain <- access <- guard, protocol <- engine <- device`. No IO outside `device`
 //! (feature `device`); time and chance are arguments everywhere.
 
+pub mod access;
 pub mod clock;
 pub mod id;
+pub mod protocol;
