@@ -7,11 +7,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::access::Role;
 use crate::clock::Chance;
-use crate::id::{Generation, Hash, ServerId};
+use crate::id::{AccountId, DeviceId, Epoch, Generation, Hash, KeyId, OrganisationId, ServerId};
 
 const SCHEME: &str = "grabrail:enrol?";
 const VERSION: &str = "1";
@@ -241,6 +243,105 @@ pub fn proof_of_possession(
     bytes.extend_from_slice(device_key);
     bytes.extend_from_slice(generation.as_bytes());
     bytes
+}
+
+/// What a device posts to `/v1/devices` to become its person's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentRequest {
+    /// The one-time code, as people type it.
+    pub code: String,
+    /// The device's new Ed25519 public key, 64 hexadecimal digits.
+    pub device_key: PublicKey,
+    /// The life of its store.
+    pub generation: Generation,
+    /// What its person calls it, 1 to 100 characters.
+    pub name: String,
+    /// The key's signature of [`proof_of_possession`], 128 hexadecimal digits.
+    pub proof: Signature,
+}
+
+/// What the server answers: who both are from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentReply {
+    /// The data folder.
+    pub server: ServerId,
+    /// Its present life.
+    pub epoch: Epoch,
+    /// The id of the key that signs replies.
+    pub reply_key_id: KeyId,
+    /// That key, 64 hexadecimal digits; its [`Fingerprint`] must be the enrolment text's.
+    pub reply_key: PublicKey,
+    /// The device's id.
+    pub device: DeviceId,
+    /// The device's number, with which the keys it makes in documents begin.
+    pub device_number: u32,
+    /// Whose device it is.
+    pub account: AccountId,
+    /// Their name.
+    pub full_name: String,
+    /// Their role.
+    pub role: Role,
+    /// Where they work.
+    pub organisation: OrganisationId,
+    /// The Welfare Authority's name.
+    pub authority: String,
+    /// The reply key's signature of [`EnrolmentReply::signed_bytes`], 128 hexadecimal digits.
+    pub signature: Signature,
+}
+
+impl EnrolmentReply {
+    /// The bytes the server signs, so that the device knows the whole answer is from who the text named; `request` is
+    /// what was asked.
+    pub fn signed_bytes(&self, request: &EnrolmentRequest) -> Vec<u8> {
+        let mut bytes = b"grabrail device enrolment reply 1\0".to_vec();
+        bytes.extend_from_slice(&request.device_key.0);
+        bytes.extend_from_slice(request.generation.as_bytes());
+        bytes.extend_from_slice(self.server.as_bytes());
+        bytes.extend_from_slice(self.epoch.as_bytes());
+        bytes.extend_from_slice(self.reply_key_id.as_bytes());
+        bytes.extend_from_slice(&self.reply_key.0);
+        bytes.extend_from_slice(self.device.as_bytes());
+        bytes.extend_from_slice(&self.device_number.to_be_bytes());
+        bytes.extend_from_slice(self.account.as_bytes());
+        bytes.extend_from_slice(self.organisation.as_bytes());
+        for text in [self.full_name.as_str(), self.role.name(), self.authority.as_str()] {
+            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes
+    }
+}
+
+macro_rules! hex {
+    ($($(#[$doc:meta])* $name:ident $length:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name(pub [u8; $length]);
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&HEXLOWER.encode(&self.0))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+                let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+                bytes.map(Self).ok_or_else(|| {
+                    serde::de::Error::custom(concat!("expected ", $length, " bytes in lower-case hexadecimal digits"))
+                })
+            }
+        }
+    )*};
+}
+
+hex! {
+    /// An Ed25519 public key; in JSON, 64 hexadecimal digits.
+    PublicKey 32;
+    /// An Ed25519 signature; in JSON, 128 hexadecimal digits.
+    Signature 64;
 }
 
 #[cfg(test)]
