@@ -1,0 +1,14 @@
+//! The Grabrail server: one binary, one data folder, one Welfare Authority.
+//!
+//! Arrows, held by `tests/tidy`: `routes, console -> services -> storage, blobs`. Only `storage/` says SQL; only
+//! `routes/`, `console/`, `auth`, `error` and the verb `serve` say HTTP. Time and chance are arguments.
+
+pub mod app;
+pub mod auth;
+pub mod chance;
+pub mod config;
+pub mod error;
+pub mod keys;
+pub mod routes;
+pub mod storage;
+pub mod verbs;

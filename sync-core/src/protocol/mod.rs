@@ -6,6 +6,7 @@
 pub mod ask;
 pub mod card;
 pub mod codec;
+pub mod enrolment;
 
 pub mod sync;
 

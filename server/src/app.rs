@@ -1,0 +1,76 @@
+//! What the server's parts depend on.
+
+use std::sync::Arc;
+
+use sync_core::clock::Clock;
+use sync_core::clock::Timestamp;
+use sync_core::id::AccountId;
+use sync_core::protocol::enrolment::{EnrolmentCode, EnrolmentText, Fingerprint};
+
+use crate::auth::{Passwords, Throttle};
+use crate::chance::SharedChance;
+use crate::config::Config;
+use crate::keys::Keys;
+use crate::storage::keys::KeyPurpose;
+use crate::storage::{Storage, StorageError};
+
+/// One server, or one administrative verb, on one data folder.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// Rows, sealed values and photos.
+    pub storage: Storage,
+    /// What time it is; set by hand in tests.
+    pub clock: Arc<dyn Clock>,
+    /// Keys, ids, salts and nonces; seeded in tests.
+    pub chance: SharedChance,
+    /// Who the server is and what it signs with.
+    pub keys: Arc<Keys>,
+    /// Checks passwords, a bounded number at once.
+    pub passwords: Arc<Passwords>,
+    /// Slows down who guesses passwords.
+    pub throttle: Arc<Throttle>,
+}
+
+impl App {
+    /// Puts the parts together over an open data folder, making the council's organisation at first.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn new(
+        config: Config,
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        chance: SharedChance,
+    ) -> Result<Self, StorageError> {
+        storage.authority(&config.authority).await?;
+        Ok(Self {
+            keys: Arc::new(Keys::open(storage.clone()).await?),
+            passwords: Arc::new(Passwords::new(config.limits.argon2_at_once, chance.clone())),
+            throttle: Arc::default(),
+            config: Arc::new(config),
+            storage,
+            clock,
+            chance,
+        })
+    }
+
+    /// Makes a one-time code for a device of `account`, and the text that carries it; good until the time given.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn enrolment_text(&self, account: AccountId) -> Result<(EnrolmentText, Timestamp), StorageError> {
+        let code = EnrolmentCode::mint(&mut self.chance.clone());
+        let lasts = self.config.limits.code_hours.saturating_mul(60 * 60 * 1000);
+        let expires = self.storage.add_enrolment_code(code.hash(), account, lasts).await?;
+        let reply = self.storage.current_key(KeyPurpose::Reply).await?;
+        let text = EnrolmentText {
+            url: self.config.public_url.clone(),
+            server: self.keys.server(),
+            reply_key: Fingerprint::of(&reply.public),
+            code,
+        };
+        Ok((text, expires))
+    }
+}

@@ -1,0 +1,31 @@
+//! `GET /healthz`, `GET /readyz`: for the machine that looks after the server.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::ProblemBody;
+use crate::app::App;
+use crate::error::{Problem, ProblemKind};
+
+/// The process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 204, description = "It runs")))]
+pub(super) async fn healthz() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Rows can be read and the disk takes writes.
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+    (status = 204, description = "Requests can be taken"),
+    (status = 503, description = "They can't", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn readyz(State(app): State<App>) -> Result<StatusCode, Problem> {
+    match app.storage.ready().await.map_err(Problem::from) {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(problem) if problem.kind() == ProblemKind::DiskFull => Err(problem),
+        Err(problem) => {
+            tracing::error!(%problem, "not ready");
+            Err(Problem::new(ProblemKind::NotReady, "Storage doesn't answer; the log says why."))
+        }
+    }
+}

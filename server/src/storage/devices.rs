@@ -1,0 +1,327 @@
+//! Rows of enrolled devices and the one-time codes that enrol them.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use sync_core::clock::Timestamp;
+use sync_core::id::{AccountId, DeviceId, Generation, Hash};
+
+use super::accounts::{Account, account};
+use super::{Storage, StorageError, Write, bytes, bytes_if_any, taken, text, time, time_if_any};
+
+/// An enrolled device: one life of one person's store on one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its number, with which the keys it makes in documents begin; never given to another.
+    pub number: u32,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The life of its store that was enrolled.
+    pub generation: Generation,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// What its person calls it, 1 to 100 characters.
+    pub name: String,
+    /// Since when.
+    pub enrolled_at: Timestamp,
+    /// No longer heard but for a purge receipt and what it hands in.
+    pub revoked_at: Option<Timestamp>,
+    /// A second copy of its store spoke; its person must sign in and enrol anew.
+    pub stopped_at: Option<Timestamp>,
+    /// The last two requests taken, newest first.
+    pub taken: [Option<TakenRequest>; 2],
+}
+
+/// A request of a device, as far as the server remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenRequest {
+    /// Counts up over the store's life.
+    pub counter: u64,
+    /// SHA-256 of the body.
+    pub digest: Hash,
+}
+
+/// What a request's counter says of the device that sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// A new request.
+    Next,
+    /// One of the last two, asked again because its reply was lost.
+    Again,
+    /// A clone or a restored copy of the store speaks. The device has been stopped.
+    Copy,
+}
+
+impl Device {
+    /// What `request` would be, after those taken.
+    pub fn count(&self, request: TakenRequest) -> Counted {
+        if self.taken.contains(&Some(request)) {
+            Counted::Again
+        } else if self.taken[0].is_none_or(|last| request.counter > last.counter) {
+            Counted::Next
+        } else {
+            Counted::Copy
+        }
+    }
+}
+
+/// Why a code enrols nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CodeRefused {
+    /// Never made.
+    #[error("this enrolment code is not known")]
+    Unknown,
+    /// Used by a device already.
+    #[error("this enrolment code has been used")]
+    Used,
+    /// Too old.
+    #[error("this enrolment code has expired")]
+    Expired,
+    /// Its account is disabled.
+    #[error("the account of this enrolment code is disabled")]
+    Disabled,
+}
+
+/// A device that asks to be enrolled, its key proven.
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    /// The life of its store.
+    pub generation: Generation,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// What its person calls it, 1 to 100 characters.
+    pub name: String,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, number, account_id, generation, public_key, name, enrolled_at, revoked_at, stopped_at, ",
+            "last_counter, last_digest, before_counter, before_digest FROM devices ",
+            $rest
+        )
+    };
+}
+
+impl Storage {
+    /// Keeps a one-time code, by its hash, until it is used or expires.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn add_enrolment_code(
+        &self,
+        code: Hash,
+        account: AccountId,
+        lasts_millis: i64,
+    ) -> Result<Timestamp, StorageError> {
+        let now = self.now();
+        let expires = now.plus_millis(lasts_millis);
+        let mut write = self.write().await?;
+        let sql = "INSERT INTO enrolment_codes (code_hash, account_id, made_at, expires_at) VALUES ($1, $2, $3, $4)";
+        sqlx::query(sql)
+            .bind(code.as_bytes().as_slice())
+            .bind(account.to_string())
+            .bind(now.millis())
+            .bind(expires.millis())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(expires)
+    }
+
+    /// Spends a code on a device: both or neither.
+    ///
+    /// # Errors
+    /// [`StorageError::Taken`] when the key or generation was enrolled before; what storage says.
+    pub async fn enrol(
+        &self,
+        code: Hash,
+        new: NewDevice,
+    ) -> Result<Result<(Device, Account), CodeRefused>, StorageError> {
+        let now = self.now();
+        let mut write = self.write().await?;
+        let sql = "SELECT a.id, a.sign_in, a.full_name, a.role, a.organisation_id, a.enabled, a.hcpc_number, \
+                   a.hcpc_checked_at, a.hcpc_result, a.hcpc_checked_by, c.expires_at, c.used_at \
+                   FROM enrolment_codes c JOIN accounts a ON a.id = c.account_id WHERE c.code_hash = $1";
+        let row = sqlx::query(sql).bind(code.as_bytes().as_slice()).fetch_optional(&mut *write).await?;
+        let Some(row) = row else { return Ok(Err(CodeRefused::Unknown)) };
+        let account = account(&row)?;
+        if time_if_any(&row, "used_at")?.is_some() {
+            return Ok(Err(CodeRefused::Used));
+        } else if now >= time(&row, "expires_at")? {
+            return Ok(Err(CodeRefused::Expired));
+        } else if !account.enabled {
+            return Ok(Err(CodeRefused::Disabled));
+        }
+        sqlx::query("UPDATE enrolment_codes SET used_at = $1 WHERE code_hash = $2")
+            .bind(now.millis())
+            .bind(code.as_bytes().as_slice())
+            .execute(&mut *write)
+            .await?;
+        let device = self.insert_device(&mut write, &account, new, now).await?;
+        write.commit().await?;
+        Ok(Ok((device, account)))
+    }
+
+    async fn insert_device(
+        &self,
+        write: &mut Write,
+        account: &Account,
+        new: NewDevice,
+        now: Timestamp,
+    ) -> Result<Device, StorageError> {
+        let sql = "UPDATE counters SET value = value + 1 WHERE name = 'device' RETURNING value";
+        let number: i64 = sqlx::query_scalar(sql).fetch_one(&mut **write).await?;
+        let device = Device {
+            id: DeviceId::mint(&mut self.chance.clone()),
+            number: u32::try_from(number).map_err(|_| StorageError::Damaged("counters"))?,
+            account: account.id,
+            generation: new.generation,
+            public_key: new.public_key,
+            name: new.name,
+            enrolled_at: now,
+            revoked_at: None,
+            stopped_at: None,
+            taken: [None; 2],
+        };
+        let sql = "INSERT INTO devices (id, number, account_id, generation, public_key, name, enrolled_at, bytes_day, \
+                   bytes_taken) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0)";
+        sqlx::query(sql)
+            .bind(device.id.to_string())
+            .bind(number)
+            .bind(account.id.to_string())
+            .bind(device.generation.to_string())
+            .bind(device.public_key.as_slice())
+            .bind(&device.name)
+            .bind(now.millis())
+            .execute(&mut **write)
+            .await
+            .map_err(|error| taken(error, "the device's key or store generation"))?;
+        Ok(device)
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn device(&self, id: DeviceId) -> Result<Option<Device>, StorageError> {
+        let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.readers()).await?;
+        row.as_ref().map(device).transpose()
+    }
+
+    /// All devices, by number; only one account's if given.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn devices(&self, of: Option<AccountId>) -> Result<Vec<Device>, StorageError> {
+        let rows = match of {
+            Some(account) => sqlx::query(select!("WHERE account_id = $1 ORDER BY number")).bind(account.to_string()),
+            None => sqlx::query(select!("ORDER BY number")),
+        };
+        rows.fetch_all(self.readers()).await?.iter().map(device).collect()
+    }
+
+    /// Revokes a device for ever. False when there is none such or it was revoked before.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn revoke_device(&self, id: DeviceId) -> Result<bool, StorageError> {
+        let mut write = self.write().await?;
+        let changed = sqlx::query("UPDATE devices SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
+            .bind(self.now().millis())
+            .bind(id.to_string())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// Takes a request whose signature was checked: remembers it, or stops the device. `None` for no such device.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn take_request(
+        &self,
+        write: &mut Write,
+        id: DeviceId,
+        request: TakenRequest,
+    ) -> Result<Option<Counted>, StorageError> {
+        let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(&mut **write).await?;
+        let Some(row) = row else { return Ok(None) };
+        let counted = device(&row)?.count(request);
+        match counted {
+            Counted::Again => {}
+            Counted::Next => {
+                let counter = i64::try_from(request.counter).map_err(|_| StorageError::Damaged("last_counter"))?;
+                let sql = "UPDATE devices SET before_counter = last_counter, before_digest = last_digest, \
+                           last_counter = $1, last_digest = $2 WHERE id = $3";
+                sqlx::query(sql)
+                    .bind(counter)
+                    .bind(request.digest.as_bytes().as_slice())
+                    .bind(id.to_string())
+                    .execute(&mut **write)
+                    .await?;
+            }
+            Counted::Copy => {
+                sqlx::query("UPDATE devices SET stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL")
+                    .bind(self.now().millis())
+                    .bind(id.to_string())
+                    .execute(&mut **write)
+                    .await?;
+            }
+        }
+        Ok(Some(counted))
+    }
+
+    /// Counts `bytes` towards what the device may send in a day (UTC). False, counting nothing, when that would be
+    /// more than `bound`: later, never refused.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn count_bytes(
+        &self,
+        write: &mut Write,
+        id: DeviceId,
+        bytes: u32,
+        bound: u64,
+    ) -> Result<bool, StorageError> {
+        let day = self.now().millis().div_euclid(24 * 60 * 60 * 1000);
+        let sql = "UPDATE devices SET bytes_taken = CASE WHEN bytes_day = $1 THEN bytes_taken ELSE 0 END + $2, \
+                   bytes_day = $1 WHERE id = $3 \
+                   AND CASE WHEN bytes_day = $1 THEN bytes_taken ELSE 0 END + $2 <= $4";
+        let counted = sqlx::query(sql)
+            .bind(day)
+            .bind(i64::from(bytes))
+            .bind(id.to_string())
+            .bind(i64::try_from(bound).unwrap_or(i64::MAX))
+            .execute(&mut **write)
+            .await?;
+        Ok(counted.rows_affected() == 1)
+    }
+}
+
+fn device(row: &SqliteRow) -> Result<Device, StorageError> {
+    let number: i64 = row.try_get("number")?;
+    let request = |counter: &'static str, digest: &'static str| -> Result<Option<TakenRequest>, StorageError> {
+        match (row.try_get::<Option<i64>, _>(counter)?, bytes_if_any(row, digest)?) {
+            (Some(number), Some(digest)) => Ok(Some(TakenRequest {
+                counter: u64::try_from(number).map_err(|_| StorageError::Damaged(counter))?,
+                digest: Hash::from_bytes(digest),
+            })),
+            _ => Ok(None),
+        }
+    };
+    Ok(Device {
+        id: text(row, "id")?,
+        number: u32::try_from(number).map_err(|_| StorageError::Damaged("number"))?,
+        account: text(row, "account_id")?,
+        generation: text(row, "generation")?,
+        public_key: bytes(row, "public_key")?,
+        name: row.try_get("name")?,
+        enrolled_at: time(row, "enrolled_at")?,
+        revoked_at: time_if_any(row, "revoked_at")?,
+        stopped_at: time_if_any(row, "stopped_at")?,
+        taken: [request("last_counter", "last_digest")?, request("before_counter", "before_digest")?],
+    })
+}

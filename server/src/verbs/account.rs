@@ -1,0 +1,111 @@
+//! `grabrail account add|list|disable|enable|password`.
+
+use clap::Subcommand;
+use sync_core::access::Role;
+
+use super::{VerbError, clean_name, out, read_password};
+use crate::app::App;
+use crate::storage::accounts::{Account, NewAccount, SignInName};
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountVerb {
+    /// Add an account; the password is asked for, or read as one line from standard input
+    Add {
+        /// What they sign in as: letters, digits and . _ - @
+        sign_in: SignInName,
+        /// Their full name, as colleagues and documents show it
+        #[arg(long)]
+        name: String,
+        /// ot, ot_assistant, trusted_assessor, senior_ot, principal_ot, private_ot, surveyor, grants_officer, store,
+        /// performance, auditor or administrator
+        #[arg(long)]
+        role: Role,
+        /// Where they work [default: the council]
+        #[arg(long)]
+        organisation: Option<String>,
+        /// HCPC registration number: OT and 1 to 6 digits
+        #[arg(long, value_parser = hcpc_number)]
+        hcpc: Option<String>,
+        /// No password: they only ever use a device
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// List accounts
+    List,
+    /// Disable an account: its sessions end and its devices are no longer heard
+    Disable {
+        /// What they sign in as
+        sign_in: SignInName,
+    },
+    /// Enable a disabled account
+    Enable {
+        /// What they sign in as
+        sign_in: SignInName,
+    },
+    /// Give an account a new password, ending its sessions
+    Password {
+        /// What they sign in as
+        sign_in: SignInName,
+    },
+}
+
+/// Why a text is no HCPC number.
+#[derive(Debug, thiserror::Error)]
+#[error("an HCPC number is OT and 1 to 6 digits")]
+struct NotHcpc;
+
+fn hcpc_number(text: &str) -> Result<String, NotHcpc> {
+    let digits = text.strip_prefix("OT").ok_or(NotHcpc)?;
+    let fits = (1..=6).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err(NotHcpc) }
+}
+
+pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
+    match verb {
+        AccountVerb::Add { sign_in, name, role, organisation, hcpc, no_password } => {
+            let full_name = clean_name(&name)?;
+            let organisation = match organisation {
+                Some(name) => {
+                    let found = app.storage.organisation_named(&name).await?;
+                    found.ok_or(VerbError::NoOrganisation(name))?.id
+                }
+                None => app.storage.authority(&app.config.authority).await?.id,
+            };
+            let password_hash = match no_password {
+                true => None,
+                false => Some(app.passwords.hash(&read_password(sign_in.as_str())?).await?),
+            };
+            let new = NewAccount { sign_in, full_name, role, organisation, hcpc_number: hcpc, password_hash };
+            out(app.storage.add_account(new).await?.id);
+        }
+        AccountVerb::List => {
+            for account in app.storage.accounts().await? {
+                let organisation = app.storage.organisation(account.organisation).await?;
+                let organisation = organisation.map(|organisation| organisation.name).unwrap_or_default();
+                let state = if account.enabled { "enabled" } else { "disabled" };
+                out(format_args!(
+                    "{}  {}  {}  {}  {}  {state}",
+                    account.id, account.sign_in, account.role, account.full_name, organisation
+                ));
+            }
+        }
+        AccountVerb::Disable { sign_in } => {
+            app.storage.set_account_enabled(find(app, &sign_in).await?.id, false).await?;
+        }
+        AccountVerb::Enable { sign_in } => {
+            app.storage.set_account_enabled(find(app, &sign_in).await?.id, true).await?;
+        }
+        AccountVerb::Password { sign_in } => {
+            let account = find(app, &sign_in).await?;
+            let hash = app.passwords.hash(&read_password(sign_in.as_str())?).await?;
+            app.storage.set_password_hash(account.id, &hash).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The account that signs in as `name`.
+pub(super) async fn find(app: &App, name: &SignInName) -> Result<Account, VerbError> {
+    app.storage.account_named(name).await?.ok_or_else(|| VerbError::NoAccount(name.to_string()))
+}

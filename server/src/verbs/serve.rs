@@ -1,0 +1,92 @@
+//! `grabrail serve`: the server's life from lock to last commit.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use sync_core::clock::{SystemChance, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::VerbError;
+use crate::app::App;
+use crate::chance::SharedChance;
+use crate::config::{Config, LogFormat};
+use crate::routes;
+use crate::storage::Storage;
+
+/// How long requests may go on after the order to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(config: Config) -> Result<(), VerbError> {
+    start_log(&config);
+    let (clock, chance) = (Arc::new(SystemClock::new()), SharedChance::new(SystemChance));
+    let (storage, lock) = Storage::serve(&config.data, clock.clone(), chance.clone()).await?;
+    let app = App::new(config, storage, clock, chance).await?;
+    let served = listen(&app).await;
+    app.storage.close().await;
+    drop(lock);
+    tracing::info!("stopped");
+    served
+}
+
+async fn listen(app: &App) -> Result<(), VerbError> {
+    let address = app.config.listen;
+    let refused = |error| VerbError::Listen(address, error);
+    let listener = std::net::TcpListener::bind(address).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let service = routes::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = Handle::new();
+    let stopper = tokio::spawn(stop(handle.clone()));
+    tracing::info!(%address, tls = app.config.tls.is_some(), server = %app.keys.server(), "listening");
+    let served = match &app.config.tls {
+        Some(files) => {
+            // Once a process; a second time finds it done.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let tls = RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(VerbError::Tls)?;
+            let server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+            server.handle(handle).serve(service).await
+        }
+        None => axum_server::from_tcp(listener).map_err(refused)?.handle(handle).serve(service).await,
+    };
+    stopper.abort();
+    served.map_err(VerbError::Serve)
+}
+
+/// Waits for the order to stop; requests then have [`GRACE`] to end.
+async fn stop(handle: Handle<SocketAddr>) {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        // Without a handler for Ctrl-C the system ends the process itself.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping");
+    handle.graceful_shutdown(Some(GRACE));
+}
+
+/// Ids, route templates, statuses and milliseconds; never a name, a path or a query.
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout);
+    // A second start in one process (tests) keeps the first log.
+    let _ = match config.log {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        // The message may hold what was being worked on.
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(at, "a panic was caught");
+    }));
+}

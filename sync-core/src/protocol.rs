@@ -1,0 +1,3 @@
+//! The only types that travel between a device and the server.
+
+pub mod enrolment;
