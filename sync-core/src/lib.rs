@@ -4,4 +4,7 @@
 //! (feature `device`); time and chance are arguments everywhere.
 
 pub mod clock;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod id;
+pub mod photo_bytes;
