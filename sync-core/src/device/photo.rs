@@ -102,7 +102,7 @@ pub enum PhotoError {
 
 /// Prepares any JPEG or PNG: orientation applied, shrunk to the bound, transparency laid on white, re-encoded as a
 /// JPEG that carries no metadata (EXIF with GPS, XMP, ICC, thumbnails, bytes after the end). Colours are taken as
-/// sRGB. Takes some 0.2 s for 12 megapixels: call it where blocking is allowed.
+/// sRGB. Takes up to a second or two for 12 megapixels: call it where blocking is allowed.
 pub fn prepare(bytes: &[u8], limits: &Limits) -> Result<Prepared, PhotoError> {
     if bytes.len() > limits.bytes {
         return Err(PhotoError::TooLong { bytes: bytes.len(), limit: limits.bytes });
