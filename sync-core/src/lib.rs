@@ -5,8 +5,11 @@
 
 pub mod access;
 pub mod clock;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod domain;
 pub mod envelope;
 pub mod guard;
 pub mod id;
+pub mod photo_bytes;
 pub mod protocol;

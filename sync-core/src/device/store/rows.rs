@@ -1,0 +1,428 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection, Row};
+
+use super::{Shelf, StoreError};
+use crate::clock::{Chance, SystemChance};
+use crate::device::seal::{CaseKey, NameKey, Place, SealKey};
+use crate::id::{CaseId, Generation};
+
+/// The generation of what belongs to none: the header, the list of generations, the keys of the cases.
+pub(super) const NO_GENERATION: Generation = Generation::from_bytes([0; 16]);
+
+/// The place of the `n`th generation's id.
+pub(super) fn generation_place<'a>(store: &'a [u8; 16], n: &'a [u8; 8]) -> Place<'a> {
+    Place { store, generation: NO_GENERATION, table: "generation", row: n, column: "sealed", version: 1 }
+}
+
+/// Everything an open store consists of: one connection, the keys, the lock. All SQL on rows is here.
+pub(super) struct Rows {
+    pub(super) connection: SqliteConnection,
+    pub(super) store: [u8; 16],
+    pub(super) values: SealKey,
+    pub(super) names: NameKey,
+    /// Keys of cases met so far; emptied by a rollback, which may have taken one back.
+    pub(super) cases: HashMap<[u8; 32], CaseKey>,
+    /// Every generation, the present one last; `settled` of them are committed.
+    pub(super) generations: Vec<Generation>,
+    pub(super) settled: usize,
+    /// What [`super::Store::generation`] tells.
+    pub(super) present: Arc<RwLock<Generation>>,
+    pub(super) in_transaction: bool,
+    /// A case was purged: what the write-ahead log still holds of it must go.
+    pub(super) purged: bool,
+    pub(super) chance: SystemChance,
+    /// Held until the connection is gone: one writer.
+    pub(super) lock: File,
+}
+
+/// What identifies a row besides its number.
+struct Address {
+    shelf: Shelf,
+    group: [u8; 32],
+    key: Option<[u8; 32]>,
+    case: Option<[u8; 32]>,
+}
+
+impl Address {
+    /// The row as its sealing binds it.
+    fn row(&self, n: i64) -> Vec<u8> {
+        let mut row = Vec::with_capacity(8 + 8 + 3 * 33);
+        row.extend_from_slice(&self.shelf.number().to_be_bytes());
+        row.extend_from_slice(&n.to_be_bytes());
+        row.extend_from_slice(&self.group);
+        for hash in [self.key, self.case] {
+            row.push(u8::from(hash.is_some()));
+            row.extend_from_slice(&hash.unwrap_or_default());
+        }
+        row
+    }
+}
+
+impl Rows {
+    fn key_hash(&self, shelf: Shelf, key: &[u8]) -> [u8; 32] {
+        self.names.hash("key", &[&shelf.number().to_be_bytes(), key])
+    }
+
+    fn group_hash(&self, shelf: Shelf, group: &[u8]) -> [u8; 32] {
+        self.names.hash("group", &[&shelf.number().to_be_bytes(), group])
+    }
+
+    fn case_hash(&self, case: CaseId) -> [u8; 32] {
+        self.names.hash("case", &[case.as_bytes()])
+    }
+
+    fn address(&self, shelf: Shelf, case: Option<CaseId>, group: &[u8], key: Option<&[u8]>) -> Address {
+        Address {
+            shelf,
+            group: self.group_hash(shelf, group),
+            key: key.map(|key| self.key_hash(shelf, key)),
+            case: case.map(|case| self.case_hash(case)),
+        }
+    }
+
+    /// Begins a write transaction; the caller has settled the last one.
+    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+        self.in_transaction = true;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Rolls back what an earlier transaction left when it was dropped, cancelled or failed.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        if !self.in_transaction {
+            return Ok(());
+        }
+        self.cases.clear();
+        self.generations.truncate(self.settled);
+        match sqlx::query("ROLLBACK").execute(&mut self.connection).await {
+            // Code 1: SQLite rolled back by itself (it does on a full disk), or never began.
+            Err(error) if StoreError::sqlite_code(&error) != Some(1) => Err(error.into()),
+            _ => {
+                self.in_transaction = false;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        self.in_transaction = false;
+        self.settled = self.generations.len();
+        if let Some(&generation) = self.generations.last() {
+            *self.present.write().unwrap_or_else(PoisonError::into_inner) = generation;
+        }
+        if self.purged {
+            // The log still holds older pages, the purged case's key among them. The transaction is committed
+            // whether or not this works now; if not, the next commit or closing does it.
+            let emptied =
+                sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut self.connection).await;
+            match emptied {
+                Ok(busy) => self.purged = busy != 0,
+                Err(error) => tracing::warn!(%error, "the write-ahead log could not be emptied after a purge"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the file, then lets go of the lock.
+    pub(super) async fn close(self) -> Result<(), StoreError> {
+        let Self { connection, lock, .. } = self;
+        let closed = connection.close().await;
+        drop(lock);
+        Ok(closed?)
+    }
+
+    pub(super) async fn renew_generation(&mut self, chance: &mut dyn Chance) -> Result<Generation, StoreError> {
+        let generation = Generation::mint(chance);
+        let n = i64::try_from(self.generations.len()).unwrap_or(i64::MAX).saturating_add(1);
+        let sealed = self.values.seal(
+            &generation_place(&self.store, &n.to_be_bytes()),
+            generation.as_bytes(),
+            &mut self.chance,
+        )?;
+        sqlx::query("INSERT INTO generation (n, sealed) VALUES ($1, $2)")
+            .bind(n)
+            .bind(sealed)
+            .execute(&mut self.connection)
+            .await?;
+        self.generations.push(generation);
+        Ok(generation)
+    }
+
+    /// Makes sure that the case's key is among `self.cases`; with `make`, a case without a key gets one.
+    async fn load_case_key(&mut self, case: [u8; 32], make: bool) -> Result<(), StoreError> {
+        if self.cases.contains_key(&case) {
+            return Ok(());
+        }
+        let place = Place {
+            store: &self.store,
+            generation: NO_GENERATION,
+            table: "case_key",
+            row: &case,
+            column: "sealed",
+            version: 1,
+        };
+        let found = sqlx::query("SELECT sealed FROM case_key WHERE case_hash = $1")
+            .bind(&case[..])
+            .fetch_optional(&mut self.connection)
+            .await?;
+        let key = match found {
+            Some(row) => CaseKey::unwrap(&self.values, &place, row.try_get("sealed")?)?,
+            None if make => {
+                let key = CaseKey::mint(&mut self.chance);
+                let sealed = key.wrap(&self.values, &place, &mut self.chance)?;
+                sqlx::query("INSERT INTO case_key (case_hash, sealed) VALUES ($1, $2)")
+                    .bind(&case[..])
+                    .bind(sealed)
+                    .execute(&mut self.connection)
+                    .await?;
+                key
+            }
+            // A value is sealed under a key that is gone: somebody else deleted it.
+            None => return Err(StoreError::corrupt()),
+        };
+        self.cases.insert(case, key);
+        Ok(())
+    }
+
+    fn sealing_key(&self, case: Option<&[u8; 32]>) -> Result<&SealKey, StoreError> {
+        match case {
+            None => Ok(&self.values),
+            Some(case) => self.cases.get(case).map(CaseKey::sealing).ok_or_else(StoreError::corrupt),
+        }
+    }
+
+    async fn seal(&mut self, at: &Address, n: i64, version: i64, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        if let Some(case) = at.case {
+            self.load_case_key(case, true).await?;
+        }
+        let generation = self.generations.last().copied().ok_or_else(StoreError::corrupt)?;
+        let row = at.row(n);
+        let place = Place { store: &self.store, generation, table: "entry", row: &row, column: "value", version };
+        // A copy: every chance of the machine's is the same chance.
+        let mut chance = self.chance;
+        Ok(self.sealing_key(at.case.as_ref())?.seal(&place, value, &mut chance)?)
+    }
+
+    async fn unseal(&mut self, shelf: Shelf, row: &SqliteRow) -> Result<(i64, Vec<u8>), StoreError> {
+        let hash = |column: &str| -> Result<Option<[u8; 32]>, StoreError> {
+            let bytes: Option<&[u8]> = row.try_get(column)?;
+            bytes.map(|bytes| bytes.try_into().map_err(|_| StoreError::corrupt())).transpose()
+        };
+        let n: i64 = row.try_get("n")?;
+        let at = Address {
+            shelf,
+            group: hash("group_hash")?.ok_or_else(StoreError::corrupt)?,
+            key: hash("key_hash")?,
+            case: hash("case_hash")?,
+        };
+        if let Some(case) = at.case {
+            self.load_case_key(case, false).await?;
+        }
+        let ordinal: i64 = row.try_get("generation")?;
+        let generation = usize::try_from(ordinal)
+            .ok()
+            .and_then(|ordinal| self.generations.get(ordinal.checked_sub(1)?))
+            .copied()
+            .ok_or_else(StoreError::corrupt)?;
+        let bound = at.row(n);
+        let place = Place {
+            store: &self.store,
+            generation,
+            table: "entry",
+            row: &bound,
+            column: "value",
+            version: row.try_get("version")?,
+        };
+        // Too large is damage here: nothing so large was ever sealed.
+        let value = self
+            .sealing_key(at.case.as_ref())?
+            .unseal(&place, row.try_get("value")?)
+            .map_err(|_| StoreError::corrupt())?;
+        Ok((n, value))
+    }
+
+    /// The number of the next new row. Only one connection writes, inside a transaction.
+    async fn next_n(&mut self) -> Result<i64, StoreError> {
+        let last: i64 =
+            sqlx::query_scalar("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)")
+                .fetch_one(&mut self.connection)
+                .await?;
+        Ok(last.saturating_add(1))
+    }
+
+    async fn insert(&mut self, at: &Address, value: &[u8]) -> Result<i64, StoreError> {
+        let n = self.next_n().await?;
+        let sealed = self.seal(at, n, 1, value).await?;
+        sqlx::query(
+            "INSERT INTO entry (n, shelf, group_hash, key_hash, case_hash, generation, version, value)
+             VALUES ($1, $2, $3, $4, $5, $6, 1, $7)",
+        )
+        .bind(n)
+        .bind(at.shelf.number())
+        .bind(&at.group[..])
+        .bind(at.key.as_ref().map(|hash| &hash[..]))
+        .bind(at.case.as_ref().map(|hash| &hash[..]))
+        .bind(i64::try_from(self.generations.len()).unwrap_or(i64::MAX))
+        .bind(sealed)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(n)
+    }
+
+    pub(super) async fn append(
+        &mut self,
+        shelf: Shelf,
+        case: Option<CaseId>,
+        group: &[u8],
+        value: &[u8],
+    ) -> Result<i64, StoreError> {
+        let at = self.address(shelf, case, group, None);
+        self.insert(&at, value).await
+    }
+
+    pub(super) async fn put(
+        &mut self,
+        shelf: Shelf,
+        case: Option<CaseId>,
+        group: &[u8],
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<i64, StoreError> {
+        let at = self.address(shelf, case, group, Some(key));
+        let found = sqlx::query("SELECT n, version FROM entry WHERE shelf = $1 AND key_hash = $2")
+            .bind(shelf.number())
+            .bind(at.key.as_ref().map(|hash| &hash[..]))
+            .fetch_optional(&mut self.connection)
+            .await?;
+        let Some(found) = found else { return self.insert(&at, value).await };
+        let n: i64 = found.try_get("n")?;
+        let version = found.try_get::<i64, _>("version")?.saturating_add(1);
+        let sealed = self.seal(&at, n, version, value).await?;
+        sqlx::query(
+            "UPDATE entry SET group_hash = $2, case_hash = $3, generation = $4, version = $5, value = $6 WHERE n = $1",
+        )
+        .bind(n)
+        .bind(&at.group[..])
+        .bind(at.case.as_ref().map(|hash| &hash[..]))
+        .bind(i64::try_from(self.generations.len()).unwrap_or(i64::MAX))
+        .bind(version)
+        .bind(sealed)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(n)
+    }
+
+    pub(super) async fn get(&mut self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = self.key_hash(shelf, key);
+        let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND key_hash = $2")
+            .bind(shelf.number())
+            .bind(&key[..])
+            .fetch_optional(&mut self.connection)
+            .await?;
+        self.read_one(shelf, found).await
+    }
+
+    pub(super) async fn get_n(&mut self, shelf: Shelf, n: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND n = $2")
+            .bind(shelf.number())
+            .bind(n)
+            .fetch_optional(&mut self.connection)
+            .await?;
+        self.read_one(shelf, found).await
+    }
+
+    pub(super) async fn list(
+        &mut self,
+        shelf: Shelf,
+        group: &[u8],
+        after_n: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let group = self.group_hash(shelf, group);
+        let found =
+            sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND group_hash = $2 AND n > $3 ORDER BY n LIMIT $4")
+                .bind(shelf.number())
+                .bind(&group[..])
+                .bind(after_n)
+                .bind(i64::from(limit))
+                .fetch_all(&mut self.connection)
+                .await?;
+        self.read_all(shelf, &found).await
+    }
+
+    pub(super) async fn all(&mut self, shelf: Shelf, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 ORDER BY n LIMIT $2")
+            .bind(shelf.number())
+            .bind(i64::from(limit))
+            .fetch_all(&mut self.connection)
+            .await?;
+        self.read_all(shelf, &found).await
+    }
+
+    async fn read_one(&mut self, shelf: Shelf, found: Option<SqliteRow>) -> Result<Option<Vec<u8>>, StoreError> {
+        match found {
+            None => Ok(None),
+            Some(row) => Ok(Some(self.unseal(shelf, &row).await?.1)),
+        }
+    }
+
+    async fn read_all(&mut self, shelf: Shelf, found: &[SqliteRow]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let mut values = Vec::with_capacity(found.len());
+        for row in found {
+            values.push(self.unseal(shelf, row).await?);
+        }
+        Ok(values)
+    }
+
+    pub(super) async fn count(&mut self, shelf: Shelf) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM entry WHERE shelf = $1")
+            .bind(shelf.number())
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(super) async fn remove(&mut self, shelf: Shelf, key: &[u8]) -> Result<bool, StoreError> {
+        let key = self.key_hash(shelf, key);
+        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND key_hash = $2")
+            .bind(shelf.number())
+            .bind(&key[..])
+            .execute(&mut self.connection)
+            .await?;
+        Ok(removed.rows_affected() > 0)
+    }
+
+    pub(super) async fn remove_n(&mut self, shelf: Shelf, n: i64) -> Result<bool, StoreError> {
+        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND n = $2")
+            .bind(shelf.number())
+            .bind(n)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(removed.rows_affected() > 0)
+    }
+
+    pub(super) async fn remove_group(&mut self, shelf: Shelf, group: &[u8]) -> Result<u64, StoreError> {
+        let group = self.group_hash(shelf, group);
+        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND group_hash = $2")
+            .bind(shelf.number())
+            .bind(&group[..])
+            .execute(&mut self.connection)
+            .await?;
+        Ok(removed.rows_affected())
+    }
+
+    pub(super) async fn purge_case(&mut self, case: CaseId) -> Result<u64, StoreError> {
+        let case = self.case_hash(case);
+        let removed =
+            sqlx::query("DELETE FROM entry WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
+        sqlx::query("DELETE FROM case_key WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
+        self.cases.remove(&case);
+        self.purged = true;
+        Ok(removed.rows_affected())
+    }
+}
