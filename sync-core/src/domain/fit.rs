@@ -12,7 +12,7 @@ use super::record::{
     Reading, Record, Settlement, SharedText, Strike, Value,
 };
 use super::view::View;
-use super::vocabulary::{Field, Of, ValueKind};
+use super::vocabulary::{Field, Of, Place, ValueKind};
 use crate::id::{AccountId, Key};
 
 /// The furthest from zero that a reading may be, in its unit: 100 m. Beyond it is a slip, not a doubtful value.
@@ -275,6 +275,10 @@ fn value(field: Field, value: &Value) -> Result<(), Unfit> {
             cites(&dimension.cites)
         }
         (ValueKind::Cites, Value::Cites(list)) => cites(list),
+        (ValueKind::Place, Value::Text(text)) => {
+            if text.parse::<Place>().is_ok() { Ok(()) } else { refuse("a place such as bathroom-1/door-1") }
+        }
+        (ValueKind::Place, _) => refuse("a place such as bathroom-1/door-1"),
         (ValueKind::Flag, _) => refuse("yes or no"),
         (ValueKind::Person, _) => refuse("a member of staff"),
         (ValueKind::Number { .. }, _) => refuse("a whole number"),

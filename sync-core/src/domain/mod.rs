@@ -3,12 +3,15 @@
 pub mod container;
 pub mod document;
 pub mod edit;
+pub mod finding;
 pub mod fit;
 pub mod identifier;
 pub mod kind;
+mod paragraph;
 pub mod record;
 pub mod register;
 pub mod signed;
 pub mod signoff;
+pub mod specification;
 pub mod view;
 pub mod vocabulary;

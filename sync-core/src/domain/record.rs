@@ -7,6 +7,7 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::vocabulary::photo::{Angle, PhotoSubject, ScaleReference, ShareWith};
 use super::vocabulary::{Field, ItemKind, Measure, Method, Place, Section};
 use crate::clock::Stamp;
 use crate::id::{AccountId, DocumentId, Hash, Heads, Key};
@@ -261,9 +262,9 @@ pub struct Photo {
     /// Pixels down.
     #[n(3)]
     pub height: u32,
-    /// What it shows, where that is a place.
+    /// Where it was taken.
     #[n(4)]
-    pub subject: Option<Place>,
+    pub place: Option<Place>,
     /// Whether a person can be seen: such a photo belongs to a clinical or restricted document only.
     #[n(5)]
     pub shows_person: bool,
@@ -273,22 +274,15 @@ pub struct Photo {
     /// Who may be shown it besides those who read the document.
     #[n(7)]
     pub share: Vec<ShareWith>,
-}
-
-/// Who a photo may be shown to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cbor(index_only)]
-pub enum ShareWith {
-    /// Housing's surveyor and grants officer.
-    #[n(0)]
-    Housing,
-    /// The contractor, on a printout.
-    #[n(1)]
-    Contractor,
-    /// The equipment store.
-    #[n(2)]
-    Store,
+    /// What it shows.
+    #[n(8)]
+    pub subject: PhotoSubject,
+    /// From where.
+    #[n(9)]
+    pub angle: Option<Angle>,
+    /// What in it tells its scale.
+    #[n(10)]
+    pub scale: Option<ScaleReference>,
 }
 
 /// A choice between values that disagree, by a named person with a reason.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container::Container;
 use super::document::Document;
 use super::kind::Kind;
+use super::paragraph;
 use super::record::{Body, Fact, Item, Note, Photo, Reading, Record, SharedText, Value};
 use super::register::{Register, Supersession};
 use super::vocabulary::{Field, Measure, Place};
@@ -27,6 +28,7 @@ pub struct View {
     pub texts: BTreeMap<SharedText, String>,
     /// Records of a newer version than this program knows.
     pub unread: BTreeSet<Key>,
+    mixed: Vec<(SharedText, usize)>,
     struck: BTreeMap<Key, Key>,
     supersession: Supersession,
 }
@@ -63,11 +65,29 @@ impl View {
             captions,
             texts,
             unread,
+            mixed: Vec::new(),
             struck: BTreeMap::new(),
             supersession: Supersession::default(),
         };
         view.settle();
+        for text in document.kind().texts() {
+            let reads: Vec<&[crate::id::Hash]> = view
+                .standing(|body| match body {
+                    Body::TextRead(read) if read.text == *text => Some(read.heads.as_slice()),
+                    _ => None,
+                })
+                .map(|(_, heads)| heads)
+                .collect();
+            let mixed = paragraph::mixed(document, *text, &reads);
+            view.mixed.extend(mixed.into_iter().map(|at| (*text, at)));
+        }
         view
+    }
+
+    /// The paragraphs of shared texts that two people wrote in unknown to each other and nobody has read since,
+    /// counted from 1.
+    pub fn mixed_paragraphs(&self) -> impl Iterator<Item = (SharedText, usize)> {
+        self.mixed.iter().copied()
     }
 
     /// Takes in one more record, as the document would read with it.
@@ -127,7 +147,7 @@ impl View {
 
     /// The place that this name stands for once joined places are one.
     pub fn same_place(&self, place: &Place) -> Place {
-        let mut place = place.clone();
+        let mut place = *place;
         // At most as many steps as there are joins: names joined in a ring stay where the ring was entered last.
         let joins: Vec<_> = self
             .standing(|body| match body {
@@ -137,7 +157,7 @@ impl View {
             .collect();
         for _ in 0..joins.len() {
             match joins.iter().rev().find(|(_, join)| join.place == place) {
-                Some((_, join)) => place = join.same_as.clone(),
+                Some((_, join)) => place = join.same_as,
                 None => break,
             }
         }

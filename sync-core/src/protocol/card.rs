@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Lane, Relation, Role};
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::kind::Kind;
+use crate::domain::record::Body;
 use crate::domain::signed::SignedVersion;
 use crate::domain::signoff::{SignedStanding, State};
+use crate::domain::view::View;
 use crate::domain::vocabulary::{Measure, Method, Place};
 use crate::id::{AccountId, CaseId, CommissionId, DocumentId, Hash, Key};
 
@@ -211,10 +213,44 @@ pub struct ProjectedPhoto {
     /// Its hash.
     #[n(0)]
     pub hash: Hash,
-    /// What it shows.
+    /// Where it was taken.
     #[n(1)]
-    pub subject: Option<Place>,
+    pub place: Option<Place>,
     /// Its caption.
     #[n(2)]
     pub caption: Option<String>,
+}
+
+impl HomeProjection {
+    /// Draws the projection from a home: what is not named here stays where it is.
+    pub fn of(document: DocumentId, released: Timestamp, home: &View) -> Self {
+        let photo = |key: &Key| match &home.records.get(key)?.body {
+            Body::Photo(photo) if home.struck(*key).is_none() && !photo.shows_person => Some(photo),
+            _ => None,
+        };
+        let mut readings = Vec::new();
+        for register in home.readings().into_values() {
+            for key in register.current {
+                let (Some(record), Some(reading)) = (home.records.get(&key), home.reading(key)) else { continue };
+                readings.push(ProjectedReading {
+                    key,
+                    place: home.same_place(&reading.place),
+                    measure: reading.measure,
+                    value: reading.value,
+                    method: reading.method,
+                    by: record.by,
+                    at: record.at,
+                    clash: register.clash,
+                    photos: reading.photos.iter().filter_map(photo).map(|photo| photo.hash).collect(),
+                });
+            }
+        }
+        let photos = home.photos().filter_map(|(key, _)| Some((key, photo(&key)?)));
+        let photos = photos.map(|(key, photo)| ProjectedPhoto {
+            hash: photo.hash,
+            place: photo.place,
+            caption: home.captions.get(&key).cloned(),
+        });
+        Self { document, released, readings, photos: photos.collect() }
+    }
 }

@@ -71,6 +71,8 @@ pub enum ValueKind {
     Cites,
     /// An account's id.
     Person,
+    /// A place of the home, as text: `bathroom-1/door-1`.
+    Place,
 }
 
 /// When the lack of a value is worth telling.
@@ -146,7 +148,7 @@ const LINE: ValueKind = ValueKind::Text { most: 500 };
 /// A text of at most 4,000 characters: a paragraph. Longer writing is a note.
 const PARAGRAPH: ValueKind = ValueKind::Text { most: 4000 };
 /// A place, which is at most 64 characters.
-const PLACE: ValueKind = ValueKind::Text { most: super::place::MOST_BYTES };
+const PLACE: ValueKind = ValueKind::Place;
 
 const YES_NO_UNSURE: ValueKind = ValueKind::Choice(&["yes", "no", "not-sure"]);
 const SIDE: ValueKind = ValueKind::Choice(&["left", "right"]);

@@ -39,7 +39,7 @@ fn ranges_are_ordered_and_choices_are_unique_words() {
                     );
                 }
             }
-            ValueKind::Flag | ValueKind::Date | ValueKind::Cites | ValueKind::Person => {}
+            ValueKind::Flag | ValueKind::Date | ValueKind::Cites | ValueKind::Person | ValueKind::Place => {}
         }
     }
 }

@@ -1,0 +1,400 @@
+//! What is missing or doubtful: computed, never an error, shown to whoever can mend it.
+//!
+//! Some findings stand in the way of a submission and a sign-off ([`Finding::blocks`]): a cited clash, a cited reading
+//! that was struck or superseded, an estimate where a dimension is critical, a required load under the client's weight.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::kind::Kind;
+use super::record::{Body, Cite, Dimension, SharedText, Value};
+use super::view::{Clash, View};
+use super::vocabulary::{Field, Method, Place, Unit, ValueKind};
+use crate::id::{DocumentId, Key};
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The document it is about.
+    pub document: DocumentId,
+    /// The item of it; `None`: the document itself.
+    pub item: Option<Key>,
+    /// What.
+    pub what: What,
+}
+
+/// What there is to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "finding")]
+pub enum What {
+    /// A field that is expected has no value.
+    Missing {
+        /// The field.
+        field: Field,
+    },
+    /// Values disagree.
+    Clash {
+        /// The records that disagree.
+        keys: Vec<Key>,
+        /// What they are about, in words.
+        about: String,
+    },
+    /// A value that few homes or people have.
+    Implausible {
+        /// The record.
+        key: Key,
+        /// What, in words, with its value.
+        value: String,
+    },
+    /// A value ten times or a tenth of what is plausible: centimetres or a digit slipped (hazard H8).
+    UnitSlip {
+        /// The record.
+        key: Key,
+        /// What, in words, with its value.
+        value: String,
+        /// What was probably meant.
+        meant: String,
+    },
+    /// An estimate stands behind a critical dimension (hazard H9).
+    Estimate {
+        /// The dimension.
+        field: Field,
+        /// The reading.
+        cite: Cite,
+    },
+    /// A critical dimension that rests on no reading.
+    Unmeasured {
+        /// The dimension.
+        field: Field,
+    },
+    /// A cited record that can't be built by.
+    Cited {
+        /// The field that cites it; `None`: the prescription's own list.
+        field: Option<Field>,
+        /// The record.
+        cite: Cite,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// What is prescribed bears less than the client weighs (hazard H16).
+    LoadUnderWeight {
+        /// The load required of it, in kilograms.
+        load: i64,
+        /// The client's weight, in kilograms.
+        weight: i64,
+    },
+    /// Two people wrote in one paragraph unknown to each other: read it.
+    MixedText {
+        /// The text.
+        text: SharedText,
+        /// Which paragraph, from 1.
+        paragraph: usize,
+    },
+    /// Two rooms whose measurements are all alike: one room under two names?
+    RoomsAlike {
+        /// One.
+        one: Place,
+        /// The other.
+        other: Place,
+    },
+    /// Records of a newer version of the program: update it to read them.
+    Unread {
+        /// How many.
+        records: usize,
+    },
+    /// A prescription that prescribes nothing.
+    NothingPrescribed,
+}
+
+/// What is wrong with a cited record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Not in the document it should be in, or the document is not here.
+    Absent,
+    /// Struck.
+    Struck,
+    /// A later reading or a settlement stands in its place.
+    Superseded,
+    /// Another reading that stands disagrees with it.
+    Clash,
+}
+
+impl Finding {
+    /// Whether nothing may be submitted or signed while it is so.
+    pub const fn blocks(&self) -> bool {
+        matches!(
+            self.what,
+            What::Estimate { .. } | What::Cited { .. } | What::LoadUnderWeight { .. } | What::NothingPrescribed
+        )
+    }
+
+    const fn of(document: DocumentId, item: Option<Key>, what: What) -> Self {
+        Self { document, item, what }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Missing { field } => write!(f, "missing: {}", field.spec().label),
+            What::Clash { about, keys } => write!(f, "{about}: {} values disagree, settle which one stands", keys.len()),
+            What::Implausible { value, .. } => write!(f, "{value}: unusual, please check"),
+            What::UnitSlip { value, meant, .. } => write!(f, "{value}: was {meant} meant?"),
+            What::Estimate { field, .. } => {
+                write!(f, "{} is critical and rests on an estimate: measure it", field.spec().label)
+            }
+            What::Unmeasured { field } => write!(f, "{} is critical and cites no reading", field.spec().label),
+            What::Cited { field, fault, cite } => {
+                let label = field.map_or("the prescription", |field| field.spec().label);
+                let fault = match fault {
+                    Fault::Absent => "is not here",
+                    Fault::Struck => "was struck",
+                    Fault::Superseded => "was superseded",
+                    Fault::Clash => "clashes with another",
+                };
+                write!(f, "{label} cites a record ({}) that {fault}", cite.key)
+            }
+            What::LoadUnderWeight { load, weight } => {
+                write!(f, "the required load of {load} kg is under the client's weight of {weight} kg")
+            }
+            What::MixedText { text, paragraph } => {
+                write!(f, "paragraph {paragraph} of the {} was written by two people at once: read it", text.name())
+            }
+            What::RoomsAlike { one, other } => write!(f, "{one} and {other} measure alike: are they one room?"),
+            What::Unread { records } => write!(f, "{records} records were written by a newer version: update"),
+            What::NothingPrescribed => write!(f, "nothing is prescribed yet"),
+        }
+    }
+}
+
+/// What there is to look at in one document by itself.
+pub fn of_document(document: DocumentId, view: &View) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |item, what| findings.push(Finding::of(document, item, what));
+    missing(view, &mut add);
+    for clash in view.clashes() {
+        let (item, about) = match &clash {
+            Clash::Reading { place, measure, .. } => (None, format!("{} at {place}", measure.spec().label)),
+            Clash::Fact { item, field, .. } => (*item, field.spec().label.to_owned()),
+        };
+        add(item, What::Clash { keys: clash.keys().to_vec(), about });
+    }
+    implausible(view, &mut add);
+    for (text, paragraph) in view.mixed_paragraphs() {
+        add(None, What::MixedText { text, paragraph });
+    }
+    rooms_alike(view, &mut add);
+    if !view.unread.is_empty() {
+        add(None, What::Unread { records: view.unread.len() });
+    }
+    findings
+}
+
+fn missing(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
+    let route = match view.named(None, "prescription.route") {
+        Some(Value::Choice(route)) => Some(route.as_str()),
+        _ => None,
+    };
+    let subjects = [(None, None)].into_iter().chain(view.items().map(|(key, item)| (Some(key), Some(item.kind))));
+    for (key, item) in subjects {
+        for field in Field::of(view.kind, item) {
+            if field.spec().is_expected_on(route) && view.value(key, field).is_none() {
+                add(key, What::Missing { field });
+            }
+        }
+    }
+    if view.kind == Kind::Clinical {
+        // Domain rule B 6.3: when no carer was present, a valid reason is required; and why somebody disagrees.
+        for (flag, when, reason) in [
+            ("visit.carer-present", false, "visit.carer-absent-reason"),
+            ("client.disagrees", true, "client.disagrees-reason"),
+            ("carer.disagrees", true, "carer.disagrees-reason"),
+        ] {
+            if let (Some(Value::Flag(flag)), Some(reason)) = (view.named(None, flag), Field::named(reason))
+                && *flag == when
+                && view.value(None, reason).is_none()
+            {
+                add(None, What::Missing { field: reason });
+            }
+        }
+    }
+}
+
+/// Ten times too large or too small to be plausible, when the other would be.
+fn slip(value: i64, plausible: (i64, i64), unit: Unit) -> Option<i64> {
+    if unit != Unit::Millimetre {
+        return None;
+    }
+    let fits = |value: i64| (plausible.0..=plausible.1).contains(&value);
+    [value.saturating_mul(10), value / 10].into_iter().find(|meant| *meant != 0 && fits(*meant))
+}
+
+fn implausible(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
+    let mut doubt = |item, key, label: &str, value: i64, plausible: (i64, i64), unit: Unit| {
+        if (plausible.0..=plausible.1).contains(&value) {
+            return;
+        }
+        let shown = format!("{label} {}", unit.show(value));
+        match slip(value, plausible, unit) {
+            Some(meant) => add(item, What::UnitSlip { key, value: shown, meant: unit.show(meant) }),
+            None => add(item, What::Implausible { key, value: shown }),
+        }
+    };
+    for ((place, measure), register) in view.readings() {
+        let spec = measure.spec();
+        for (key, reading) in register.current.iter().filter_map(|key| Some((*key, view.reading(*key)?))) {
+            let plausible = (i64::from(spec.plausible.0), i64::from(spec.plausible.1));
+            let label = format!("{} at {place}", spec.label);
+            doubt(None, key, &label, i64::from(reading.value), plausible, spec.unit);
+        }
+    }
+    for ((item, field), register) in view.facts() {
+        let spec = field.spec();
+        for (key, fact) in register.current.iter().filter_map(|key| Some((*key, view.fact(*key)?))) {
+            match (&spec.value, &fact.value) {
+                (ValueKind::Number { unit, plausible }, Value::Number(number)) => {
+                    doubt(item, key, spec.label, *number, *plausible, *unit);
+                }
+                (ValueKind::Dimension { plausible }, Value::Dimension(dimension)) => {
+                    let plausible = (i64::from(plausible.0), i64::from(plausible.1));
+                    doubt(item, key, spec.label, i64::from(dimension.mm), plausible, Unit::Millimetre);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn rooms_alike(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
+    let mut rooms: BTreeMap<Place, BTreeMap<(String, &'static str), i32>> = BTreeMap::new();
+    for ((place, measure), register) in view.readings() {
+        let shown = register.shown.and_then(|key| view.reading(key));
+        if let Some(reading) = shown {
+            let inside = place.to_string().split_once('/').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+            rooms.entry(place.room()).or_default().insert((inside, measure.name()), reading.value);
+        }
+    }
+    let rooms: Vec<_> = rooms.into_iter().collect();
+    for (at, (one, measured)) in rooms.iter().enumerate() {
+        for (other, also) in &rooms[at + 1..] {
+            if one.room_word() != other.room_word() {
+                continue;
+            }
+            let shared: Vec<_> = measured.iter().filter_map(|(what, value)| Some((value, also.get(what)?))).collect();
+            // Two things alike can be chance; three within the clash tolerance ask to be looked at.
+            if shared.len() >= 3 && shared.iter().all(|(a, b)| (**a - **b).abs() <= 5) {
+                add(None, What::RoomsAlike { one: *one, other: *other });
+            }
+        }
+    }
+}
+
+/// What there is to look at in a prescription, given what it cites.
+///
+/// `others` are the documents of the case that are here; `weight` is the client's weight in kilograms where it is
+/// known besides the prescription's own.
+pub fn of_prescription(
+    document: DocumentId,
+    view: &View,
+    others: &BTreeMap<DocumentId, View>,
+    weight: Option<i64>,
+) -> Vec<Finding> {
+    let mut findings = of_document(document, view);
+    let mut add = |item, what| findings.push(Finding::of(document, item, what));
+    if view.items().next().is_none() {
+        add(None, What::NothingPrescribed);
+    }
+    let mut faults: BTreeMap<DocumentId, BTreeSet<Key>> = BTreeMap::new();
+    for (other, view) in others {
+        faults.insert(*other, view.clashes().iter().flat_map(|clash| clash.keys().to_vec()).collect());
+    }
+    let fault = |cite: &Cite| {
+        let Some(other) = others.get(&cite.document) else { return Some(Fault::Absent) };
+        if !other.records.contains_key(&cite.key) {
+            Some(Fault::Absent)
+        } else if other.struck(cite.key).is_some() {
+            Some(Fault::Struck)
+        } else if other.is_superseded(cite.key) {
+            Some(Fault::Superseded)
+        } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key)) {
+            Some(Fault::Clash)
+        } else {
+            None
+        }
+    };
+    for ((item, field), register) in view.facts() {
+        let Some(value) = register.shown.and_then(|key| view.fact(key)).map(|fact| &fact.value) else { continue };
+        for cite in cites_of(value) {
+            if let Some(fault) = fault(cite) {
+                add(item, What::Cited { field: Some(field), cite: *cite, fault });
+            }
+        }
+        if let Value::Dimension(Dimension { tolerance, cites, .. }) = value
+            && tolerance.is_critical()
+        {
+            if cites.is_empty() {
+                add(item, What::Unmeasured { field });
+            }
+            for cite in cites {
+                let method = others.get(&cite.document).and_then(|other| other.reading(cite.key)).map(|r| r.method);
+                if method == Some(Method::Estimate) {
+                    add(item, What::Estimate { field, cite: *cite });
+                }
+            }
+        }
+        if field.name() == "item.required-load"
+            && let Value::Number(load) = value
+        {
+            let own = match view.named(None, "prescription.client-weight") {
+                Some(Value::Number(own)) => Some(*own),
+                _ => None,
+            };
+            // The heavier of the two: what hangs from a rail is the person, not the record.
+            if let Some(weight) = own.max(weight).filter(|weight| load < weight) {
+                add(item, What::LoadUnderWeight { load: *load, weight });
+            }
+        }
+    }
+    findings
+}
+
+/// The records that a value rests on.
+pub fn cites_of(value: &Value) -> &[Cite] {
+    match value {
+        Value::Dimension(dimension) => &dimension.cites,
+        Value::Cites(cites) => cites,
+        _ => &[],
+    }
+}
+
+/// Every record that a prescription rests on, in the values that stand.
+pub fn cited(view: &View) -> BTreeSet<Cite> {
+    view.facts()
+        .values()
+        .flat_map(|register| &register.current)
+        .filter_map(|key| view.fact(*key))
+        .flat_map(|fact| cites_of(&fact.value).to_vec())
+        .collect()
+}
+
+/// The photos that a prescription's values and the readings they cite rest on, with the document each belongs to.
+pub fn photos_cited(view: &View, others: &BTreeMap<DocumentId, View>) -> BTreeSet<(DocumentId, crate::id::Hash)> {
+    let mut photos = BTreeSet::new();
+    for cite in cited(view) {
+        let Some(other) = others.get(&cite.document) else { continue };
+        let keys = match other.records.get(&cite.key).map(|record| &record.body) {
+            Some(Body::Reading(reading)) => reading.photos.clone(),
+            Some(Body::Photo(_)) => vec![cite.key],
+            _ => continue,
+        };
+        for key in keys {
+            if let Some(Body::Photo(photo)) = other.records.get(&key).map(|record| &record.body) {
+                photos.insert((cite.document, photo.hash));
+            }
+        }
+    }
+    photos
+}

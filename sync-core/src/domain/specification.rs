@@ -1,0 +1,118 @@
+//! What is to be signed: the fields of a prescription, sorted into the specification (what Housing reads and builds
+//! from) and the justification (why, for the council lane only), with the readings and photos they cite.
+
+use std::collections::BTreeMap;
+
+use super::finding::{cited, cites_of};
+use super::record::{Body, Record, Value};
+use super::signed::{Content, JUSTIFICATION};
+use super::view::View;
+use super::vocabulary::{Field, Part};
+use crate::id::{AccountId, DocumentId, Hash, Key};
+
+/// The beginning of the path of every field of the specification.
+pub const SPECIFICATION: &str = "specification/";
+
+/// Every field of a signed version with its path, given the documents it cites and the names of those who measured.
+/// The signer's grounds are added by whoever signs.
+pub fn contents(
+    view: &View,
+    others: &BTreeMap<DocumentId, View>,
+    name: &dyn Fn(AccountId) -> String,
+) -> Vec<(String, Content)> {
+    let mut contents = Vec::new();
+    for (key, item) in view.items() {
+        contents.push((format!("{SPECIFICATION}items/{key}/kind"), Content::Item(item.kind)));
+    }
+    for ((item, field), register) in view.facts() {
+        // Facts about an item that was struck go with it.
+        if item.is_some_and(|item| view.struck(item).is_some()) {
+            continue;
+        }
+        let Some(fact) = register.shown.and_then(|key| view.fact(key)) else { continue };
+        let part = match field.spec().part {
+            Part::Justification => JUSTIFICATION,
+            Part::Specification | Part::Whole => SPECIFICATION,
+        };
+        let path = match item {
+            Some(item) => format!("{part}items/{item}/{field}"),
+            None => format!("{part}{field}"),
+        };
+        contents.push((path, Content::Value(fact.value.clone())));
+        if part == SPECIFICATION {
+            contents.extend(citations(&fact.value, others, name));
+        }
+    }
+    for (text, words) in &view.texts {
+        contents.push((format!("{JUSTIFICATION}{}", text.name()), Content::Text(words.clone())));
+    }
+    for (key, note) in view.notes() {
+        contents.push((format!("{JUSTIFICATION}notes/{key}"), Content::Text(note.text.clone())));
+    }
+    contents.sort_by(|a, b| a.0.cmp(&b.0));
+    contents.dedup();
+    contents
+}
+
+fn citations(
+    value: &Value,
+    others: &BTreeMap<DocumentId, View>,
+    name: &dyn Fn(AccountId) -> String,
+) -> Vec<(String, Content)> {
+    let cite = |cite: &super::record::Cite| {
+        let other = others.get(&cite.document)?;
+        let record = other.records.get(&cite.key)?;
+        let kind = match &record.body {
+            Body::Reading(_) => "readings",
+            Body::Photo(_) => "photos",
+            _ => return None,
+        };
+        let content = citation(other, cite.key, record, name)?;
+        Some((format!("{SPECIFICATION}{kind}/{}/{}", cite.document, cite.key), content))
+    };
+    cites_of(value).iter().filter_map(cite).collect()
+}
+
+fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) -> String) -> Option<Content> {
+    match &record.body {
+        Body::Reading(reading) => {
+            let photos = reading.photos.iter().filter_map(|key| match &other.records.get(key)?.body {
+                Body::Photo(photo) => Some(photo.hash),
+                _ => None,
+            });
+            Some(Content::Reading {
+                reading: reading.clone(),
+                by: record.by,
+                name: name(record.by),
+                at: record.at,
+                photos: photos.collect(),
+            })
+        }
+        Body::Photo(photo) => Some(Content::Photo { hash: photo.hash, caption: other.captions.get(&key).cloned() }),
+        _ => None,
+    }
+}
+
+/// The hash of everything that a signed version rests on: the prescription's heads, what stands in the place of each
+/// record it cites, and the client's weight. When it is another one later, the prescription has changed since it was
+/// signed: a new reading, a clash, a strike or a new weight, even one that agrees, is something the signer did not see.
+pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
+    let mut stands: Vec<(DocumentId, Key, Vec<Key>, bool)> = Vec::new();
+    for cite in cited(view) {
+        let Some(other) = others.get(&cite.document) else { continue };
+        let (current, clash) = match other.records.get(&cite.key).map(|record| &record.body) {
+            Some(Body::Reading(reading)) => {
+                let slot = (other.same_place(&reading.place), reading.measure);
+                other.readings().remove(&slot).map(|register| (register.current, register.clash)).unwrap_or_default()
+            }
+            Some(_) if other.is_current(cite.key) => (vec![cite.key], false),
+            _ => (Vec::new(), false),
+        };
+        stands.push((cite.document, cite.key, current, clash));
+    }
+    let weights = others.iter().filter_map(|(document, other)| {
+        Some((*document, other.current_facts(None, Field::named("person.weight")?)))
+    });
+    let weights: Vec<(DocumentId, Vec<Key>)> = weights.filter(|(_, keys)| !keys.is_empty()).collect();
+    Hash::of(&minicbor::to_vec(("grabrail basis 1", &view.heads, stands, weights)).unwrap_or_default())
+}
