@@ -136,8 +136,6 @@ pub struct PrescriptionRow {
     pub state: State,
     /// Who submitted it, and when, while it is submitted or was.
     pub submitted: Option<(AccountId, Timestamp)>,
-    /// Whether what the newest signed version was made of has changed since.
-    pub changed_since: bool,
     /// Counts its changes; a plan that rests on another count is not written.
     pub version: i64,
 }
@@ -153,6 +151,8 @@ pub struct SignedRow {
     pub number: u32,
     /// The whole copy.
     pub signed: SignedVersion,
+    /// What it rested on ([`sync_core::domain::specification::basis`]): another one now means it has changed since.
+    pub basis: Hash,
     /// What became of it.
     pub standing: SignedStanding,
 }

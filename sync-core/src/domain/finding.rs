@@ -131,6 +131,23 @@ impl Finding {
         )
     }
 
+    /// Whether an assessment may not be called complete while it is so (B 6.3): why no carer was present, whether the
+    /// client feels safe and secure, the trigger of a carer's assessment at both points, and every clash.
+    pub fn keeps_open(&self) -> bool {
+        const REQUIRED: [&str; 5] = [
+            "visit.carer-present",
+            "visit.carer-absent-reason",
+            "client.feels-safe-and-secure",
+            "carer.assessment-trigger-screening",
+            "carer.assessment-trigger-assessment",
+        ];
+        match &self.what {
+            What::Missing { field } => REQUIRED.contains(&field.name()),
+            What::Clash { .. } => true,
+            _ => false,
+        }
+    }
+
     const fn of(document: DocumentId, item: Option<Key>, what: What) -> Self {
         Self { document, item, what }
     }
