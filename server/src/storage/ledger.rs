@@ -357,10 +357,7 @@ pub trait Ledger: Send + Sync {
     /// A case.
     fn case(&self, case: CaseId) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
     /// A case by the council's own number.
-    fn case_by_reference(
-        &self,
-        reference: &str,
-    ) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
+    fn case_by_reference(&self, reference: &str) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
     /// Every case, by creation.
     fn cases(&self) -> impl Future<Output = Result<Vec<CaseRow>, StorageError>> + Send;
     /// Every relation to a case, ended ones too.
@@ -389,10 +386,8 @@ pub trait Ledger: Send + Sync {
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<PrescriptionRow>, StorageError>> + Send;
     /// The prescriptions of a case, by id.
-    fn prescriptions_of(
-        &self,
-        case: CaseId,
-    ) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    fn prescriptions_of(&self, case: CaseId)
+    -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every prescription that is submitted or awaits photos, oldest submission first.
     fn submitted(&self) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every signed version of a prescription, by number.
@@ -406,10 +401,8 @@ pub trait Ledger: Send + Sync {
         after: Number,
     ) -> impl Future<Output = Result<Vec<Verdict>, StorageError>> + Send;
     /// Everything in quarantine, newest first; of one case, if named.
-    fn quarantine(
-        &self,
-        case: Option<CaseId>,
-    ) -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
+    fn quarantine(&self, case: Option<CaseId>)
+    -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
     /// A photo.
     fn photo(
         &self,

@@ -16,8 +16,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const ALL: &[Migration] =
-    &[Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") }];
+const ALL: &[Migration] = &[
+    Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") },
+    Migration { number: 2, name: "ledger", sql: include_str!("migrations/sqlite/0002_ledger.sql") },
+];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
 pub(super) async fn run(

@@ -10,6 +10,7 @@ pub mod blobs;
 pub mod devices;
 pub mod folder;
 pub mod keys;
+pub mod ledger;
 mod migrations;
 pub mod organisations;
 pub mod seal;
