@@ -3,9 +3,8 @@
 mod incoming;
 mod outgoing;
 
-use sync_core::domain::kind::Kind;
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
-use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::id::Hash;
 use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
 use sync_core::protocol::sync::{Cursor, PATH, SignedReceipts, SignedReply, reply_bytes, request_bytes};
 use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest};
@@ -17,7 +16,6 @@ use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person};
 use crate::storage::devices::{Counted, Device, TakenRequest};
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::Ledger;
 
 /// The device that speaks and its person, each looked up for this request.
 #[derive(Debug)]

@@ -224,7 +224,7 @@ impl Sealed {
 }
 
 /// What was signed off.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct SignedVersion {
     /// What the signature is over.
     #[n(0)]
@@ -309,5 +309,38 @@ impl SignedVersion {
     pub fn verify(&self, key: &PublicKey) -> Result<(), Altered> {
         self.is_consistent()?;
         if key.verifies(&self.header.to_bytes(), &self.signature) { Ok(()) } else { Err(Altered::Header) }
+    }
+}
+
+/// The format's name in every evidence pack.
+pub const EVIDENCE: &str = "grabrail evidence 1";
+
+/// A signed version as a file that anyone can check with the council's public key and no server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// [`EVIDENCE`].
+    pub format: String,
+    /// What was signed; in Housing's copy without the justification.
+    pub signed: SignedVersion,
+}
+
+impl Evidence {
+    /// The evidence pack of this copy.
+    pub fn of(signed: SignedVersion) -> Self {
+        Self { format: EVIDENCE.to_owned(), signed }
+    }
+
+    /// Whether it is whole, and, with a key, whether that key signed it.
+    ///
+    /// # Errors
+    /// [`Altered`] names what was altered.
+    pub fn check(&self, key: Option<&PublicKey>) -> Result<(), Altered> {
+        if self.format != EVIDENCE {
+            return Err(Altered::Format);
+        }
+        match key {
+            Some(key) => self.signed.verify(key),
+            None => self.signed.is_consistent(),
+        }
     }
 }

@@ -3,17 +3,17 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use sync_core::domain::signoff::{SignedStanding, State};
-use sync_core::id::{CaseId, DocumentId};
+use sync_core::id::{CaseId, DocumentId, Hash};
 
 use super::sealed::Spot;
 use super::{SqlLedger, Writing, moved};
 use crate::storage::ledger::{CommitError, PrescriptionRow, SignedRow};
-use crate::storage::{StorageError, text, text_if_any, time_if_any};
+use crate::storage::{StorageError, bytes, text, text_if_any, time_if_any};
 
 macro_rules! select_prescription {
     ($rest:literal) => {
         concat!(
-            "SELECT document_id, case_id, thread_id, submitted_by, submitted_at, changed_since, version, ",
+            "SELECT document_id, case_id, thread_id, submitted_by, submitted_at, version, ",
             "sealed_state FROM prescriptions ",
             $rest
         )
@@ -30,7 +30,6 @@ async fn read_prescription(ledger: &SqlLedger, row: &SqliteRow) -> Result<Prescr
         thread: text(row, "thread_id")?,
         state: ledger.unseal_value(state, row.try_get("sealed_state")?).await?,
         submitted: text_if_any(row, "submitted_by")?.zip(time_if_any(row, "submitted_at")?),
-        changed_since: row.try_get("changed_since")?,
         version,
     })
 }
@@ -70,7 +69,7 @@ pub(super) async fn submitted(ledger: &SqlLedger) -> Result<Vec<PrescriptionRow>
 }
 
 pub(super) async fn signed(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<SignedRow>, StorageError> {
-    let sql = "SELECT case_id, number, sealed, standing_version, sealed_standing FROM signed_versions \
+    let sql = "SELECT case_id, number, sealed, basis, standing_version, sealed_standing FROM signed_versions \
                WHERE document_id = $1 ORDER BY number";
     let rows = sqlx::query(sql).bind(document.to_string()).fetch_all(ledger.readers()).await?;
     let mut versions = Vec::with_capacity(rows.len());
@@ -83,6 +82,7 @@ pub(super) async fn signed(ledger: &SqlLedger, document: DocumentId) -> Result<V
             case,
             number,
             signed: ledger.unseal_value(Spot::signed(case, document, number), row.try_get("sealed")?).await?,
+            basis: Hash::from_bytes(bytes(row, "basis")?),
             standing: ledger.unseal_value(standing, row.try_get("sealed_standing")?).await?,
         });
     }
@@ -97,11 +97,10 @@ impl Writing<'_> {
         // A new row stands at version 0, where no row that is there ever does.
         let sql = if row.version == 0 {
             "INSERT INTO prescriptions (document_id, case_id, thread_id, waiting, submitted_by, submitted_at, \
-             changed_since, version, sealed_state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+             version, sealed_state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
         } else {
             "UPDATE prescriptions SET thread_id = $3, waiting = $4, submitted_by = $5, submitted_at = $6, \
-             changed_since = $7, version = $8, sealed_state = $9 \
-             WHERE document_id = $1 AND case_id = $2 AND version = $8 - 1"
+             version = $7, sealed_state = $8 WHERE document_id = $1 AND case_id = $2 AND version = $7 - 1"
         };
         let written = sqlx::query(sql)
             .bind(row.document.to_string())
@@ -110,7 +109,6 @@ impl Writing<'_> {
             .bind(matches!(row.state, State::Submitted { .. } | State::AwaitingPhotos { .. }))
             .bind(submitted_by.map(|by| by.to_string()))
             .bind(submitted_at.map(|at| at.millis()))
-            .bind(row.changed_since)
             .bind(version)
             .bind(state)
             .execute(&mut *self.transaction)
@@ -126,13 +124,14 @@ impl Writing<'_> {
         let SignedRow { document, case, number, .. } = row;
         let signed = self.ledger.seal_value(Spot::signed(case, document, number), &row.signed).await?;
         let standing = self.ledger.seal_value(Spot::standing(case, document, number, 1), &row.standing).await?;
-        let sql = "INSERT INTO signed_versions (document_id, number, case_id, sealed, standing_version, \
-                   sealed_standing) VALUES ($1, $2, $3, $4, 1, $5)";
+        let sql = "INSERT INTO signed_versions (document_id, number, case_id, sealed, basis, standing_version, \
+                   sealed_standing) VALUES ($1, $2, $3, $4, $5, 1, $6)";
         sqlx::query(sql)
             .bind(document.to_string())
             .bind(i64::from(number))
             .bind(case.to_string())
             .bind(signed)
+            .bind(row.basis.as_bytes().as_slice())
             .bind(standing)
             .execute(&mut *self.transaction)
             .await

@@ -118,7 +118,6 @@ CREATE TABLE prescriptions (
     waiting       BOOLEAN NOT NULL,
     submitted_by  TEXT,
     submitted_at  BIGINT,
-    changed_since BOOLEAN NOT NULL,
     version       BIGINT NOT NULL,
     sealed_state  BLOB NOT NULL
 );
@@ -131,6 +130,7 @@ CREATE TABLE signed_versions (
     number           BIGINT NOT NULL,
     case_id          TEXT NOT NULL,
     sealed           BLOB NOT NULL,
+    basis            BLOB NOT NULL,
     standing_version BIGINT NOT NULL,
     sealed_standing  BLOB NOT NULL,
     PRIMARY KEY (document_id, number)
