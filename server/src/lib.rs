@@ -11,4 +11,6 @@ pub mod error;
 pub mod keys;
 pub mod routes;
 pub mod storage;
+#[cfg(test)]
+mod testing;
 pub mod verbs;
