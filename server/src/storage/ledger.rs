@@ -246,6 +246,7 @@ pub struct CarryRow {
 
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a plan has few writes, and each is moved once")]
 pub enum Write {
     /// A new case, or new particulars of one that is there. Touches it.
     Case(CaseRow),

@@ -25,7 +25,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Row, Sqlite, Transaction};
 use sync_core::clock::{Clock, Timestamp};
 
 pub use self::folder::{DataFolder, ServeLock};
@@ -258,6 +258,9 @@ async fn connect(path: &Path, connections: u32, read_only: bool) -> Result<Sqlit
     }
     let pool =
         SqlitePoolOptions::new().max_connections(connections).min_connections(1).idle_timeout(None).max_lifetime(None);
+    // On a full disk SQLite ends the transaction itself; sqlx's rollback then fails and it counts one that isn't there,
+    // so that the next couldn't begin. Such a connection is replaced.
+    let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     Ok(pool.connect_with(options).await?)
 }
 

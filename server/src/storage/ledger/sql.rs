@@ -9,6 +9,8 @@ mod cases;
 mod documents;
 mod prescriptions;
 mod sealed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
