@@ -6,7 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
-use automerge::{ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef};
+use automerge::{
+    ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef,
+};
 
 use super::container::{CAPTIONS, Container, object};
 use super::edit::Edit;

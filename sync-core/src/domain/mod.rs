@@ -6,6 +6,7 @@ pub mod edit;
 pub mod finding;
 pub mod fit;
 pub mod identifier;
+mod joined;
 pub mod kind;
 mod paragraph;
 pub mod record;

@@ -13,6 +13,7 @@ use crate::domain::record::Body;
 use crate::domain::signed::SignedVersion;
 use crate::domain::signoff::{SignedStanding, State};
 use crate::domain::view::View;
+use crate::domain::vocabulary::photo::ShareWith;
 use crate::domain::vocabulary::{Measure, Method, Place};
 use crate::id::{AccountId, CaseId, CommissionId, DocumentId, Hash, Key};
 
@@ -170,7 +171,7 @@ pub struct HomeProjection {
     /// The readings that stand; of a clash, every one.
     #[n(2)]
     pub readings: Vec<ProjectedReading>,
-    /// Photos of the building.
+    /// Photos of the building that are shared with Housing.
     #[n(3)]
     pub photos: Vec<ProjectedPhoto>,
 }
@@ -224,8 +225,12 @@ pub struct ProjectedPhoto {
 impl HomeProjection {
     /// Draws the projection from a home: what is not named here stays where it is.
     pub fn of(document: DocumentId, released: Timestamp, home: &View) -> Self {
+        // Of the building, and shared with Housing by whoever took it: nobody outside the lane sees it unless that is said.
         let photo = |key: &Key| match &home.records.get(key)?.body {
-            Body::Photo(photo) if home.struck(*key).is_none() && !photo.shows_person => Some(photo),
+            Body::Photo(photo) => {
+                let shared = photo.share.contains(&ShareWith::Housing);
+                (shared && home.struck(*key).is_none() && !photo.shows_person).then_some(photo)
+            }
             _ => None,
         };
         let mut readings = Vec::new();

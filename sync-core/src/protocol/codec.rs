@@ -52,7 +52,11 @@ pub fn pack<T: Encode<()>>(message: &T) -> Vec<u8> {
 /// # Errors
 /// [`Undecodable`], before more than the limits allow is held in memory.
 pub fn unpack<T: for<'b> Decode<'b, ()>>(bytes: &[u8], limits: Limits) -> Result<T, Undecodable> {
-    minicbor::decode(&inflate(bytes, limits)?).map_err(|_| Undecodable::Unknown)
+    let inflated = inflate(bytes, limits)?;
+    let mut decoder = minicbor::Decoder::new(&inflated);
+    let message = decoder.decode().map_err(|_| Undecodable::Unknown)?;
+    // Nor behind the message in it.
+    if decoder.position() == inflated.len() { Ok(message) } else { Err(Undecodable::Unknown) }
 }
 
 fn inflate(bytes: &[u8], limits: Limits) -> Result<Vec<u8>, Undecodable> {
