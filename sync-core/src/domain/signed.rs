@@ -335,3 +335,6 @@ impl SignedVersion {
         if key.verifies(&self.header.to_bytes(), &self.signature) { Ok(()) } else { Err(Altered::Header) }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
