@@ -9,6 +9,8 @@ pub mod clock;
 pub mod device;
 pub mod domain;
 pub mod envelope;
+#[cfg(test)]
+mod golden;
 pub mod guard;
 pub mod id;
 pub mod photo_bytes;
