@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobError;
 use crate::storage::devices::CodeRefused;
+use crate::storage::ledger::CommitError;
 use crate::storage::seal::SealError;
 
 tokio::task_local! {
@@ -64,6 +65,16 @@ kinds! {
     CodeRefused "code-refused" FORBIDDEN "The enrolment code was refused";
     /// The device doesn't hold the key it offers.
     ProofRefused "proof-refused" FORBIDDEN "The device's proof of its key was refused";
+    /// No such device, of another life of its store, or another key: answered alike.
+    DeviceUnknown "device-unknown" FORBIDDEN "The device isn't known";
+    /// A copy of the device's store has spoken.
+    DeviceStopped "device-stopped" FORBIDDEN "The device was stopped";
+    /// The sign-in is too old for what is asked.
+    SignInAgain "sign-in-again" UNAUTHORIZED "Sign in again for this";
+    /// Asked and refused.
+    AskRefused "ask-refused" CONFLICT "The ask was refused";
+    /// The bytes aren't what they are said to be.
+    PhotoRefused "photo-refused" UNPROCESSABLE_ENTITY "The photo was refused";
     /// May not, or there is none: answered alike.
     NotFound "not-found" NOT_FOUND "There is nothing here for you";
     /// The role may not do this.
@@ -185,6 +196,15 @@ impl From<StorageError> for Problem {
             }
             StorageError::Seal(SealError::Erased) => Self::new(ProblemKind::NotFound, "It was erased."),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Storage(error) => error.into(),
+            CommitError::Moved => Self::later(1, "Others are writing in the same place. Nothing was stored; try again."),
         }
     }
 }

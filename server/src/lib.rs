@@ -4,11 +4,20 @@
 //! `routes/`, `console/`, `auth`, `error` and the verb `serve` say HTTP. Time and chance are arguments.
 
 pub mod app;
+pub mod asks;
 pub mod auth;
+pub mod cards;
+pub mod cases;
 pub mod chance;
 pub mod config;
+pub mod documents;
 pub mod error;
 pub mod keys;
+pub mod photos;
+pub mod reach;
 pub mod routes;
 pub mod storage;
+pub mod sync;
+#[cfg(test)]
+mod testing;
 pub mod verbs;

@@ -5,10 +5,12 @@
 //! These bytes are formats for ever; their golden bytes are in `golden/`.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use data_encoding::HEXLOWER;
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{AccountId, DeviceId, DocumentId, Generation, Hash, OrganisationId, ServerId};
+use crate::id::{AccountId, DeviceId, DocumentId, Generation, Hash, NotAnId, OrganisationId, ServerId};
 
 /// The version of the protocol that this program speaks.
 pub const PROTOCOL: u16 = 1;
@@ -20,18 +22,48 @@ pub struct Signed(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 64]);
 
 impl std::fmt::Debug for Signed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signed({}…)", data_encoding::HEXLOWER.encode(&self.0[..4]))
+        write!(f, "Signed({}…)", HEXLOWER.encode(&self.0[..4]))
     }
 }
 
-/// An Ed25519 public key.
+impl Serialize for Signed {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signed {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        let bytes = bytes.try_into().map_err(|_| serde::de::Error::custom("a signature has 64 bytes"))?;
+        Ok(Self(bytes))
+    }
+}
+
+/// An Ed25519 public key; as text `ed25519:` and 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct PublicKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
 impl std::fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PublicKey({})", data_encoding::HEXLOWER.encode(&self.0))
+        write!(f, "PublicKey({})", HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ed25519:{}", HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let refuse = || NotAnId::new("a public key as `grabrail keys public` prints it", text);
+        let bytes = text.trim().strip_prefix("ed25519:").and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
+        Ok(Self(bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(refuse)?))
     }
 }
 

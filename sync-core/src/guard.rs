@@ -520,10 +520,8 @@ mod tests {
             self.counter += 1;
             let key = Key { device: self.sender.number, counter: self.counter };
             let actor = self.actor();
-            let (_, bytes) = self
-                .state
-                .edit(actor, self.sender.account, stamp(), &mut [key].into_iter(), &[edit])
-                .unwrap();
+            let (_, bytes) =
+                self.state.edit(actor, self.sender.account, stamp(), &mut [key].into_iter(), &[edit]).unwrap();
             bytes
         }
 
@@ -716,11 +714,7 @@ mod tests {
     #[test]
     fn a_record_in_anothers_name_or_in_another_encoding_is_refused() {
         let server = Document::new(Kind::Home).unwrap();
-        let record = |by: AccountId| Record {
-            by,
-            at: stamp(),
-            body: Body::Item(Item { kind: ItemKind::Equipment }),
-        };
+        let record = |by: AccountId| Record { by, at: stamp(), body: Body::Item(Item { kind: ItemKind::Equipment }) };
         let put = |bytes: Vec<u8>, name: &'static str| {
             Tablet::new(7).forge(move |change| {
                 let object = container(change, name);

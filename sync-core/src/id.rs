@@ -301,10 +301,8 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         let refuse = || NotAnId::new("a record's key (device number, dot, counter)", text);
         let (device, counter) = text.split_once('.').ok_or_else(refuse)?;
-        let key = Self {
-            device: device.parse().map_err(|_| refuse())?,
-            counter: counter.parse().map_err(|_| refuse())?,
-        };
+        let key =
+            Self { device: device.parse().map_err(|_| refuse())?, counter: counter.parse().map_err(|_| refuse())? };
         if key.device == 0 || key.counter == 0 || key.to_string() != text { Err(refuse()) } else { Ok(key) }
     }
 }

@@ -1,17 +1,22 @@
 //! The whole API on one screen.
 
+mod asks;
+mod cases;
 mod devices;
 mod edge;
 mod health;
 mod json;
+mod photos;
+mod prescriptions;
 mod sessions;
+mod sync;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 pub use self::json::{Json, ProblemBody};
@@ -28,7 +33,10 @@ const BODY: usize = 64 * 1024;
 ))]
 struct About;
 
-fn endpoints() -> OpenApiRouter<App> {
+fn endpoints(app: &App) -> OpenApiRouter<App> {
+    let photo = DefaultBodyLimit::max(app.config.limits.photo_bytes);
+    // Room for the signature around the largest request.
+    let sync = DefaultBodyLimit::max(app.config.limits.sync_bytes.saturating_add(1024));
     OpenApiRouter::with_openapi(About::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
@@ -36,11 +44,20 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::sign_out))
         .routes(routes!(devices::enrol))
+        .routes(routes!(sync::settle).layer(sync))
+        .routes(routes!(photos::put, photos::get).layer(photo))
+        .routes(routes!(asks::ask))
+        .routes(routes!(cases::list))
+        .routes(routes!(cases::show))
+        .routes(routes!(cases::quarantine))
+        .routes(routes!(prescriptions::queue))
+        .routes(routes!(prescriptions::show))
+        .routes(routes!(prescriptions::evidence))
 }
 
 /// The router, its documentation and what stands around every request.
 pub fn router(app: App) -> Router {
-    let (router, openapi) = endpoints().split_for_parts();
+    let (router, openapi) = endpoints(&app).split_for_parts();
     router
         .route("/openapi.json", get(move || std::future::ready(axum::Json(openapi))))
         .fallback(edge::nothing_here)

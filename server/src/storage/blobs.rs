@@ -358,3 +358,136 @@ fn read_ranges(
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use sync_core::clock::Seeded;
+
+    use super::*;
+    use crate::testing::Bench;
+
+    const CASE: CaseId = CaseId::from_bytes([1; 16]);
+
+    fn name(bytes: &[u8]) -> BlobName {
+        BlobName { case: CASE, document: DocumentId::from_bytes([2; 17]), hash: Hash::of(bytes) }
+    }
+
+    fn photo(length: usize) -> Vec<u8> {
+        (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
+    }
+
+    fn not_here<T: std::fmt::Debug>(result: Result<T, BlobError>) {
+        assert!(matches!(result, Err(BlobError::Storage(StorageError::Seal(SealError::NotHere)))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_reads_back_whole_and_in_ranges() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let (blobs, key) = (storage.blobs(), storage.vault().case_key(CASE).await.unwrap());
+        for length in [0, 1, RANGE - 1, RANGE, RANGE + 1, 3 * RANGE, 3 * RANGE + 17] {
+            let bytes = photo(length);
+            let name = name(&bytes);
+            assert!(blobs.get(&key, name, 1 << 20).await.unwrap().is_none());
+            for _ in 0..2 {
+                blobs.put(&key, name, bytes.clone()).await.unwrap();
+            }
+            assert_eq!(blobs.get(&key, name, 1 << 20).await.unwrap().unwrap(), bytes);
+            for (start, wanted) in [(0, 10), (RANGE - 3, 6), (RANGE, RANGE), (length, 1), (5, usize::MAX)] {
+                let (part, whole) = blobs.get_range(&key, name, start as u64, wanted).await.unwrap().unwrap();
+                let end = start.saturating_add(wanted).min(length);
+                assert_eq!((part.as_slice(), whole), (bytes.get(start..end).unwrap_or_default(), length as u64));
+            }
+            blobs.remove(name).await.unwrap();
+            blobs.remove(name).await.unwrap();
+            assert!(!blobs.has(name).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kept_file_is_private_lies_under_its_case_and_holds_no_plain_byte() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let key = storage.vault().case_key(CASE).await.unwrap();
+        let bytes = b"a photo of a bathroom".repeat(10);
+        storage.blobs().put(&key, name(&bytes), bytes.clone()).await.unwrap();
+        let folder = bench.data().join("photos").join(CASE.to_string());
+        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "no draft is left");
+        assert_eq!(std::fs::metadata(&files[0]).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        let kept = std::fs::read(&files[0]).unwrap();
+        assert!(!kept.windows(9).any(|window| window == b"a photo o"));
+    }
+
+    #[tokio::test]
+    async fn a_range_altered_swapped_cut_or_added_does_not_open() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let (blobs, key) = (storage.blobs(), storage.vault().case_key(CASE).await.unwrap());
+        let bytes = photo(2 * RANGE + 100);
+        let name = name(&bytes);
+        blobs.put(&key, name, bytes.clone()).await.unwrap();
+        let path = blobs.path(name);
+        let whole = std::fs::read(&path).unwrap();
+        let sealed = RANGE + TAG;
+        let mut damaged: Vec<Vec<u8>> = Vec::new();
+        for at in [1, 8, 9, 27, HEAD, HEAD + sealed, whole.len() - 1] {
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            damaged.push(altered);
+        }
+        for cut in [0, 10, HEAD, HEAD + sealed, HEAD + 2 * sealed, whole.len() - 1] {
+            damaged.push(whole[..cut].to_vec());
+        }
+        let (first, second) = (HEAD..HEAD + sealed, HEAD + sealed..HEAD + 2 * sealed);
+        let rest = HEAD + 2 * sealed..whole.len();
+        damaged.push([&whole[..HEAD], &whole[second.clone()], &whole[first.clone()], &whole[rest.clone()]].concat());
+        damaged.push([&whole[..HEAD], &whole[first], &whole[rest]].concat());
+        damaged.push([whole.as_slice(), &[0]].concat());
+        for damaged in damaged {
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(blobs.get(&key, name, 1 << 20).await.is_err());
+        }
+        std::fs::write(&path, &whole[..HEAD + 2 * sealed]).unwrap();
+        not_here(blobs.get_range(&key, name, 2 * RANGE as u64, 10).await);
+        // What was damaged is mended by keeping the photo again.
+        blobs.put(&key, name, bytes.clone()).await.unwrap();
+        assert_eq!(blobs.get(&key, name, 1 << 20).await.unwrap().unwrap(), bytes);
+        assert!(blobs.get(&key, name, 100).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_photo_opens_only_in_its_own_document_and_only_under_its_own_hash() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let (blobs, key) = (storage.blobs(), storage.vault().case_key(CASE).await.unwrap());
+        let name = name(b"photo");
+        blobs.put(&key, name, b"photo".to_vec()).await.unwrap();
+        let other = BlobName { document: DocumentId::from_bytes([3; 17]), ..name };
+        assert!(blobs.get(&key, other, 100).await.unwrap().is_none());
+        std::fs::copy(blobs.path(name), blobs.path(other)).unwrap();
+        not_here(blobs.get(&key, other, 100).await);
+        let wrong = blobs.put(&key, name, b"another".to_vec()).await;
+        assert!(matches!(wrong, Err(BlobError::OtherBytes { .. })));
+        let elsewhere = BlobName { case: CaseId::from_bytes([7; 16]), ..name };
+        assert!(matches!(blobs.put(&key, elsewhere, b"photo".to_vec()).await, Err(BlobError::OtherCase)));
+    }
+
+    #[tokio::test]
+    async fn a_sealed_photo_is_a_format_for_ever() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let key = storage.vault().case_key(CASE).await.unwrap();
+        let fixed = Blobs::new(bench.data().join("photos"), SharedChance::new(Seeded::new(6)));
+        let bytes = photo(RANGE + 5);
+        fixed.put(&key, name(&bytes), bytes.clone()).await.unwrap();
+        let path = fixed.path(name(&bytes));
+        let kept = std::fs::read(&path).unwrap();
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let now = format!("{file}\n{}\n{}\n", HEXLOWER.encode(&kept[..64]), Hash::of(&kept));
+        assert_eq!(now, include_str!("../../../sync-core/golden/server-photo.txt"));
+    }
+}

@@ -325,3 +325,72 @@ fn device(row: &SqliteRow) -> Result<Device, StorageError> {
         taken: [request("last_counter", "last_digest")?, request("before_counter", "before_digest")?],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use sync_core::access::Role;
+
+    use super::*;
+    use crate::testing::{Bench, account};
+
+    async fn enrolled(bench: &Bench) -> (crate::app::App, DeviceId) {
+        let app = bench.app().await;
+        let olu = account(&app, "olu.ot", Role::Ot).await;
+        let code = Hash::of(b"code");
+        app.storage.add_enrolment_code(code, olu.id, 1000).await.unwrap();
+        let new =
+            NewDevice { generation: Generation::from_bytes([1; 16]), public_key: [2; 32], name: "tablet".to_owned() };
+        let id = app.storage.enrol(code, new).await.unwrap().unwrap().0.id;
+        (app, id)
+    }
+
+    #[tokio::test]
+    async fn the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the_device() {
+        let bench = Bench::new(1);
+        let (app, id) = enrolled(&bench).await;
+        let request = |counter: u64, body: &[u8]| TakenRequest { counter, digest: Hash::of(body) };
+        for (request, wanted) in [
+            (request(1, b"a"), Counted::Next),
+            (request(1, b"a"), Counted::Again),
+            (request(5, b"b"), Counted::Next),
+            (request(1, b"a"), Counted::Again),
+            (request(7, b"c"), Counted::Next),
+            (request(5, b"b"), Counted::Again),
+        ] {
+            let mut write = app.storage.write().await.unwrap();
+            assert_eq!(app.storage.take_request(&mut write, id, request).await.unwrap(), Some(wanted));
+            write.commit().await.unwrap();
+        }
+        assert_eq!(app.storage.device(id).await.unwrap().unwrap().stopped_at, None);
+        for copy in [request(1, b"a"), request(7, b"other"), request(6, b"d")] {
+            let mut write = app.storage.write().await.unwrap();
+            assert_eq!(app.storage.take_request(&mut write, id, copy).await.unwrap(), Some(Counted::Copy));
+            write.commit().await.unwrap();
+        }
+        assert!(app.storage.device(id).await.unwrap().unwrap().stopped_at.is_some());
+        let nobody = DeviceId::from_bytes([9; 16]);
+        let mut write = app.storage.write().await.unwrap();
+        assert_eq!(app.storage.take_request(&mut write, nobody, request(1, b"a")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_days_bytes_are_bounded_and_begin_anew_the_next_day() {
+        let bench = Bench::new(1);
+        let (app, id) = enrolled(&bench).await;
+        let mut write = app.storage.write().await.unwrap();
+        for (bytes, wanted) in [(60, true), (50, false), (40, true), (1, false)] {
+            assert_eq!(app.storage.count_bytes(&mut write, id, bytes, 100).await.unwrap(), wanted);
+        }
+        bench.clock.advance(24 * 60 * 60 * 1000);
+        assert!(app.storage.count_bytes(&mut write, id, 100, 100).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_device_is_revoked_once_and_for_ever() {
+        let bench = Bench::new(1);
+        let (app, id) = enrolled(&bench).await;
+        assert!(app.storage.revoke_device(id).await.unwrap());
+        assert!(!app.storage.revoke_device(id).await.unwrap());
+        assert!(app.storage.device(id).await.unwrap().unwrap().revoked_at.is_some());
+    }
+}

@@ -136,8 +136,6 @@ pub struct PrescriptionRow {
     pub state: State,
     /// Who submitted it, and when, while it is submitted or was.
     pub submitted: Option<(AccountId, Timestamp)>,
-    /// Whether what the newest signed version was made of has changed since.
-    pub changed_since: bool,
     /// Counts its changes; a plan that rests on another count is not written.
     pub version: i64,
 }
@@ -153,6 +151,8 @@ pub struct SignedRow {
     pub number: u32,
     /// The whole copy.
     pub signed: SignedVersion,
+    /// What it rested on ([`sync_core::domain::specification::basis`]): another one now means it has changed since.
+    pub basis: Hash,
     /// What became of it.
     pub standing: SignedStanding,
 }
@@ -246,6 +246,7 @@ pub struct CarryRow {
 
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a plan has few writes, and each is moved once")]
 pub enum Write {
     /// A new case, or new particulars of one that is there. Touches it.
     Case(CaseRow),
@@ -357,10 +358,7 @@ pub trait Ledger: Send + Sync {
     /// A case.
     fn case(&self, case: CaseId) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
     /// A case by the council's own number.
-    fn case_by_reference(
-        &self,
-        reference: &str,
-    ) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
+    fn case_by_reference(&self, reference: &str) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
     /// Every case, by creation.
     fn cases(&self) -> impl Future<Output = Result<Vec<CaseRow>, StorageError>> + Send;
     /// Every relation to a case, ended ones too.
@@ -389,10 +387,8 @@ pub trait Ledger: Send + Sync {
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<PrescriptionRow>, StorageError>> + Send;
     /// The prescriptions of a case, by id.
-    fn prescriptions_of(
-        &self,
-        case: CaseId,
-    ) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    fn prescriptions_of(&self, case: CaseId)
+    -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every prescription that is submitted or awaits photos, oldest submission first.
     fn submitted(&self) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every signed version of a prescription, by number.
@@ -406,10 +402,8 @@ pub trait Ledger: Send + Sync {
         after: Number,
     ) -> impl Future<Output = Result<Vec<Verdict>, StorageError>> + Send;
     /// Everything in quarantine, newest first; of one case, if named.
-    fn quarantine(
-        &self,
-        case: Option<CaseId>,
-    ) -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
+    fn quarantine(&self, case: Option<CaseId>)
+    -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
     /// A photo.
     fn photo(
         &self,

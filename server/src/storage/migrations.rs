@@ -16,8 +16,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const ALL: &[Migration] =
-    &[Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") }];
+const ALL: &[Migration] = &[
+    Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") },
+    Migration { number: 2, name: "ledger", sql: include_str!("migrations/sqlite/0002_ledger.sql") },
+];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
 pub(super) async fn run(
@@ -103,4 +105,88 @@ async fn verify(path: &Path, schema: i64) -> Result<(), StorageError> {
     let held = at(&pool).await?;
     pool.close().await;
     if check == "ok" && held == schema { Ok(()) } else { Err(StorageError::CopyNotVerified(path.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Storage;
+    use crate::testing::Bench;
+
+    /// What some later program knows.
+    const NEXT: &[Migration] = &[
+        Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") },
+        Migration { number: 1000, name: "notes", sql: "ALTER TABLE organisations ADD COLUMN note TEXT" },
+    ];
+
+    /// A folder whose database is the dump of a schema.
+    async fn dumped(bench: &Bench, dump: &'static str) -> (DataFolder, SqlitePool) {
+        let folder = DataFolder::open(&bench.data()).unwrap();
+        let pool = connect(&folder.private_file(folder::DATABASE).unwrap(), 1, false).await.unwrap();
+        sqlx::raw_sql(dump).execute(&pool).await.unwrap();
+        (folder, pool)
+    }
+
+    #[tokio::test]
+    async fn a_database_of_schema_1_is_migrated_and_holds_what_it_held() {
+        let bench = Bench::new(1);
+        dumped(&bench, include_str!("fixtures/schema-1.sql")).await.1.close().await;
+        let storage = bench.storage().await;
+        let names: Vec<_> = storage.organisations().await.unwrap().into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["Example Council", "Hill Therapy"]);
+        let accounts = storage.accounts().await.unwrap();
+        assert_eq!(accounts.len(), 2);
+        assert_eq!(accounts[1].hcpc_number.as_deref(), Some("OT123456"));
+        assert_eq!(storage.server_keys().await.unwrap().len(), 4);
+        assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+    }
+
+    #[tokio::test]
+    async fn a_migration_runs_once_after_a_copy_that_holds_the_old_schema() {
+        let bench = Bench::new(1);
+        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
+        let now = Timestamp::from_millis(5);
+        for _ in 0..2 {
+            run_list(&pool, &folder, now, false, NEXT).await.unwrap();
+            assert_eq!(at(&pool).await.unwrap(), 1000);
+        }
+        let copy = bench.data().join("before-migration/schema-1-5.sqlite");
+        verify(&copy, 1).await.unwrap();
+        assert!(matches!(verify(&copy, 2).await, Err(StorageError::CopyNotVerified(_))));
+        assert_eq!(std::fs::read_dir(bench.data().join("before-migration")).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_newer_database_is_refused_and_left_alone() {
+        let bench = Bench::new(1);
+        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
+        run_list(&pool, &folder, Timestamp::from_millis(5), false, NEXT).await.unwrap();
+        pool.close().await;
+        let refused = Storage::open(&bench.data(), bench.clock.clone(), bench.chance.clone()).await.unwrap_err();
+        let newest = ALL[ALL.len() - 1].number;
+        assert!(matches!(refused, StorageError::Newer { found: 1000, known } if known == newest), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_migrated_beside_a_running_server() {
+        let bench = Bench::new(1);
+        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
+        let _held = folder.lock().unwrap();
+        let refused = run_list(&pool, &folder, Timestamp::from_millis(5), false, NEXT).await;
+        assert!(matches!(refused, Err(StorageError::MigrationDue)));
+        assert_eq!(at(&pool).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_fails_leaves_the_schema_it_found() {
+        const BROKEN: &[Migration] = &[
+            Migration { number: 1, name: "accounts", sql: "" },
+            Migration { number: 2, name: "broken", sql: "CREATE TABLE half (x TEXT); INSERT INTO nowhere VALUES (1)" },
+        ];
+        let bench = Bench::new(1);
+        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
+        assert!(run_list(&pool, &folder, Timestamp::from_millis(5), false, BROKEN).await.is_err());
+        assert_eq!(at(&pool).await.unwrap(), 1);
+        assert!(sqlx::query("SELECT x FROM half").fetch_all(&pool).await.is_err());
+    }
 }

@@ -10,6 +10,7 @@ pub mod blobs;
 pub mod devices;
 pub mod folder;
 pub mod keys;
+pub mod ledger;
 mod migrations;
 pub mod organisations;
 pub mod seal;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Row, Sqlite, Transaction};
 use sync_core::clock::{Clock, Timestamp};
 
 pub use self::folder::{DataFolder, ServeLock};
@@ -108,10 +109,10 @@ impl StorageError {
 
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
-        /// SQLITE_FULL, and SQLITE_IOERR_WRITE as some quotas show themselves.
-        const FULL: [&str; 1] = ["13"];
+        /// SQLITE_FULL.
+        const FULL: &str = "13";
         match error.as_database_error().and_then(|error| error.code()) {
-            Some(code) if FULL.contains(&code.as_ref()) => Self::DiskFull,
+            Some(code) if code == FULL => Self::DiskFull,
             _ => Self::Sql(error),
         }
     }
@@ -208,7 +209,7 @@ impl Storage {
         &self.readers
     }
 
-    /// Commits, the reply to which is a promise.
+    /// What time it is for rows that are written now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -257,6 +258,9 @@ async fn connect(path: &Path, connections: u32, read_only: bool) -> Result<Sqlit
     }
     let pool =
         SqlitePoolOptions::new().max_connections(connections).min_connections(1).idle_timeout(None).max_lifetime(None);
+    // On a full disk SQLite ends the transaction itself; sqlx's rollback then fails and it counts one that isn't there,
+    // so that the next couldn't begin. Such a connection is replaced.
+    let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     Ok(pool.connect_with(options).await?)
 }
 
@@ -317,5 +321,68 @@ pub(crate) fn taken(error: sqlx::Error, what: &'static str) -> StorageError {
     match error.as_database_error() {
         Some(inner) if inner.is_unique_violation() => StorageError::Taken(what),
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    #[tokio::test]
+    async fn every_connection_writes_through_to_the_disk_and_a_lesser_promise_is_refused() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        assert_durable(&storage.writer).await.unwrap();
+        sqlx::query("PRAGMA synchronous = NORMAL").execute(&storage.writer).await.unwrap();
+        let refused = assert_durable(&storage.writer).await;
+        assert!(matches!(refused, Err(StorageError::NotDurable { setting: "synchronous", .. })));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_its_own_error_and_leaves_nothing_half_written() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        sqlx::query("PRAGMA max_page_count = 1").execute(&storage.writer).await.unwrap();
+        let mut refused = None;
+        for at in 0..5000 {
+            if let Err(error) = storage.add_organisation(&format!("{at} {}", "x".repeat(190))).await {
+                refused = Some((at, error));
+                break;
+            }
+        }
+        let (at, error) = refused.unwrap();
+        assert!(matches!(error, StorageError::DiskFull), "{error}");
+        assert_eq!(storage.organisations().await.unwrap().len(), at);
+    }
+
+    #[tokio::test]
+    async fn a_folder_being_served_can_be_administered_and_not_served_twice() {
+        let bench = Bench::new(1);
+        let data = bench.data();
+        let serve = || Storage::serve(&data, bench.clock.clone(), bench.chance.clone());
+        let (served, lock) = serve().await.unwrap();
+        assert!(matches!(serve().await, Err(StorageError::Served(_))));
+        let beside = bench.storage().await;
+        beside.add_organisation("Hill Therapy").await.unwrap();
+        assert_eq!(served.organisations().await.unwrap().len(), 1);
+        assert_eq!(served.server_id().await.unwrap(), beside.server_id().await.unwrap());
+        drop(lock);
+        serve().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_opened_again_is_the_same_server() {
+        let bench = Bench::new(1);
+        let storage = bench.storage().await;
+        let (id, epochs, keys) =
+            (storage.server_id().await.unwrap(), storage.epochs().await.unwrap(), storage.server_keys().await.unwrap());
+        storage.close().await;
+        let storage = bench.storage().await;
+        assert_eq!(storage.server_id().await.unwrap(), id);
+        assert_eq!((storage.epochs().await.unwrap(), storage.server_keys().await.unwrap()), (epochs, keys.clone()));
+        for key in &keys {
+            assert_eq!(storage.key_secret(key).await.unwrap().verifying_key().as_bytes(), &key.public);
+        }
     }
 }

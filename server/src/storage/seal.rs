@@ -366,3 +366,102 @@ fn read_data_key(folder: &DataFolder, fresh: Option<&SharedChance>) -> Result<Ze
     let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| SealError::DataKeyDamaged)?;
     Ok(Zeroizing::new(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use sync_core::clock::Seeded;
+
+    use super::*;
+    use crate::testing::Bench;
+
+    const PLACE: Place<'static> = Place { table: "changes", row: "r1", column: "body", version: 0 };
+
+    fn key(fill: u8) -> CaseKey {
+        CaseKey { case: CaseId::from_bytes([9; 16]), key: Zeroizing::new([fill; 32]) }
+    }
+
+    #[test]
+    fn sealed_bytes_are_a_format_for_ever() {
+        let golden = include_str!("../../../sync-core/golden/server-seal.txt");
+        let mut chance = Seeded::new(5);
+        let now: String = [b"".as_slice(), b"short"]
+            .map(|plain| HEXLOWER.encode(&key(7).seal(&mut chance, &PLACE, plain).unwrap()) + "\n")
+            .concat();
+        assert!(golden.starts_with(&now), "{now}");
+        // Another release of zstd may write other bytes; what this one wrote must open.
+        let long = "the door is 750 mm wide; ".repeat(8);
+        let last = HEXLOWER.decode(golden.lines().last().unwrap().as_bytes()).unwrap();
+        assert_eq!(key(7).open(&PLACE, &last, 1000).unwrap(), long.as_bytes());
+    }
+
+    #[test]
+    fn a_value_opens_only_in_its_place_with_its_key_and_unaltered() {
+        let sealed = key(7).seal(&mut Seeded::new(1), &PLACE, b"a client's words").unwrap();
+        assert_eq!(key(7).open(&PLACE, &sealed, 100).unwrap(), b"a client's words");
+        let others = [
+            Place { table: "change", ..PLACE },
+            Place { row: "r2", ..PLACE },
+            Place { column: "bod", ..PLACE },
+            Place { version: 1, ..PLACE },
+            Place { table: "changesr", row: "1", ..PLACE },
+        ];
+        for other in others {
+            assert_eq!(key(7).open(&other, &sealed, 100), Err(SealError::NotHere), "{other:?}");
+        }
+        assert_eq!(key(8).open(&PLACE, &sealed, 100), Err(SealError::NotHere));
+        let other_case = CaseKey { case: CaseId::from_bytes([8; 16]), ..key(7) };
+        assert_eq!(other_case.open(&PLACE, &sealed, 100), Err(SealError::NotHere));
+        for at in 0..sealed.len() {
+            assert!(key(7).open(&PLACE, &sealed[..at], 100).is_err());
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert!(key(7).open(&PLACE, &altered, 100).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_is_inflated_beyond_the_bound() {
+        let sealed = key(7).seal(&mut Seeded::new(1), &PLACE, &vec![0; 1 << 20]).unwrap();
+        assert!(sealed.len() < 1000);
+        assert_eq!(key(7).open(&PLACE, &sealed, (1 << 20) - 1), Err(SealError::TooLarge((1 << 20) - 1)));
+        assert_eq!(key(7).open(&PLACE, &sealed, 1 << 20).unwrap().len(), 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_cases_key_outlives_the_process_and_a_destroyed_one_is_gone() {
+        let bench = Bench::new(3);
+        let (one, two) = (CaseId::from_bytes([1; 16]), CaseId::from_bytes([2; 16]));
+        let storage = bench.storage().await;
+        let sealed = storage.vault().seal(one, &PLACE, b"words").await.unwrap();
+        storage.close().await;
+        let storage = bench.storage().await;
+        let vault = storage.vault();
+        assert_eq!(vault.unseal(one, &PLACE, &sealed, 10).await.unwrap(), b"words");
+        let moved = vault.unseal(two, &PLACE, &sealed, 10).await;
+        assert!(matches!(moved, Err(StorageError::Seal(SealError::NotHere))));
+        vault.destroy(one).await.unwrap();
+        let gone = |result: Result<Vec<u8>, StorageError>| {
+            assert!(matches!(result, Err(StorageError::Seal(SealError::Erased))));
+        };
+        gone(vault.unseal(one, &PLACE, &sealed, 10).await);
+        gone(vault.seal(one, &PLACE, b"again").await);
+        storage.close().await;
+        gone(bench.storage().await.vault().unseal(one, &PLACE, &sealed, 10).await);
+    }
+
+    #[tokio::test]
+    async fn another_folders_data_key_is_its_own_error_and_a_lost_one_is_not_replaced() {
+        let (here, there) = (Bench::new(3), Bench::new(4));
+        here.storage().await.close().await;
+        there.storage().await.close().await;
+        std::fs::copy(there.data().join("data.key"), here.data().join("data.key")).unwrap();
+        let folder = DataFolder::open(&here.data()).unwrap();
+        let open = || Vault::open(&folder, here.clock.clone(), here.chance.clone());
+        assert!(matches!(open().await, Err(StorageError::Seal(SealError::WrongDataKey))));
+        std::fs::remove_file(here.data().join("data.key")).unwrap();
+        assert!(matches!(open().await, Err(StorageError::Seal(SealError::DataKeyDamaged))));
+        std::fs::write(here.data().join("data.key"), "grabrail-data-key-1:abc\n").unwrap();
+        assert!(matches!(open().await, Err(StorageError::Seal(SealError::DataKeyDamaged))));
+    }
+}

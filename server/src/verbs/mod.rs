@@ -1,10 +1,12 @@
 //! What the binary does for who types: one file a verb.
 
 mod account;
+mod case;
 mod device;
 mod keys;
 mod organisation;
 mod serve;
+mod verify;
 
 use std::fmt;
 use std::io::{IsTerminal, Read as _};
@@ -16,6 +18,7 @@ use sync_core::clock::{SystemChance, SystemClock};
 
 use crate::app::App;
 use crate::auth::BadPassword;
+use crate::cases::CaseError;
 use crate::chance::SharedChance;
 use crate::config::{Config, ConfigError, Flags};
 use crate::storage::{Storage, StorageError};
@@ -63,6 +66,11 @@ pub enum Verb {
     /// The keys the server signs with
     #[command(subcommand)]
     Keys(keys::KeysVerb),
+    /// Cases and who has to do with them
+    #[command(subcommand)]
+    Case(case::CaseVerb),
+    /// Check an evidence pack; needs no server
+    Verify(verify::VerifyArgs),
 }
 
 /// Why a verb didn't do what was asked.
@@ -95,6 +103,15 @@ pub enum VerbError {
     /// A name that can't be one.
     #[error("a name has 1 to 200 printable characters")]
     BadName,
+    /// A file that can't be read.
+    #[error("{0}: {1}")]
+    File(std::path::PathBuf, std::io::Error),
+    /// Rows of an import that must be mended.
+    #[error("{0} rows must be mended; nothing was imported")]
+    BadRows(usize),
+    /// Cases and relations.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// The certificate or its key.
     #[error("TLS can't be set up: {0}")]
     Tls(std::io::Error),
@@ -109,6 +126,9 @@ pub enum VerbError {
 /// Runs a verb of this process and says what came of it.
 #[allow(clippy::print_stderr)] // the console's own
 pub fn run(cli: Cli) -> ExitCode {
+    if let Verb::Verify(args) = &cli.verb {
+        return verify::run(args);
+    }
     let config = match Config::of_process(&cli.flags) {
         Ok(config) => config,
         Err(error) => {
@@ -143,11 +163,12 @@ async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
     }
     let app = open(config).await?;
     let done = match verb {
-        Verb::Serve | Verb::Config => Ok(()),
+        Verb::Serve | Verb::Config | Verb::Verify(_) => Ok(()),
         Verb::Account(verb) => account::run(&app, verb).await,
         Verb::Organisation(verb) => organisation::run(&app, verb).await,
         Verb::Device(verb) => device::run(&app, verb).await,
         Verb::Keys(verb) => keys::run(&app, verb).await,
+        Verb::Case(verb) => case::run(&app, verb).await,
     };
     app.storage.close().await;
     done

@@ -6,7 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
-use automerge::{ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef};
+use automerge::{
+    ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef,
+};
 
 use super::container::{CAPTIONS, Container, object};
 use super::edit::Edit;
@@ -157,13 +159,10 @@ impl Document {
         self.state.get_changes(&known).iter().map(|change| change.raw_bytes().to_vec()).collect()
     }
 
-    /// The actors of all changes in the history of these heads, each once.
-    pub fn actors_of(&self, heads: &[Hash]) -> Vec<ActorId> {
+    /// The hashes of all changes in the history of these heads, the heads among them.
+    pub fn history_of(&self, heads: &[Hash]) -> Vec<Hash> {
         let Some(then) = self.at(heads) else { return Vec::new() };
-        let mut actors: Vec<ActorId> = then.state.get_changes(&[]).iter().map(|c| c.actor_id().clone()).collect();
-        actors.sort_unstable();
-        actors.dedup();
-        actors
+        then.state.get_changes_meta(&[]).into_iter().map(|change| change.hash.into()).collect()
     }
 
     /// Automerge's own view, for the guard and the typed reading.

@@ -1,17 +1,17 @@
 //! What is missing or doubtful: computed, never an error, shown to whoever can mend it.
 //!
-//! Some findings stand in the way of a submission and a sign-off ([`Finding::blocks`]): a cited clash, a cited reading
-//! that was struck or superseded, an estimate where a dimension is critical, a required load under the client's weight.
+//! Some findings stand in the way of a submission and a sign-off ([`Finding::blocks`]): a clash, cited or in the
+//! prescription itself, a cited reading that was struck or superseded, an estimate where a dimension is critical, a
+//! required load under the client's weight, reasoning that two people wrote at once and nobody has read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
-use super::kind::Kind;
 use super::record::{Body, Cite, Dimension, SharedText, Value};
 use super::view::{Clash, View};
-use super::vocabulary::{Field, Method, Place, Unit, ValueKind};
+use super::vocabulary::{Field, ItemKind, Method, Place, Unit, ValueKind};
 use crate::id::{DocumentId, Key};
 
 /// Something to look at.
@@ -127,8 +127,33 @@ impl Finding {
     pub const fn blocks(&self) -> bool {
         matches!(
             self.what,
-            What::Estimate { .. } | What::Cited { .. } | What::LoadUnderWeight { .. } | What::NothingPrescribed
+            What::Estimate { .. }
+                | What::Cited { .. }
+                | What::LoadUnderWeight { .. }
+                | What::NothingPrescribed
+                // Of a clash only one value would be signed, and nobody would have chosen it.
+                | What::Clash { .. }
+                | What::MixedText { .. }
+                // What is signed is drawn from what this program can read, and that is not all there is.
+                | What::Unread { .. }
         )
+    }
+
+    /// Whether an assessment may not be called complete while it is so (B 6.3): why no carer was present, whether the
+    /// client feels safe and secure, the trigger of a carer's assessment at both points, and every clash.
+    pub fn keeps_open(&self) -> bool {
+        const REQUIRED: [&str; 5] = [
+            "visit.carer-present",
+            "visit.carer-absent-reason",
+            "client.feels-safe-and-secure",
+            "carer.assessment-trigger-screening",
+            "carer.assessment-trigger-assessment",
+        ];
+        match &self.what {
+            What::Missing { field } => REQUIRED.contains(&field.name()),
+            What::Clash { .. } => true,
+            _ => false,
+        }
     }
 
     const fn of(document: DocumentId, item: Option<Key>, what: What) -> Self {
@@ -140,7 +165,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Missing { field } => write!(f, "missing: {}", field.spec().label),
-            What::Clash { about, keys } => write!(f, "{about}: {} values disagree, settle which one stands", keys.len()),
+            What::Clash { about, keys } => {
+                write!(f, "{about}: {} values disagree, settle which one stands", keys.len())
+            }
             What::Implausible { value, .. } => write!(f, "{value}: unusual, please check"),
             What::UnitSlip { value, meant, .. } => write!(f, "{value}: was {meant} meant?"),
             What::Estimate { field, .. } => {
@@ -194,32 +221,65 @@ pub fn of_document(document: DocumentId, view: &View) -> Vec<Finding> {
 }
 
 fn missing(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
-    let route = match view.named(None, "prescription.route") {
+    let facts = view.facts();
+    let value = |item: Option<Key>, name: &str| {
+        let shown = facts.get(&(item, Field::named(name)?))?.shown?;
+        view.fact(shown).map(|fact| &fact.value)
+    };
+    let route = match value(None, "prescription.route") {
         Some(Value::Choice(route)) => Some(route.as_str()),
         _ => None,
     };
+    let mut fields: BTreeMap<Option<ItemKind>, Vec<Field>> = BTreeMap::new();
     let subjects = [(None, None)].into_iter().chain(view.items().map(|(key, item)| (Some(key), Some(item.kind))));
     for (key, item) in subjects {
-        for field in Field::of(view.kind, item) {
-            if field.spec().is_expected_on(route) && view.value(key, field).is_none() {
-                add(key, What::Missing { field });
+        let expected = fields
+            .entry(item)
+            .or_insert_with(|| Field::of(view.kind, item).filter(|field| field.spec().is_expected_on(route)).collect());
+        for field in expected {
+            if is_empty(facts.get(&(key, *field)).and_then(|register| view.fact(register.shown?)).map(|f| &f.value)) {
+                add(key, What::Missing { field: *field });
             }
         }
     }
-    if view.kind == Kind::Clinical {
-        // Domain rule B 6.3: when no carer was present, a valid reason is required; and why somebody disagrees.
-        for (flag, when, reason) in [
-            ("visit.carer-present", false, "visit.carer-absent-reason"),
-            ("client.disagrees", true, "client.disagrees-reason"),
-            ("carer.disagrees", true, "carer.disagrees-reason"),
-        ] {
-            if let (Some(Value::Flag(flag)), Some(reason)) = (view.named(None, flag), Field::named(reason))
-                && *flag == when
-                && view.value(None, reason).is_none()
-            {
-                add(None, What::Missing { field: reason });
+    for (field, when, reason) in REASONS {
+        let given = match value(None, field) {
+            Some(Value::Flag(flag)) => {
+                if *flag {
+                    "yes"
+                } else {
+                    "no"
+                }
             }
+            Some(Value::Choice(word)) => word,
+            _ => continue,
+        };
+        if let Some(reason) = Field::named(reason)
+            && when.contains(&given)
+            && is_empty(value(None, reason.name()))
+        {
+            add(None, What::Missing { field: reason });
         }
+    }
+}
+
+/// Fields whose value asks for a reason. Domain rule B 6.3: when no carer was present, a valid reason is required; and
+/// why somebody disagrees.
+const REASONS: &[(&str, &[&str], &str)] = &[
+    ("visit.carer-present", &["no"], "visit.carer-absent-reason"),
+    ("client.disagrees", &["yes"], "client.disagrees-reason"),
+    ("carer.disagrees", &["yes"], "carer.disagrees-reason"),
+    ("prescription.client-agrees", &["agrees-in-part", "disagrees"], "prescription.client-disagrees-reason"),
+];
+
+/// Whether nothing is said: no value, or one with no words in it.
+fn is_empty(value: Option<&Value>) -> bool {
+    match value {
+        None => true,
+        Some(Value::Text(text)) => text.trim().is_empty(),
+        Some(Value::Choices(words)) => words.is_empty(),
+        Some(Value::Cites(cites)) => cites.is_empty(),
+        Some(_) => false,
     }
 }
 
@@ -272,7 +332,8 @@ fn rooms_alike(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
     let mut rooms: BTreeMap<Place, BTreeMap<(String, &'static str), i32>> = BTreeMap::new();
     for ((place, measure), register) in view.readings() {
         let shown = register.shown.and_then(|key| view.reading(key));
-        if let Some(reading) = shown {
+        // Lengths tell rooms apart; that two doors are hinged on the left says nothing.
+        if let Some(reading) = shown.filter(|_| measure.spec().unit == Unit::Millimetre) {
             let inside = place.to_string().split_once('/').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
             rooms.entry(place.room()).or_default().insert((inside, measure.name()), reading.value);
         }
@@ -285,7 +346,7 @@ fn rooms_alike(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
             }
             let shared: Vec<_> = measured.iter().filter_map(|(what, value)| Some((value, also.get(what)?))).collect();
             // Two things alike can be chance; three within the clash tolerance ask to be looked at.
-            if shared.len() >= 3 && shared.iter().all(|(a, b)| (**a - **b).abs() <= 5) {
+            if shared.len() >= 3 && shared.iter().all(|(a, b)| a.abs_diff(**b) <= 5) {
                 add(None, What::RoomsAlike { one: *one, other: *other });
             }
         }
@@ -295,7 +356,7 @@ fn rooms_alike(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
 /// What there is to look at in a prescription, given what it cites.
 ///
 /// `others` are the documents of the case that are here; `weight` is the client's weight in kilograms where it is
-/// known besides the prescription's own.
+/// known from elsewhere than the prescription and these.
 pub fn of_prescription(
     document: DocumentId,
     view: &View,
@@ -311,9 +372,15 @@ pub fn of_prescription(
     for (other, view) in others {
         faults.insert(*other, view.clashes().iter().flat_map(|clash| clash.keys().to_vec()).collect());
     }
+    let heaviest = weights(view, "prescription.client-weight")
+        .into_iter()
+        .chain(others.values().flat_map(|other| weights(other, "person.weight")))
+        .chain(weight)
+        .max();
     let fault = |cite: &Cite| {
         let Some(other) = others.get(&cite.document) else { return Some(Fault::Absent) };
-        if !other.records.contains_key(&cite.key) {
+        // Only a reading or a photo can be cited; anything else would be missing from what is signed.
+        if !matches!(other.records.get(&cite.key).map(|r| &r.body), Some(Body::Reading(_) | Body::Photo(_))) {
             Some(Fault::Absent)
         } else if other.struck(cite.key).is_some() {
             Some(Fault::Struck)
@@ -335,30 +402,40 @@ pub fn of_prescription(
         if let Value::Dimension(Dimension { tolerance, cites, .. }) = value
             && tolerance.is_critical()
         {
-            if cites.is_empty() {
-                add(item, What::Unmeasured { field });
-            }
+            let mut measured = false;
             for cite in cites {
-                let method = others.get(&cite.document).and_then(|other| other.reading(cite.key)).map(|r| r.method);
-                if method == Some(Method::Estimate) {
+                let reading = others.get(&cite.document).and_then(|other| other.reading(cite.key));
+                // What is not here is a finding of its own.
+                measured |= reading.is_some() || fault(cite) == Some(Fault::Absent);
+                if reading.is_some_and(|reading| reading.method == Method::Estimate) {
                     add(item, What::Estimate { field, cite: *cite });
                 }
+            }
+            if !measured {
+                add(item, What::Unmeasured { field });
             }
         }
         if field.name() == "item.required-load"
             && let Value::Number(load) = value
         {
-            let own = match view.named(None, "prescription.client-weight") {
-                Some(Value::Number(own)) => Some(*own),
-                _ => None,
-            };
-            // The heavier of the two: what hangs from a rail is the person, not the record.
-            if let Some(weight) = own.max(weight).filter(|weight| load < weight) {
+            // The heaviest of all that is known: what hangs from a rail is the person, not the record.
+            if let Some(weight) = heaviest.filter(|weight| load < weight) {
                 add(item, What::LoadUnderWeight { load: *load, weight });
             }
         }
     }
     findings
+}
+
+/// The weights that stand for a field: more than one where they clash.
+fn weights(view: &View, field: &str) -> Vec<i64> {
+    let Some(field) = Field::named(field) else { return Vec::new() };
+    let current = view.current_facts(None, field);
+    let weight = |key: Key| match view.fact(key)?.value {
+        Value::Number(weight) => Some(weight),
+        _ => None,
+    };
+    current.into_iter().filter_map(weight).collect()
 }
 
 /// The records that a value rests on.
@@ -398,3 +475,6 @@ pub fn photos_cited(view: &View, others: &BTreeMap<DocumentId, View>) -> BTreeSe
     }
     photos
 }
+
+#[cfg(test)]
+mod tests;

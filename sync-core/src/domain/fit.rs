@@ -8,15 +8,18 @@ use super::container::Container;
 use super::edit::{MOST_CAPTION_CHARACTERS, MOST_SPLICE_CHARACTERS};
 use super::kind::Kind;
 use super::record::{
-    Body, Cite, Fact, MOST_NOTE_CHARACTERS, MOST_RECORD_BYTES, MOST_REASON_CHARACTERS, MOST_REFERENCES, Note, Photo,
+    Body, Cite, Fact, MOST_NOTE_CHARACTERS, MOST_REASON_CHARACTERS, MOST_RECORD_BYTES, MOST_REFERENCES, Note, Photo,
     Reading, Record, Settlement, SharedText, Strike, Value,
 };
 use super::view::View;
+use super::vocabulary::photo::PhotoSubject;
 use super::vocabulary::{Field, Of, Place, ValueKind};
 use crate::id::{AccountId, Key};
 
 /// The furthest from zero that a reading may be, in its unit: 100 m. Beyond it is a slip, not a doubtful value.
 pub const MOST_READING: i32 = 100_000;
+/// The most joins one document may hold, struck ones too.
+pub const MOST_JOINS: usize = 500;
 /// The longest side a photo may have, in pixels.
 pub const MOST_PHOTO_SIDE: u32 = 20_000;
 
@@ -77,6 +80,9 @@ pub enum Unfit {
     /// A list names too many others.
     #[error("a record can name at most {MOST_REFERENCES} others")]
     TooManyReferences,
+    /// More joins than a home has rooms and doors.
+    #[error("a document holds at most {MOST_JOINS} joins")]
+    TooManyJoins,
     /// A photo that shows a person in a document that Housing may see projections of.
     #[error("a photo that shows a person belongs to the clinical document")]
     PersonInPhoto,
@@ -119,8 +125,13 @@ pub fn record(kind: Kind, view: &View, key: Key, record: &Record) -> Result<(), 
         Body::Settlement(settlement) => self::settlement(view, settlement)?,
         Body::Strike(strike) => self::strike(view, record.by, strike)?,
         Body::Join(join) => {
-            if join.place == join.same_as || view.same_place(&join.same_as) == join.place {
+            // A join that closes a ring is no mistake: another device may have joined the two the other way round.
+            if join.place.is_within(&join.same_as) || join.same_as.is_within(&join.place) {
                 return Err(Unfit::NotHere { kind, what: format!("{} joined to itself", join.place) });
+            }
+            let joins = view.records.values().filter(|record| matches!(record.body, Body::Join(_))).count();
+            if joins >= MOST_JOINS {
+                return Err(Unfit::TooManyJoins);
             }
             reason(&join.reason)?;
         }
@@ -199,7 +210,7 @@ fn photos_here(view: &View, photos: &[Key]) -> Result<(), Unfit> {
 }
 
 fn reading(view: &View, reading: &Reading) -> Result<(), Unfit> {
-    if reading.value.abs() > MOST_READING {
+    if reading.value.unsigned_abs() > MOST_READING.unsigned_abs() {
         return Err(Unfit::OutOfBounds(i64::from(reading.value)));
     }
     photos_here(view, &reading.photos)?;
@@ -246,11 +257,19 @@ fn value(field: Field, value: &Value) -> Result<(), Unfit> {
     match (&field.spec().value, value) {
         (ValueKind::Flag, Value::Flag(_)) | (ValueKind::Person, Value::Person(_)) => Ok(()),
         (ValueKind::Number { .. }, Value::Number(number)) => {
-            if number.unsigned_abs() > 1_000_000_000 { Err(Unfit::OutOfBounds(*number)) } else { Ok(()) }
+            if number.unsigned_abs() > 1_000_000_000 {
+                Err(Unfit::OutOfBounds(*number))
+            } else {
+                Ok(())
+            }
         }
         (ValueKind::Text { most }, Value::Text(text)) => short(text, *most),
         (ValueKind::Choice(words), Value::Choice(word)) => {
-            if words.contains(&word.as_str()) { Ok(()) } else { refuse("one of the field's words") }
+            if words.contains(&word.as_str()) {
+                Ok(())
+            } else {
+                refuse("one of the field's words")
+            }
         }
         (ValueKind::Choices(words), Value::Choices(chosen)) => {
             // In the vocabulary's order and each once, so that the same choice is the same value.
@@ -269,14 +288,18 @@ fn value(field: Field, value: &Value) -> Result<(), Unfit> {
             }
         }
         (ValueKind::Dimension { .. }, Value::Dimension(dimension)) => {
-            if dimension.mm.abs() > MOST_READING {
+            if dimension.mm.unsigned_abs() > MOST_READING.unsigned_abs() {
                 return Err(Unfit::OutOfBounds(i64::from(dimension.mm)));
             }
             cites(&dimension.cites)
         }
         (ValueKind::Cites, Value::Cites(list)) => cites(list),
         (ValueKind::Place, Value::Text(text)) => {
-            if text.parse::<Place>().is_ok() { Ok(()) } else { refuse("a place such as bathroom-1/door-1") }
+            if text.parse::<Place>().is_ok() {
+                Ok(())
+            } else {
+                refuse("a place such as bathroom-1/door-1")
+            }
         }
         (ValueKind::Place, _) => refuse("a place such as bathroom-1/door-1"),
         (ValueKind::Flag, _) => refuse("yes or no"),
@@ -320,7 +343,8 @@ fn note(kind: Kind, view: &View, by: AccountId, note: &Note) -> Result<(), Unfit
 }
 
 fn photo(kind: Kind, photo: &Photo) -> Result<(), Unfit> {
-    if photo.shows_person && !matches!(kind, Kind::Clinical | Kind::Restricted) {
+    let shows_person = photo.shows_person || photo.subject == PhotoSubject::Person;
+    if shows_person && !matches!(kind, Kind::Clinical | Kind::Restricted) {
         return Err(Unfit::PersonInPhoto);
     }
     if !photo.consent {

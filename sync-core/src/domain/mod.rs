@@ -6,6 +6,7 @@ pub mod edit;
 pub mod finding;
 pub mod fit;
 pub mod identifier;
+mod joined;
 pub mod kind;
 mod paragraph;
 pub mod record;
@@ -13,5 +14,7 @@ pub mod register;
 pub mod signed;
 pub mod signoff;
 pub mod specification;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod view;
 pub mod vocabulary;

@@ -7,57 +7,86 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::{Body, Value};
+use super::record::Value;
 use super::vocabulary::{MeasureSpec, Safer};
 use crate::id::Key;
 
-/// Which records stand in the place of which.
+/// The records in whose place another stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Supersession {
-    /// Record → the records that stand in its place.
-    by: BTreeMap<Key, BTreeSet<Key>>,
-}
+pub(crate) struct Supersession(BTreeSet<Key>);
 
 impl Supersession {
-    /// Reads it from the records that nobody struck.
-    pub(crate) fn of<'a>(records: impl Iterator<Item = (Key, &'a Body)>) -> Self {
-        let mut by: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
-        for (key, body) in records {
-            let (winner, losers): (Key, &[Key]) = match body {
-                Body::Reading(reading) => (key, &reading.supersedes),
-                Body::Fact(fact) => (key, &fact.supersedes),
-                Body::Settlement(settlement) => (settlement.chosen, &settlement.over),
-                Body::Note(note) => (key, note.amends.as_slice()),
-                _ => continue,
-            };
-            for loser in losers {
-                by.entry(*loser).or_default().insert(winner);
-            }
+    /// Reads it from who superseded whom, as pairs of the record and the one that stands in its place.
+    ///
+    /// Two people who settled one clash in opposite ways, unknown to each other, made a ring: then each record of it
+    /// still stands and the clash is open again.
+    pub(crate) fn of(pairs: &[(Key, Key)]) -> Self {
+        let mut numbers: BTreeMap<Key, usize> = BTreeMap::new();
+        let mut above: Vec<Vec<usize>> = Vec::new();
+        for (loser, winner) in pairs {
+            let [loser, winner] = [loser, winner].map(|key| {
+                let number = *numbers.entry(*key).or_insert(above.len());
+                if number == above.len() {
+                    above.push(Vec::new());
+                }
+                number
+            });
+            above[loser].push(winner);
         }
-        Self { by }
+        let ring = rings(&above);
+        let is_superseded = |number: usize| above[number].iter().any(|winner| ring[*winner] != ring[number]);
+        Self(numbers.into_iter().filter(|(_, number)| is_superseded(*number)).map(|(key, _)| key).collect())
     }
 
-    /// Whether another record stands in this one's place. Two people who settled one clash in opposite ways, unknown
-    /// to each other, made a ring: then each record of it still stands and the clash is open again.
+    /// Whether another record stands in this one's place.
     pub(crate) fn is_superseded(&self, key: Key) -> bool {
-        let Some(above) = self.by.get(&key) else { return false };
-        above.iter().any(|winner| !self.reaches(*winner, key))
+        self.0.contains(&key)
     }
+}
 
-    /// Whether following who superseded whom leads from `from` to `to`.
-    fn reaches(&self, from: Key, to: Key) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut next = vec![from];
-        while let Some(key) = next.pop() {
-            if key == to {
-                return true;
+/// Which ring each node is part of (most are rings of one): Tarjan's strongly connected components, in time linear in
+/// nodes and arrows and without recursion, since whoever writes the records chooses how long the chains are.
+fn rings(above: &[Vec<usize>]) -> Vec<usize> {
+    const UNSEEN: usize = usize::MAX;
+    let mut found = vec![UNSEEN; above.len()];
+    let mut lowest = vec![UNSEEN; above.len()];
+    let mut ring = vec![UNSEEN; above.len()];
+    let (mut open, mut way): (Vec<usize>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
+    let (mut count, mut named) = (0, 0);
+    for start in 0..above.len() {
+        if found[start] == UNSEEN {
+            way.push((start, 0));
+        }
+        while let Some((node, next)) = way.pop() {
+            if next == 0 {
+                (found[node], lowest[node]) = (count, count);
+                count += 1;
+                open.push(node);
+            } else {
+                lowest[node] = lowest[node].min(lowest[above[node][next - 1]]);
             }
-            if seen.insert(key) {
-                next.extend(self.by.get(&key).into_iter().flatten());
+            let step = (next..above[node].len()).find(|at| {
+                let other = above[node][*at];
+                if found[other] != UNSEEN && ring[other] == UNSEEN {
+                    lowest[node] = lowest[node].min(found[other]);
+                }
+                found[other] == UNSEEN
+            });
+            if let Some(at) = step {
+                way.push((node, at + 1));
+                way.push((above[node][at], 0));
+            } else if lowest[node] == found[node] {
+                while let Some(member) = open.pop() {
+                    ring[member] = named;
+                    if member == node {
+                        break;
+                    }
+                }
+                named += 1;
             }
         }
-        false
     }
+    ring
 }
 
 /// The records that stand for one thing.
@@ -90,8 +119,7 @@ impl Register {
     }
 
     pub(crate) fn of_facts(values: &[(Key, &Value)], supersession: &Supersession) -> Self {
-        let current: Vec<&(Key, &Value)> =
-            values.iter().filter(|(key, _)| !supersession.is_superseded(*key)).collect();
+        let current: Vec<&(Key, &Value)> = values.iter().filter(|(key, _)| !supersession.is_superseded(*key)).collect();
         let clash = current.windows(2).any(|pair| pair[0].1 != pair[1].1);
         Self {
             shown: current.last().map(|(key, _)| *key),

@@ -170,6 +170,10 @@ mod hex16 {
 }
 
 impl Field {
+    fn may_be_left_out(&self) -> bool {
+        self.path.starts_with(JUSTIFICATION)
+    }
+
     fn hash(&self) -> Hash {
         let mut hasher = Sha256::new();
         hasher.update(b"grabrail field 1\0");
@@ -179,11 +183,14 @@ impl Field {
     }
 }
 
-fn root(hashes: &[Hash]) -> Hash {
+/// The root over all hashes, each with whether its field may be left out: a copy that lacks a field of the
+/// specification has another root.
+fn root(hashes: &[Hash], may_be_left_out: impl Fn(usize) -> bool) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(b"grabrail root 1\0");
     hasher.update((hashes.len() as u64).to_be_bytes());
-    for hash in hashes {
+    for (at, hash) in hashes.iter().enumerate() {
+        hasher.update([u8::from(may_be_left_out(at))]);
         hasher.update(hash.as_bytes());
     }
     Hash::from_bytes(hasher.finalize().into())
@@ -214,7 +221,7 @@ impl Sealed {
 
     /// The root to put into the header.
     pub fn root(&self) -> Hash {
-        root(&self.hashes)
+        root(&self.hashes, |at| self.fields.get(at).is_some_and(Field::may_be_left_out))
     }
 
     /// The signed version, once the header has been signed.
@@ -224,7 +231,7 @@ impl Sealed {
 }
 
 /// What was signed off.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct SignedVersion {
     /// What the signature is over.
     #[n(0)]
@@ -249,8 +256,9 @@ pub enum Altered {
         /// Its path.
         path: String,
     },
-    /// The list of hashes is not the one that was signed; no single field accounts for it.
-    #[error("the list of hashes is not as it was signed")]
+    /// The list of hashes is not the one that was signed, or a field of the specification was taken away; no field
+    /// that is here accounts for it.
+    #[error("a field was taken away, or the list of hashes is not as it was signed")]
     Hashes,
     /// A field stands for a hash that is not in the list, or for one that another field stands for.
     #[error("the field {path} has no place in what was signed")]
@@ -267,10 +275,24 @@ pub enum Altered {
 }
 
 impl SignedVersion {
+    /// Its one encoding: how it is kept, and the file that `verify` reads.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        minicbor::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`SignedVersion::to_bytes`] wrote; says nothing about who signed.
+    ///
+    /// # Errors
+    /// [`Altered::Format`], when the bytes are unreadable or not in the one encoding.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Altered> {
+        let version: Self = minicbor::decode(bytes).map_err(|_| Altered::Format)?;
+        if version.to_bytes() == bytes { Ok(version) } else { Err(Altered::Format) }
+    }
+
     /// Housing's copy: the specification, and of the justification nothing but hashes.
     #[must_use]
     pub fn for_housing(&self) -> Self {
-        let fields = self.fields.iter().filter(|field| !field.path.starts_with(JUSTIFICATION)).cloned().collect();
+        let fields = self.fields.iter().filter(|field| !field.may_be_left_out()).cloned().collect();
         Self { fields, ..self.clone() }
     }
 
@@ -287,19 +309,21 @@ impl SignedVersion {
         if self.header.tag != HEADER_TAG {
             return Err(Altered::Format);
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = std::collections::BTreeMap::new();
         for field in &self.fields {
             let no_place = || Altered::NoPlace { path: field.path.clone() };
             let at = usize::try_from(field.index).map_err(|_| no_place())?;
             let hash = self.hashes.get(at).ok_or_else(no_place)?;
-            if !seen.insert(at) {
+            if seen.insert(at, field.may_be_left_out()).is_some() {
                 return Err(no_place());
             }
             if *hash != field.hash() {
                 return Err(Altered::Field { path: field.path.clone() });
             }
         }
-        if root(&self.hashes) == self.header.root { Ok(()) } else { Err(Altered::Hashes) }
+        // What is not here is taken for a field that may be left out; where it was none, the root is another.
+        let root = root(&self.hashes, |at| seen.get(&at).copied().unwrap_or(true));
+        if root == self.header.root { Ok(()) } else { Err(Altered::Hashes) }
     }
 
     /// Whether `key` signed this header and every field here is under its root.
@@ -311,3 +335,39 @@ impl SignedVersion {
         if key.verifies(&self.header.to_bytes(), &self.signature) { Ok(()) } else { Err(Altered::Header) }
     }
 }
+
+/// The format's name in every evidence pack.
+pub const EVIDENCE: &str = "grabrail evidence 1";
+
+/// A signed version as a file that anyone can check with the council's public key and no server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// [`EVIDENCE`].
+    pub format: String,
+    /// What was signed; in Housing's copy without the justification.
+    pub signed: SignedVersion,
+}
+
+impl Evidence {
+    /// The evidence pack of this copy.
+    pub fn of(signed: SignedVersion) -> Self {
+        Self { format: EVIDENCE.to_owned(), signed }
+    }
+
+    /// Whether it is whole, and, with a key, whether that key signed it.
+    ///
+    /// # Errors
+    /// [`Altered`] names what was altered.
+    pub fn check(&self, key: Option<&PublicKey>) -> Result<(), Altered> {
+        if self.format != EVIDENCE {
+            return Err(Altered::Format);
+        }
+        match key {
+            Some(key) => self.signed.verify(key),
+            None => self.signed.is_consistent(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

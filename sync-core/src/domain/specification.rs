@@ -25,10 +25,6 @@ pub fn contents(
         contents.push((format!("{SPECIFICATION}items/{key}/kind"), Content::Item(item.kind)));
     }
     for ((item, field), register) in view.facts() {
-        // Facts about an item that was struck go with it.
-        if item.is_some_and(|item| view.struck(item).is_some()) {
-            continue;
-        }
         let Some(fact) = register.shown.and_then(|key| view.fact(key)) else { continue };
         let part = match field.spec().part {
             Part::Justification => JUSTIFICATION,
@@ -93,26 +89,38 @@ fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) ->
     }
 }
 
+/// What stands at a cited place in one document: the readings, and whether they clash.
+type Stands = (DocumentId, Vec<Key>, bool);
+
 /// The hash of everything that a signed version rests on: the prescription's heads, what stands in the place of each
-/// record it cites, and the client's weight. When it is another one later, the prescription has changed since it was
-/// signed: a new reading, a clash, a strike or a new weight, even one that agrees, is something the signer did not see.
+/// record it cites, in whichever document of the case it was measured, and the client's weight. When it is another one
+/// later, the prescription has changed since it was signed: a new reading, a clash, a strike or a new weight, even one
+/// that agrees, is something the signer did not see.
 pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
-    let mut stands: Vec<(DocumentId, Key, Vec<Key>, bool)> = Vec::new();
+    let readings: BTreeMap<DocumentId, _> = others.iter().map(|(id, other)| (*id, other.readings())).collect();
+    let mut rests_on: Vec<(DocumentId, Key, Vec<Stands>)> = Vec::new();
     for cite in cited(view) {
         let Some(other) = others.get(&cite.document) else { continue };
-        let (current, clash) = match other.records.get(&cite.key).map(|record| &record.body) {
+        let stands = match other.records.get(&cite.key).map(|record| &record.body) {
             Some(Body::Reading(reading)) => {
                 let slot = (other.same_place(&reading.place), reading.measure);
-                other.readings().remove(&slot).map(|register| (register.current, register.clash)).unwrap_or_default()
+                let stands = readings.iter().filter_map(|(document, slots)| {
+                    let register = slots.get(&slot)?;
+                    Some((*document, register.current.clone(), register.clash))
+                });
+                stands.filter(|(_, current, _)| !current.is_empty()).collect()
             }
-            Some(_) if other.is_current(cite.key) => (vec![cite.key], false),
-            _ => (Vec::new(), false),
+            Some(_) if other.is_current(cite.key) => vec![(cite.document, vec![cite.key], false)],
+            _ => Vec::new(),
         };
-        stands.push((cite.document, cite.key, current, clash));
+        rests_on.push((cite.document, cite.key, stands));
     }
-    let weights = others.iter().filter_map(|(document, other)| {
-        Some((*document, other.current_facts(None, Field::named("person.weight")?)))
-    });
+    let weights = others
+        .iter()
+        .filter_map(|(document, other)| Some((*document, other.current_facts(None, Field::named("person.weight")?))));
     let weights: Vec<(DocumentId, Vec<Key>)> = weights.filter(|(_, keys)| !keys.is_empty()).collect();
-    Hash::of(&minicbor::to_vec(("grabrail basis 1", &view.heads, stands, weights)).unwrap_or_default())
+    Hash::of(&minicbor::to_vec(("grabrail basis 1", &view.heads, rests_on, weights)).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

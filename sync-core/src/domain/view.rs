@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::Container;
 use super::document::Document;
+use super::joined::Joined;
 use super::kind::Kind;
 use super::paragraph;
 use super::record::{Body, Fact, Item, Note, Photo, Reading, Record, SharedText, Value};
@@ -30,6 +31,7 @@ pub struct View {
     pub unread: BTreeSet<Key>,
     mixed: Vec<(SharedText, usize)>,
     struck: BTreeMap<Key, Key>,
+    joined: Joined,
     supersession: Supersession,
 }
 
@@ -67,6 +69,7 @@ impl View {
             unread,
             mixed: Vec::new(),
             struck: BTreeMap::new(),
+            joined: Joined::default(),
             supersession: Supersession::default(),
         };
         view.settle();
@@ -90,10 +93,19 @@ impl View {
         self.mixed.iter().copied()
     }
 
-    /// Takes in one more record, as the document would read with it.
+    /// Takes in one more record, for the judgement of the next ones ([`super::fit`]): what a record can refer to, what
+    /// is struck and which places are one are then as the document would read with it. Who stands in whose place is
+    /// not: a push can bring thousands of records, and whoever asks that reads the document anew.
     pub(crate) fn take(&mut self, key: Key, record: Record) {
+        let mut rejoin = matches!(record.body, Body::Join(_));
+        if let Body::Strike(strike) = &record.body {
+            let first = self.struck.insert(strike.key, key).is_none();
+            rejoin |= first && matches!(self.records.get(&strike.key), Some(Record { body: Body::Join(_), .. }));
+        }
         self.records.insert(key, record);
-        self.settle();
+        if rejoin {
+            self.join();
+        }
     }
 
     fn settle(&mut self) {
@@ -106,12 +118,55 @@ impl View {
                 _ => None,
             })
             .collect();
-        let standing = self.records.iter().filter(|(key, record)| {
-            let chosen_is_struck =
-                matches!(&record.body, Body::Settlement(settlement) if self.struck.contains_key(&settlement.chosen));
-            !self.struck.contains_key(key) && !chosen_is_struck
+        self.join();
+        let mut pairs = Vec::new();
+        for (key, body) in self.standing(Some) {
+            let (winner, losers): (Key, &[Key]) = match body {
+                Body::Reading(reading) => (key, &reading.supersedes),
+                Body::Fact(fact) => (key, &fact.supersedes),
+                // A settlement whose chosen record was struck settles nothing.
+                Body::Settlement(settlement) if self.struck(settlement.chosen).is_none() => {
+                    (settlement.chosen, &settlement.over)
+                }
+                Body::Note(note) => (key, note.amends.as_slice()),
+                _ => continue,
+            };
+            pairs
+                .extend(losers.iter().filter(|loser| self.same_subject(winner, **loser)).map(|loser| (*loser, winner)));
+        }
+        self.supersession = Supersession::of(&pairs);
+    }
+
+    fn join(&mut self) {
+        let joins = self.standing(|body| match body {
+            Body::Join(join) => Some(join),
+            _ => None,
         });
-        self.supersession = Supersession::of(standing.map(|(key, record)| (*key, &record.body)));
+        self.joined = Joined::of(joins.map(|(_, join)| join));
+    }
+
+    /// Whether two records are about the same thing, so that one can stand in the other's place. Where a join was
+    /// struck, what was settled across it falls apart, and both readings stand at their places again.
+    fn same_subject(&self, one: Key, other: Key) -> bool {
+        let (Some(one), Some(other)) = (self.records.get(&one), self.records.get(&other)) else { return false };
+        match (&one.body, &other.body) {
+            (Body::Reading(a), Body::Reading(b)) => {
+                a.measure == b.measure && self.same_place(&a.place) == self.same_place(&b.place)
+            }
+            (Body::Fact(a), Body::Fact(b)) => (a.item, a.field) == (b.item, b.field),
+            (Body::Note(_), Body::Note(_)) => one.by == other.by,
+            _ => false,
+        }
+    }
+
+    /// The settlements that stand and chose one of `over` rather than `chosen`, unlike what is to be settled now.
+    /// They are to be struck together with it: two opposite settlements that stand both leave the clash open.
+    pub fn opposed(&self, chosen: Key, over: &[Key]) -> Vec<Key> {
+        let opposed = self.standing(|body| match body {
+            Body::Settlement(earlier) => Some(over.contains(&earlier.chosen) && earlier.over.contains(&chosen)),
+            _ => None,
+        });
+        opposed.filter(|(_, opposed)| *opposed).map(|(key, _)| key).collect()
     }
 
     /// The strike that took this record back, if one did.
@@ -147,21 +202,7 @@ impl View {
 
     /// The place that this name stands for once joined places are one.
     pub fn same_place(&self, place: &Place) -> Place {
-        let mut place = *place;
-        // At most as many steps as there are joins: names joined in a ring stay where the ring was entered last.
-        let joins: Vec<_> = self
-            .standing(|body| match body {
-                Body::Join(join) => Some(join),
-                _ => None,
-            })
-            .collect();
-        for _ in 0..joins.len() {
-            match joins.iter().rev().find(|(_, join)| join.place == place) {
-                Some((_, join)) => place = join.same_as,
-                None => break,
-            }
-        }
-        place
+        self.joined.name(place)
     }
 
     /// Every measured place and measure with the readings that stand for it.
@@ -183,19 +224,20 @@ impl View {
             .collect()
     }
 
-    /// Every fact's field with the values that stand for it.
+    /// Every fact's field with the values that stand for it. What was said of an item goes when the item is struck.
     pub fn facts(&self) -> BTreeMap<Slot, Register> {
         let mut slots: BTreeMap<Slot, Vec<(Key, &Value)>> = BTreeMap::new();
         for (key, fact) in self.standing(|body| match body {
-            Body::Fact(fact) => Some(fact),
+            Body::Fact(fact) if !self.is_struck_item(fact.item) => Some(fact),
             _ => None,
         }) {
             slots.entry((fact.item, fact.field)).or_default().push((key, &fact.value));
         }
-        slots
-            .into_iter()
-            .map(|(slot, values)| (slot, Register::of_facts(&values, &self.supersession)))
-            .collect()
+        slots.into_iter().map(|(slot, values)| (slot, Register::of_facts(&values, &self.supersession))).collect()
+    }
+
+    fn is_struck_item(&self, item: Option<Key>) -> bool {
+        item.is_some_and(|item| self.struck(item).is_some())
     }
 
     /// A fact by its key, struck or not.
@@ -212,6 +254,9 @@ impl View {
             Body::Fact(fact) if fact.item == item && fact.field == field => Some(&fact.value),
             _ => None,
         });
+        if self.is_struck_item(item) {
+            return None;
+        }
         let values: Vec<_> = facts.collect();
         let shown = Register::of_facts(&values, &self.supersession).shown?;
         values.into_iter().find(|(key, _)| *key == shown).map(|(_, value)| value)
@@ -297,9 +342,10 @@ impl View {
         let facts = self.facts().into_iter().filter(|(_, register)| register.clash);
         readings
             .map(|((place, measure), register)| Clash::Reading { place, measure, keys: register.current })
-            .chain(
-                facts.map(|((item, field), register)| Clash::Fact { item, field, keys: register.current }),
-            )
+            .chain(facts.map(|((item, field), register)| Clash::Fact { item, field, keys: register.current }))
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

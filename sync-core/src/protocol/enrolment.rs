@@ -364,7 +364,7 @@ mod tests {
         let text = sample();
         let golden = include_str!("../../golden/enrolment.txt");
         let proof = proof_of_possession(text.server, &text.code, &[9; 32], Generation::from_bytes([3; 16]));
-        let now = format!("{text}\n{}\n", data_encoding::HEXLOWER.encode(&proof));
+        let now = format!("{text}\n{}\n", HEXLOWER.encode(&proof));
         assert_eq!(now, golden);
         assert_eq!(golden.lines().next().unwrap().parse(), Ok(text));
     }

@@ -1,0 +1,190 @@
+//! Asks: what people ask the server to decide, whether their device brings it or they ask at the API.
+//!
+//! Each is decided on rows read a moment ago and written with its verdict in one transaction; if a row moved meanwhile,
+//! it is decided again. The same ask twice is one ask and one verdict.
+
+mod opening;
+mod prescription;
+
+use sync_core::access::Action;
+use sync_core::clock::Timestamp;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::Illegal;
+use sync_core::id::{DocumentId, Hash, ServerId};
+use sync_core::protocol::ask::{Answer, AskRefusal, MOST_GROUNDS_CHARACTERS};
+use sync_core::protocol::{Ask, Request, Verdict};
+
+use crate::chance::SharedChance;
+use crate::documents;
+use crate::keys::Signer;
+use crate::reach::{Directory, Person, Reach};
+use crate::storage::StorageError;
+use crate::storage::ledger::{AskRow, CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, Write};
+
+/// How often a decision is made anew because a row moved, before the server says that it failed.
+const TRIES: usize = 8;
+
+/// Who asks, of whom, and what deciding needs.
+#[derive(Debug)]
+pub struct Asking<'a, L> {
+    /// The rows.
+    pub ledger: &'a L,
+    /// Everyone.
+    pub directory: &'a Directory,
+    /// The one who asks.
+    pub person: &'a Person,
+    /// The server's time.
+    pub now: Timestamp,
+    /// The server.
+    pub server: ServerId,
+    /// The Welfare Authority's name.
+    pub authority: &'a str,
+    /// For ids and salts.
+    pub chance: SharedChance,
+    /// The key for signing off; only online, freshly signed in.
+    pub signer: Option<&'a Signer>,
+}
+
+/// Why an ask has no verdict: the store failed, or the rows would not stand still.
+pub type Failed = CommitError;
+
+/// A decision: what to write, or why not.
+type Decision = Result<Vec<Write>, AskRefusal>;
+
+impl<L: Ledger> Asking<'_, L> {
+    /// Decides on an ask.
+    ///
+    /// # Errors
+    /// [`Failed`]; nothing was decided then.
+    pub async fn decide(&self, ask: &Ask) -> Result<Verdict, Failed> {
+        let bytes = minicbor::to_vec(ask).unwrap_or_default();
+        let digest = Hash::of(&bytes);
+        for _ in 0..TRIES {
+            if let Some(known) = self.ledger.ask(ask.id).await? {
+                let same = known.digest == digest && known.account == self.person.account;
+                return Ok(if same { known.verdict } else { self.verdict(ask, Err(AskRefusal::IdTaken)) });
+            }
+            let decision = self.weigh(ask).await?;
+            let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
+            let opens = matches!(ask.request, Request::OpenCase(_)) && decision.is_ok();
+            let mut writes = decision.unwrap_or_default();
+            // A refusal about a case that is not here, or not theirs to know of, leaves no trace in it.
+            let known = match self.ledger.case(ask.case).await? {
+                Some(_) => Reach::read(self.ledger, self.person, ask.case, self.now).await?.may_know(),
+                None => opens,
+            };
+            if !known {
+                return Ok(verdict);
+            }
+            writes.push(Write::Ask(AskRow {
+                ask: ask.id,
+                case: ask.case,
+                account: self.person.account,
+                digest,
+                bytes: bytes.clone(),
+                verdict: verdict.clone(),
+                n: 0,
+            }));
+            match self.ledger.commit(Plan { writes }).await {
+                Ok(_) => return Ok(verdict),
+                Err(CommitError::Moved) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(CommitError::Moved)
+    }
+
+    fn verdict(&self, ask: &Ask, answer: Result<(), AskRefusal>) -> Verdict {
+        let answer = answer.map_or_else(Answer::Refused, |()| Answer::Granted);
+        Verdict { ask: ask.id, at: self.now, answer }
+    }
+
+    async fn weigh(&self, ask: &Ask) -> Result<Decision, StorageError> {
+        if ask.request.online_only() && self.signer.is_none() {
+            return Ok(Err(AskRefusal::OnlineOnly));
+        }
+        match &ask.request {
+            Request::OpenCase(particulars) => self.open_case(ask, particulars).await,
+            Request::Release { document, heads, consent } => self.release(ask, *document, heads, consent).await,
+            Request::CompleteAssessment { document, heads } => self.complete(ask, *document, heads).await,
+            Request::Submit { document, heads } => self.submit(ask, *document, heads).await,
+            Request::Withdraw { document } => self.withdraw(ask, *document).await,
+            Request::Return { document, heads, reasons } => self.give_back(ask, *document, heads, reasons).await,
+            Request::Reject { document, heads, grounds } => self.reject(ask, *document, heads, grounds).await,
+            Request::SignOff { document, heads, grounds, conditions } => {
+                self.sign_off(ask, *document, heads, grounds, conditions).await
+            }
+            Request::Recall { document, number, reason } => self.recall(ask, *document, *number, reason).await,
+            Request::SurveyDecision { survey, heads, prescription, number, reason, decision } => {
+                self.survey_decision(ask, (*survey, heads), (*prescription, *number), *decision, reason).await
+            }
+        }
+    }
+
+    /// The document of this kind in the ask's case, if this person may do `action` with it. Unknown and not theirs to
+    /// see answer alike.
+    async fn document(
+        &self,
+        ask: &Ask,
+        document: DocumentId,
+        kind: Kind,
+        action: Action,
+    ) -> Result<Result<DocumentRow, AskRefusal>, StorageError> {
+        let row = self.ledger.document(document).await?.filter(|row| row.case == ask.case && row.kind == kind);
+        let Some(row) = row else { return Ok(Err(AskRefusal::Unknown)) };
+        let reach = Reach::read(self.ledger, self.person, ask.case, self.now).await?;
+        Ok(if reach.may(&row, action) {
+            Ok(row)
+        } else if reach.may(&row, Action::Read) || reach.may(&row, Action::ReadProjection) {
+            Err(AskRefusal::NotAllowed)
+        } else {
+            Err(AskRefusal::Unknown)
+        })
+    }
+
+    /// A prescription with its row, if this person may do `action` with it.
+    async fn prescription(
+        &self,
+        ask: &Ask,
+        document: DocumentId,
+        action: Action,
+    ) -> Result<Result<(DocumentRow, PrescriptionRow), AskRefusal>, StorageError> {
+        let row = match self.document(ask, document, Kind::Prescription, action).await? {
+            Ok(row) => row,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let prescription = self.ledger.prescription(document).await?;
+        Ok(prescription.map(|prescription| (row, prescription)).ok_or(AskRefusal::Unknown))
+    }
+
+    /// Whether the document holds these heads.
+    async fn holds(&self, row: &DocumentRow, heads: &[Hash]) -> Result<Result<(), AskRefusal>, StorageError> {
+        let (_, document) = documents::load(self.ledger, row).await?;
+        Ok(if !heads.is_empty() && document.knows_all(heads) { Ok(()) } else { Err(AskRefusal::HeadsUnknown) })
+    }
+}
+
+fn illegal(illegal: Illegal) -> AskRefusal {
+    match illegal {
+        Illegal::From { from, transition } => AskRefusal::State { state: from.to_owned(), transition },
+        Illegal::HeadsMoved => AskRefusal::HeadsMoved,
+        Illegal::Unchanged => AskRefusal::Findings { findings: vec![illegal.to_string()] },
+    }
+}
+
+/// A text that has to be there, within its bound.
+fn particular(field: &str, text: &str, most: usize) -> Result<(), AskRefusal> {
+    let refuse = |why: String| Err(AskRefusal::Particulars { field: field.to_owned(), why });
+    if text.trim().is_empty() {
+        return refuse("it may not be empty".to_owned());
+    }
+    let found = text.chars().count();
+    if found > most {
+        return refuse(format!("it has {found} characters, {most} are allowed"));
+    }
+    Ok(())
+}
+
+fn words(field: &str, text: &str) -> Result<(), AskRefusal> {
+    particular(field, text, MOST_GROUNDS_CHARACTERS)
+}

@@ -1,0 +1,160 @@
+//! Asks about a case and its documents: open, release, complete, and Housing's decision.
+
+use sync_core::access::{Action, Relation, Role};
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::SignedStanding;
+use sync_core::id::{DocumentId, Heads};
+use sync_core::protocol::Ask;
+use sync_core::protocol::ask::{AskRefusal, OpenCase, Practicable};
+use sync_core::protocol::card::CaseState;
+
+use super::{Asking, Decision, particular, words};
+use crate::storage::StorageError;
+use crate::storage::ledger::{CaseRow, DocumentRow, Ledger, RelationRow, Write};
+
+/// Who may begin a case with a visit nobody planned.
+const MAY_OPEN: [Role; 4] = [Role::Ot, Role::OtAssistant, Role::SeniorOt, Role::PrincipalOt];
+
+impl<L: Ledger> Asking<'_, L> {
+    pub(super) async fn open_case(&self, ask: &Ask, particulars: &OpenCase) -> Result<Decision, StorageError> {
+        if !MAY_OPEN.contains(&self.person.role) {
+            return Ok(Err(AskRefusal::NotAllowed));
+        }
+        let checked = particular("name", &particulars.name, 200)
+            .and_then(|()| particular("address", &particulars.address, 400))
+            .and_then(|()| match &particulars.born {
+                Some(born) if time::Date::parse(born, &time::format_description::well_known::Iso8601::DATE).is_err() => {
+                    let why = "a date as YYYY-MM-DD".to_owned();
+                    Err(AskRefusal::Particulars { field: "born".to_owned(), why })
+                }
+                _ => Ok(()),
+            });
+        if let Err(refusal) = checked {
+            return Ok(Err(refusal));
+        }
+        // Ids are random: a case or document that is there already was not opened by this ask.
+        if self.ledger.case(ask.case).await?.is_some()
+            || self.ledger.document(particulars.home).await?.is_some()
+            || self.ledger.document(particulars.clinical).await?.is_some()
+            || particulars.home == particulars.clinical
+        {
+            return Ok(Err(AskRefusal::IdTaken));
+        }
+        let document = |document: DocumentId, kind: Kind| {
+            Write::Document(DocumentRow {
+                document,
+                case: ask.case,
+                kind,
+                commission: None,
+                about: None,
+                authors: vec![self.person.account],
+                version: 0,
+                heads: vec![kind.skeleton_hash()],
+            })
+        };
+        Ok(Ok(vec![
+            Write::Case(CaseRow {
+                case: ask.case,
+                reference: None,
+                organisation: self.person.organisation,
+                state: CaseState::Unmatched,
+                name: particulars.name.trim().to_owned(),
+                address: particulars.address.trim().to_owned(),
+                contact: None,
+                visitor_risk: None,
+                uprn: None,
+                born: particulars.born.clone(),
+                nhs_number: None,
+                opened_by: Some(self.person.account),
+                created: self.now,
+                released: None,
+            }),
+            Write::Relation(RelationRow {
+                account: self.person.account,
+                case: ask.case,
+                relation: Relation::Allocated,
+                commission: None,
+                starts: self.now,
+                ends: None,
+            }),
+            document(particulars.home, Kind::Home),
+            document(particulars.clinical, Kind::Clinical),
+        ]))
+    }
+
+    pub(super) async fn release(
+        &self,
+        ask: &Ask,
+        document: DocumentId,
+        heads: &Heads,
+        consent: &str,
+    ) -> Result<Decision, StorageError> {
+        if let Err(refusal) = words("consent", consent) {
+            return Ok(Err(refusal));
+        }
+        let row = match self.document(ask, document, Kind::Home, Action::Release).await? {
+            Ok(row) => row,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Err(refusal) = self.holds(&row, heads).await? {
+            return Ok(Err(refusal));
+        }
+        let Some(case) = self.ledger.case(ask.case).await? else { return Ok(Err(AskRefusal::Unknown)) };
+        // Released once is released: the ask itself, kept with its verdict, is the record of the consent.
+        let released = case.released.or(Some((self.now, self.person.account)));
+        Ok(Ok(vec![Write::Case(CaseRow { released, ..case })]))
+    }
+
+    pub(super) async fn complete(
+        &self,
+        ask: &Ask,
+        document: DocumentId,
+        heads: &Heads,
+    ) -> Result<Decision, StorageError> {
+        let row = match self.document(ask, document, Kind::Clinical, Action::CompleteAssessment).await? {
+            Ok(row) => row,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Err(refusal) = self.holds(&row, heads).await? {
+            return Ok(Err(refusal));
+        }
+        let (_, whole) = crate::documents::load(self.ledger, &row).await?;
+        let Some(then) = whole.at(heads) else { return Ok(Err(AskRefusal::HeadsUnknown)) };
+        // The field rule (B 6.3): the form will not complete without them.
+        let missing: Vec<String> = sync_core::domain::finding::of_document(document, &then.view())
+            .into_iter()
+            .filter(|finding| finding.keeps_open())
+            .map(|finding| finding.to_string())
+            .collect();
+        Ok(if missing.is_empty() { Ok(vec![Write::Touch(ask.case)]) } else { Err(AskRefusal::Findings { findings: missing }) })
+    }
+
+    pub(super) async fn survey_decision(
+        &self,
+        ask: &Ask,
+        survey: (DocumentId, &Heads),
+        prescription: (DocumentId, u32),
+        decision: Practicable,
+        reason: &str,
+    ) -> Result<Decision, StorageError> {
+        if decision != Practicable::Yes
+            && let Err(refusal) = words("reason", reason)
+        {
+            return Ok(Err(refusal));
+        }
+        let row = match self.document(ask, survey.0, Kind::Survey, Action::SurveyDecision).await? {
+            Ok(row) => row,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Err(refusal) = self.holds(&row, survey.1).await? {
+            return Ok(Err(refusal));
+        }
+        let signed = self.ledger.signed(prescription.0).await?;
+        let current = signed.iter().find(|signed| signed.number == prescription.1 && signed.case == ask.case);
+        Ok(match current {
+            Some(signed) if signed.standing == SignedStanding::Current => Ok(vec![Write::Touch(ask.case)]),
+            Some(_) => Err(AskRefusal::HeadsMoved),
+            None => Err(AskRefusal::Unknown),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Case cards: what one person is told of one case. Each is made anew from rows, by the table, for that person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::access::{Action, Lane};
+use sync_core::clock::Timestamp;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::{SignedStanding, State};
+use sync_core::domain::specification;
+use sync_core::domain::view::View;
+use sync_core::id::{AccountId, CaseId, DocumentId};
+use sync_core::protocol::card::{CaseCard, ClientCard, DocumentCard, HomeProjection, PersonCard, PrescriptionCard};
+
+use crate::documents;
+use crate::reach::{Directory, Person, Reach};
+use crate::storage::StorageError;
+use crate::storage::ledger::{CaseRow, DocumentRow, Ledger, PrescriptionRow, RelationRow, SignedRow};
+
+/// The rows of one case, read once for everything that is made of them.
+#[derive(Debug)]
+pub struct CaseRows {
+    /// The case.
+    pub case: CaseRow,
+    /// Who has to do with it.
+    pub relations: Vec<RelationRow>,
+    /// Its documents.
+    pub documents: Vec<DocumentRow>,
+    /// Its prescriptions.
+    pub prescriptions: Vec<PrescriptionRow>,
+}
+
+impl CaseRows {
+    /// Reads them; `None` for no such case.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn read<L: Ledger>(ledger: &L, case: CaseId) -> Result<Option<Self>, StorageError> {
+        let Some(row) = ledger.case(case).await? else { return Ok(None) };
+        Ok(Some(Self {
+            case: row,
+            relations: ledger.relations_to(case).await?,
+            documents: ledger.documents_of(case).await?,
+            prescriptions: ledger.prescriptions_of(case).await?,
+        }))
+    }
+
+    fn document(&self, document: DocumentId) -> Option<&DocumentRow> {
+        self.documents.iter().find(|row| row.document == document)
+    }
+
+    /// The documents that may be on a device of someone with this reach.
+    pub fn carried<'a>(&'a self, reach: &'a Reach) -> impl Iterator<Item = &'a DocumentRow> + 'a {
+        self.documents.iter().filter(move |row| reach.may(row, Action::Read))
+    }
+}
+
+/// A case as a person may know it; `None` when they may not know of it.
+///
+/// # Errors
+/// What storage says.
+pub async fn card<L: Ledger>(
+    ledger: &L,
+    directory: &Directory,
+    rows: &CaseRows,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Option<CaseCard>, StorageError> {
+    let reach = Reach::of(person, rows.relations.clone(), now);
+    if !reach.may_know() {
+        return Ok(None);
+    }
+    let lane = person.role.lane();
+    let mut behind = Behind { views: None };
+    let mut prescriptions = Vec::new();
+    for row in &rows.prescriptions {
+        if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind).await? {
+            prescriptions.push(card);
+        }
+    }
+    let shown: BTreeSet<DocumentId> = prescriptions.iter().map(|card| card.document).collect();
+    let documents = rows
+        .carried(&reach)
+        // A thread is about something: it is there for those who may know of that.
+        .filter(|row| row.about.is_none_or(|about| shown.contains(&about)))
+        .map(|row| DocumentCard {
+            document: row.document,
+            kind: row.kind,
+            writable: reach.may(row, Action::Write),
+            commission: row.commission,
+            about: row.about,
+        })
+        .collect();
+    Ok(Some(CaseCard {
+        case: rows.case.case,
+        reference: rows.case.reference.clone(),
+        lane,
+        state: rows.case.state,
+        client: client(&rows.case, lane),
+        relations: reach.names(),
+        documents,
+        prescriptions,
+        home: home(ledger, rows, &reach).await?,
+        people: people(rows, directory, now),
+        ends: reach.ends(),
+    }))
+}
+
+fn client(case: &CaseRow, lane: Lane) -> ClientCard {
+    let council_only = |value: &Option<String>| value.clone().filter(|_| lane == Lane::Council);
+    ClientCard {
+        name: case.name.clone(),
+        address: case.address.clone(),
+        contact: case.contact.clone(),
+        visitor_risk: case.visitor_risk.clone(),
+        uprn: case.uprn.clone(),
+        born: council_only(&case.born),
+        nhs_number: council_only(&case.nhs_number),
+    }
+}
+
+/// The documents that prescriptions rest on, loaded when the first of them is asked about.
+struct Behind {
+    views: Option<BTreeMap<DocumentId, View>>,
+}
+
+impl Behind {
+    async fn read<L: Ledger>(
+        &mut self,
+        ledger: &L,
+        case: CaseId,
+    ) -> Result<&BTreeMap<DocumentId, View>, StorageError> {
+        match &mut self.views {
+            Some(views) => Ok(views),
+            empty => Ok(empty.insert(documents::views_behind(ledger, case).await?)),
+        }
+    }
+}
+
+async fn prescription<L: Ledger>(
+    ledger: &L,
+    rows: &CaseRows,
+    row: &PrescriptionRow,
+    reach: &Reach,
+    lane: Lane,
+    behind: &mut Behind,
+) -> Result<Option<PrescriptionCard>, StorageError> {
+    let Some(document) = rows.document(row.document) else { return Ok(None) };
+    let whole = reach.may(document, Action::Read);
+    if !whole && !reach.may(document, Action::ReadProjection) {
+        return Ok(None);
+    }
+    let newest = ledger.signed(row.document).await?.pop();
+    if !whole && newest.is_none() {
+        return Ok(None);
+    }
+    let changed_since = match &newest {
+        Some(signed) if signed.standing == SignedStanding::Current => {
+            changed_since(ledger, document, signed, behind.read(ledger, rows.case.case).await?).await?
+        }
+        _ => false,
+    };
+    let standing = newest.as_ref().map(|signed| signed.standing.clone());
+    let signed = newest.and_then(|newest| match (lane, &newest.standing) {
+        (Lane::Council, _) => Some(newest.signed),
+        (Lane::Housing, SignedStanding::Current) => Some(newest.signed.for_housing()),
+        // Nothing may be built from it any more: Housing keeps no copy.
+        (Lane::Housing, _) => None,
+    });
+    let state = if whole { row.state.clone() } else { State::Draft };
+    Ok(Some(PrescriptionCard {
+        document: row.document,
+        state,
+        thread: row.thread,
+        signed,
+        // Why it was recalled may be clinical; Housing learns that it was.
+        standing: match (lane, standing) {
+            (Lane::Housing, Some(SignedStanding::Recalled { at, .. })) => {
+                Some(SignedStanding::Recalled { at, reason: String::new() })
+            }
+            (_, standing) => standing,
+        },
+        changed_since,
+    }))
+}
+
+/// Whether what a signed version rested on is no longer so.
+///
+/// # Errors
+/// What storage says.
+pub async fn changed_since<L: Ledger>(
+    ledger: &L,
+    document: &DocumentRow,
+    signed: &SignedRow,
+    behind: &BTreeMap<DocumentId, View>,
+) -> Result<bool, StorageError> {
+    let (_, now) = documents::load(ledger, document).await?;
+    Ok(specification::basis(&now.view(), behind) != signed.basis)
+}
+
+async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<Option<HomeProjection>, StorageError> {
+    let Some((released, _)) = rows.case.released else { return Ok(None) };
+    let home = rows.documents.iter().find(|row| row.kind == Kind::Home && reach.may(row, Action::ReadProjection));
+    let Some(home) = home else { return Ok(None) };
+    let (_, document) = documents::load(ledger, home).await?;
+    Ok(Some(HomeProjection::of(home.document, released, &document.view())))
+}
+
+fn people(rows: &CaseRows, directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
+    let related = rows.relations.iter().filter(|relation| relation.holds(now)).map(|relation| relation.account);
+    let authors = rows.documents.iter().flat_map(|document| document.authors.iter().copied());
+    let accounts: BTreeSet<AccountId> = related.chain(authors).collect();
+    let cards = accounts.into_iter().filter_map(|account| directory.person(account)).map(|person| PersonCard {
+        account: person.account,
+        name: person.name.clone(),
+        role: person.role,
+        organisation: person.organisation_name.clone(),
+    });
+    cards.collect()
+}

@@ -1,0 +1,250 @@
+//! Cases from the council's own system, as CSV: nobody keys them in twice.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sync_core::access::Relation;
+use sync_core::domain::identifier::{NhsNumber, Uprn};
+use sync_core::id::CaseId;
+
+use super::{CaseError, open, relate, someone};
+use crate::app::App;
+use crate::storage::ledger::{CaseRow, CommitError, Ledger, Plan, Write};
+
+/// The most rows one file may have.
+const MOST_ROWS: usize = 50_000;
+
+/// One row of the file. `reference`, `name` and `address` are needed, the rest may be empty or absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Particulars {
+    /// The referral's number in the council's own system.
+    pub reference: Option<String>,
+    /// The client's full name.
+    pub name: String,
+    /// Where the home is.
+    pub address: String,
+    /// Telephone and how to get in.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// What a visitor must beware of.
+    #[serde(default)]
+    pub visitor_risk: Option<String>,
+    /// Unique Property Reference Number.
+    #[serde(default)]
+    pub uprn: Option<String>,
+    /// Date of birth, YYYY-MM-DD.
+    #[serde(default)]
+    pub born: Option<String>,
+    /// NHS number.
+    #[serde(default)]
+    pub nhs_number: Option<String>,
+    /// The sign-in name of the OT it is allocated to.
+    #[serde(default)]
+    pub allocated_to: Option<String>,
+}
+
+/// What is wrong with a row; the file is imported whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct RowError {
+    /// The line of the file, from 1, the header being 1.
+    pub line: u64,
+    /// What to mend.
+    pub why: String,
+}
+
+/// What an import did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// References of cases that are new.
+    pub opened: Vec<String>,
+    /// References of cases that were here with other particulars.
+    pub changed: Vec<String>,
+    /// References of cases that were here just so.
+    pub same: Vec<String>,
+}
+
+/// Checks every row, and, unless it is a dry run, opens and brings up to date. The same reference is one case, within
+/// a file and across files.
+///
+/// # Errors
+/// Every bad row, when there is one: then nothing is written.
+pub async fn import(app: &App, csv: &[u8], dry_run: bool) -> Result<Result<Imported, Vec<RowError>>, CaseError> {
+    let rows = match read(csv) {
+        Ok(rows) => rows,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let mut errors = Vec::new();
+    let mut accounts = BTreeMap::new();
+    for (line, row) in &rows {
+        if let Some(sign_in) = &row.allocated_to
+            && !accounts.contains_key(sign_in)
+        {
+            match someone(app, sign_in).await {
+                Ok(account) => {
+                    accounts.insert(sign_in.clone(), account);
+                }
+                Err(CaseError::NoAccount(_)) => {
+                    errors.push(RowError { line: *line, why: format!("there is no account {sign_in:?}") });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Ok(Err(errors));
+    }
+    let ledger = app.storage.ledger();
+    let mut imported = Imported::default();
+    for (_, row) in rows {
+        let reference = row.reference.clone().unwrap_or_default();
+        let allocated = row.allocated_to.as_ref().and_then(|sign_in| accounts.get(sign_in));
+        let case = match ledger.case_by_reference(&reference).await? {
+            None => {
+                imported.opened.push(reference);
+                if dry_run {
+                    continue;
+                }
+                open(app, row.clone()).await?
+            }
+            Some(known) => bring_up_to_date(app, known, &row, dry_run, &mut imported).await?,
+        };
+        if let Some(account) = allocated.filter(|_| !dry_run) {
+            let now = app.clock.now();
+            let relations = ledger.relations_to(case).await?;
+            let held = |relation: Relation| {
+                relations.iter().any(|row| row.account == account.id && row.relation == relation && row.holds(now))
+            };
+            if !held(Relation::Allocated) {
+                relate(app, case, account, Relation::Allocated).await?;
+            }
+        }
+    }
+    Ok(Ok(imported))
+}
+
+async fn bring_up_to_date(
+    app: &App,
+    known: CaseRow,
+    row: &Particulars,
+    dry_run: bool,
+    imported: &mut Imported,
+) -> Result<CaseId, CaseError> {
+    let reference = known.reference.clone().unwrap_or_default();
+    let case = known.case;
+    // An empty cell says nothing: it takes nothing away.
+    let next = CaseRow {
+        name: row.name.clone(),
+        address: row.address.clone(),
+        contact: row.contact.clone().or(known.contact.clone()),
+        visitor_risk: row.visitor_risk.clone().or(known.visitor_risk.clone()),
+        uprn: row.uprn.clone().or(known.uprn.clone()),
+        born: row.born.clone().or(known.born.clone()),
+        nhs_number: row.nhs_number.clone().or(known.nhs_number.clone()),
+        ..known.clone()
+    };
+    if next == known {
+        imported.same.push(reference);
+    } else {
+        imported.changed.push(reference);
+        if !dry_run {
+            let plan = Plan { writes: vec![Write::Case(next)] };
+            app.storage.ledger().commit(plan).await.map_err(CommitError::from)?;
+        }
+    }
+    Ok(case)
+}
+
+/// The rows of a file with their lines, each checked and put into its one form.
+fn read(csv: &[u8]) -> Result<Vec<(u64, Particulars)>, Vec<RowError>> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
+    let mut rows = Vec::new();
+    let mut errors = Vec::new();
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for row in reader.deserialize::<Particulars>() {
+        let fallback = u64::try_from(rows.len() + errors.len() + 2).unwrap_or(u64::MAX);
+        match row {
+            Err(error) => {
+                let line = error.position().map_or(fallback, csv::Position::line);
+                errors.push(RowError { line, why: error.to_string() });
+            }
+            Ok(row) => match checked(row) {
+                Err(why) => errors.push(RowError { line: fallback, why }),
+                Ok(row) => {
+                    let reference = row.reference.clone().unwrap_or_default();
+                    if let Some(first) = seen.insert(reference.clone(), fallback) {
+                        let why = format!("the reference {reference:?} is on line {first} too");
+                        errors.push(RowError { line: fallback, why });
+                    }
+                    rows.push((fallback, row));
+                }
+            },
+        }
+        if rows.len() + errors.len() > MOST_ROWS {
+            errors.push(RowError { line: fallback, why: format!("a file has at most {MOST_ROWS} rows") });
+            break;
+        }
+    }
+    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+}
+
+fn checked(row: Particulars) -> Result<Particulars, String> {
+    let filled = |field: &str, value: Option<String>, most: usize| match value.filter(|text| !text.is_empty()) {
+        Some(text) if text.chars().count() > most => Err(format!("{field} has more than {most} characters")),
+        Some(text) if text.chars().any(char::is_control) => Err(format!("{field} has unprintable characters")),
+        other => Ok(other),
+    };
+    let needed = |field: &str, value: Option<String>, most: usize| {
+        filled(field, value, most)?.ok_or_else(|| format!("{field} is missing"))
+    };
+    let uprn = filled("uprn", row.uprn, 20)?;
+    let uprn = uprn.map(|text| text.parse::<Uprn>().map_err(|error| error.to_string())).transpose()?;
+    let nhs_number = filled("nhs_number", row.nhs_number, 20)?;
+    let nhs_number = nhs_number.map(|text| text.parse::<NhsNumber>().map_err(|error| error.to_string())).transpose()?;
+    let born = filled("born", row.born, 10)?;
+    if let Some(born) = &born {
+        let date = time::Date::parse(born, &time::format_description::well_known::Iso8601::DATE);
+        if date.is_err() || born.len() != 10 {
+            return Err(format!("born {born:?} is not a date as YYYY-MM-DD"));
+        }
+    }
+    Ok(Particulars {
+        reference: Some(needed("reference", row.reference, 64)?),
+        name: needed("name", Some(row.name), 200)?,
+        address: needed("address", Some(row.address), 400)?,
+        contact: filled("contact", row.contact, 400)?,
+        visitor_risk: filled("visitor_risk", row.visitor_risk, 400)?,
+        uprn: uprn.map(|uprn| uprn.digits()),
+        born,
+        nhs_number: nhs_number.map(|number| number.digits()),
+        allocated_to: filled("allocated_to", row.allocated_to, 100)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "reference,name,address,uprn,nhs_number,born,allocated_to\n";
+
+    fn why(row: &str) -> Vec<String> {
+        match read(format!("{HEADER}{row}").as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.into_iter().map(|error| error.to_string()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_bad_row_is_named_by_its_line_with_what_to_mend() {
+        assert!(why("R1,Elsie Marsh,\"4 Mill Lane, Brent\",100012345678,9434765919,1941-02-03,\n").is_empty());
+        assert_eq!(why("R1,,4 Mill Lane,,,,\n"), ["line 2: name is missing"]);
+        assert_eq!(why(",Elsie,4 Mill Lane,,,,\n"), ["line 2: reference is missing"]);
+        assert_eq!(why("R1,E,4 Mill Lane,,9434765918,,\n").len(), 1);
+        assert_eq!(why("R1,E,4 Mill Lane,,0000000000,,\n").len(), 1);
+        assert_eq!(why("R1,E,4 Mill Lane,,,03/02/1941,\n").len(), 1);
+        let twice = why("R1,E,4 Mill Lane,,,,\nR1,F,5 Mill Lane,,,,\n");
+        assert_eq!(twice, ["line 3: the reference \"R1\" is on line 2 too"]);
+        assert_eq!(why("R1,E\n").len(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! Photo bytes: taken in when a document names them, given to who may see them, never carrying metadata.
+
+use sync_core::access::Action;
+use sync_core::domain::signed::Content;
+use sync_core::domain::signoff::State;
+use sync_core::envelope::Signed;
+use sync_core::guard::photos_named;
+use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::photo_bytes;
+use sync_core::protocol::CaseCard;
+use sync_core::protocol::sync::{Receipts, SignedReceipts};
+
+use crate::app::App;
+use crate::cards::{self, CaseRows};
+use crate::documents;
+use crate::error::{Problem, ProblemKind};
+use crate::reach::{Directory, Person, Reach};
+use crate::storage::blobs::BlobName;
+use crate::storage::keys::KeyPurpose;
+use crate::storage::ledger::{CommitError, DocumentRow, Ledger, PhotoRow, Plan, PrescriptionRow, Write};
+
+/// The longest side of a photo as devices prepare it, with room for a setting.
+const MOST_SIDE: u32 = 8_192;
+/// How often the arrival of a photo is written anew because a prescription that waits for it moved.
+const TRIES: usize = 8;
+
+fn nothing_here() -> Problem {
+    Problem::new(ProblemKind::NotFound, "There is no such photo here, or it is not yours to see.")
+}
+
+fn refused(detail: &str) -> Problem {
+    Problem::new(ProblemKind::PhotoRefused, detail)
+}
+
+/// Takes a photo in: one that the document names, by someone who may write in it. Twice is once.
+///
+/// # Errors
+/// `not-found`, `photo-refused`, `disk-full`; nothing is kept then.
+pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) -> Result<SignedReceipts, Problem> {
+    let ledger = app.storage.ledger();
+    let now = app.clock.now();
+    let row = ledger.document(name.document).await?.filter(|row| row.case == name.case).ok_or_else(nothing_here)?;
+    let reach = Reach::read(&ledger, person, name.case, now).await?;
+    if !reach.may(&row, Action::Write) {
+        return Err(nothing_here());
+    }
+    let (_, document) = documents::load(&ledger, &row).await?;
+    if !photos_named(&document.view()).contains(&name.hash) {
+        return Err(nothing_here());
+    }
+    if ledger.photo(name.document, name.hash).await?.is_none() {
+        if Hash::of(&bytes) != name.hash {
+            return Err(refused("The bytes aren't those that the hash names. Send the photo again."));
+        }
+        check(&bytes)?;
+        let size = i64::try_from(bytes.len()).map_err(Problem::internal)?;
+        let key = app.storage.vault().case_key(name.case).await?;
+        app.storage.blobs().put(&key, name, bytes).await?;
+        let photo = PhotoRow {
+            case: name.case,
+            document: name.document,
+            hash: name.hash,
+            bytes: size,
+            account: person.account,
+            at: now,
+        };
+        arrived(&ledger, photo).await?;
+    }
+    let mut receipts = Receipts::new(app.keys.server(), app.keys.epoch().await?, now);
+    receipts.photos.push((name.document, name.hash));
+    let signer = app.keys.signer(KeyPurpose::Reply).await?;
+    let signature = Signed(signer.sign(&receipts.to_bytes()));
+    Ok(SignedReceipts { receipts, key: signer.key.id, signature })
+}
+
+/// What devices prepare and nothing else: a JPEG, bounded, without metadata.
+fn check(bytes: &[u8]) -> Result<(), Problem> {
+    let Some((width, height)) = photo_bytes::jpeg_dimensions(bytes) else {
+        return Err(refused("Photos are sent as JPEG, as the app prepares them."));
+    };
+    if width > MOST_SIDE || height > MOST_SIDE {
+        return Err(refused("The photo has more pixels than the app lets through: prepare it on the device."));
+    }
+    if photo_bytes::carries_metadata(bytes) {
+        return Err(refused("The photo carries metadata, which may tell where someone lives. Prepare it on the device."));
+    }
+    Ok(())
+}
+
+/// Writes that a photo is here, and lets prescriptions that waited for it through.
+async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> {
+    for _ in 0..TRIES {
+        let mut writes = vec![Write::Photo(photo)];
+        for row in ledger.prescriptions_of(photo.case).await? {
+            if let State::AwaitingPhotos { .. } = &row.state {
+                let state = row.state.clone().photo_arrived(photo.hash);
+                if state != row.state {
+                    writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
+                }
+            }
+        }
+        match ledger.commit(Plan { writes }).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Moved.into())
+}
+
+/// Gives a photo's bytes to someone who may read its document, or is shown it in a released home or a signed
+/// specification.
+///
+/// # Errors
+/// `not-found`, whether it is unknown or not theirs to see.
+pub async fn give(
+    app: &App,
+    directory: &Directory,
+    person: &Person,
+    case: CaseId,
+    document: DocumentId,
+    hash: Hash,
+) -> Result<Vec<u8>, Problem> {
+    let ledger = app.storage.ledger();
+    let now = app.clock.now();
+    let photo = ledger.photo(document, hash).await?.filter(|photo| photo.case == case).ok_or_else(nothing_here)?;
+    let rows = CaseRows::read(&ledger, case).await?.ok_or_else(nothing_here)?;
+    let row = rows.documents.iter().find(|row| row.document == document).ok_or_else(nothing_here)?;
+    let reach = Reach::of(person, rows.relations.clone(), now);
+    if !reach.may(row, Action::Read) {
+        let card = cards::card(&ledger, directory, &rows, person, now).await?.ok_or_else(nothing_here)?;
+        if !shown(&card, row, hash) {
+            return Err(nothing_here());
+        }
+    }
+    let key = app.storage.vault().case_key(case).await?;
+    let most = usize::try_from(photo.bytes).map_err(Problem::internal)?;
+    app.storage.blobs().get(&key, BlobName { case, document, hash }, most).await?.ok_or_else(nothing_here)
+}
+
+/// Whether a card shows this photo of this document.
+fn shown(card: &CaseCard, row: &DocumentRow, hash: Hash) -> bool {
+    let in_home = card.home.as_ref().is_some_and(|home| {
+        home.document == row.document
+            && (home.photos.iter().any(|photo| photo.hash == hash)
+                || home.readings.iter().any(|reading| reading.photos.contains(&hash)))
+    });
+    let of_document = format!("/{}/", row.document);
+    let signed = card.prescriptions.iter().filter_map(|prescription| prescription.signed.as_ref());
+    let fields = signed.flat_map(|signed| &signed.fields).filter(|field| field.path.contains(&of_document));
+    in_home
+        || fields.into_iter().any(|field| match &field.content {
+            Content::Photo { hash: cited, .. } => *cited == hash,
+            Content::Reading { photos, .. } => photos.contains(&hash),
+            _ => false,
+        })
+}

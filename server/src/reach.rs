@@ -1,0 +1,187 @@
+//! Who someone is before a case: rows read for [`sync_core::access`] to judge.
+
+use std::collections::BTreeMap;
+
+use sync_core::access::{Action, Relation, Role, Standing, Ties};
+use sync_core::clock::Timestamp;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signed::Signatory;
+use sync_core::id::{AccountId, CaseId, CommissionId, OrganisationId};
+
+use crate::storage::accounts::Account;
+use crate::storage::ledger::{DocumentRow, Ledger, RelationRow};
+use crate::storage::{Storage, StorageError};
+
+/// A member of staff with their organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their account.
+    pub account: AccountId,
+    /// Full name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Organisation.
+    pub organisation: OrganisationId,
+    /// The organisation's name.
+    pub organisation_name: String,
+    /// Whether it is the council's own.
+    pub of_council: bool,
+    /// HCPC registration number.
+    pub hcpc: Option<String>,
+}
+
+impl Person {
+    /// As a signed version names them.
+    pub fn signatory(&self) -> Signatory {
+        Signatory {
+            account: self.account,
+            name: self.name.clone(),
+            role: self.role,
+            hcpc: self.hcpc.clone(),
+            organisation: self.organisation_name.clone(),
+        }
+    }
+}
+
+/// Everyone who works with this server.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(BTreeMap<AccountId, Person>);
+
+impl Directory {
+    /// Reads the accounts and organisations.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn read(storage: &Storage) -> Result<Self, StorageError> {
+        let organisations: BTreeMap<OrganisationId, (String, bool)> =
+            storage.organisations().await?.into_iter().map(|o| (o.id, (o.name, o.is_authority))).collect();
+        let person = |account: Account| {
+            let (organisation_name, of_council) =
+                organisations.get(&account.organisation).cloned().unwrap_or_default();
+            let person = Person {
+                account: account.id,
+                name: account.full_name,
+                role: account.role,
+                organisation: account.organisation,
+                organisation_name,
+                of_council,
+                hcpc: account.hcpc_number,
+            };
+            (account.id, person)
+        };
+        Ok(Self(storage.accounts().await?.into_iter().map(person).collect()))
+    }
+
+    /// A directory of these people, for simulation.
+    pub fn of(people: impl IntoIterator<Item = Person>) -> Self {
+        Self(people.into_iter().map(|person| (person.account, person)).collect())
+    }
+
+    /// Somebody.
+    pub fn person(&self, account: AccountId) -> Option<&Person> {
+        self.0.get(&account)
+    }
+
+    /// Somebody's name, or that they are unknown.
+    pub fn name(&self, account: AccountId) -> String {
+        self.person(account).map_or_else(|| "unknown".to_owned(), |person| person.name.clone())
+    }
+}
+
+/// Someone before one case, with the rows that say so.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    account: AccountId,
+    standing: Standing,
+    relations: Vec<RelationRow>,
+}
+
+impl Reach {
+    /// Judges from relations that were read.
+    pub fn of(person: &Person, relations: impl IntoIterator<Item = RelationRow>, now: Timestamp) -> Self {
+        let relations: Vec<RelationRow> = relations
+            .into_iter()
+            .filter(|relation| relation.account == person.account && relation.holds(now))
+            .collect();
+        let standing = Standing {
+            role: person.role,
+            of_council: person.of_council,
+            relations: relations.iter().map(|relation| relation.relation).collect(),
+        };
+        Self { account: person.account, standing, relations }
+    }
+
+    /// Reads the relations to one case.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn read<L: Ledger>(
+        ledger: &L,
+        person: &Person,
+        case: CaseId,
+        now: Timestamp,
+    ) -> Result<Self, StorageError> {
+        Ok(Self::of(person, ledger.relations_to(case).await?, now))
+    }
+
+    /// For the table.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The relations that hold.
+    pub fn relations(&self) -> &[RelationRow] {
+        &self.relations
+    }
+
+    /// The running commission, if there is one.
+    pub fn commission(&self) -> Option<CommissionId> {
+        self.relations.iter().find_map(|relation| relation.commission)
+    }
+
+    /// How a document is tied to them.
+    pub fn ties(&self, document: &DocumentRow) -> Ties {
+        Ties {
+            author: document.authors.contains(&self.account),
+            of_commission: document.commission.is_some(),
+            own_commission: document.commission.is_some()
+                && self.relations.iter().any(|relation| relation.commission == document.commission),
+            named: false,
+        }
+    }
+
+    /// Whether they may do this with a document.
+    pub fn may(&self, document: &DocumentRow, action: Action) -> bool {
+        self.standing.judge(document.kind, self.ties(document), action).is_granted()
+    }
+
+    /// Whether they may begin a document of this kind, which would then be theirs.
+    pub fn may_open(&self, kind: Kind) -> bool {
+        let commission = self.commission().is_some();
+        let ties = Ties { author: true, of_commission: commission, own_commission: commission, named: false };
+        self.standing.judge(kind, ties, Action::Open).is_granted()
+    }
+
+    /// Whether they may know that the case is there: they have a relation to it, or supervise for the council.
+    pub fn may_know(&self) -> bool {
+        !self.relations.is_empty() || (self.standing.role.is_supervisor() && self.standing.of_council)
+    }
+
+    /// Whether a device of theirs carries the case unasked.
+    pub fn carries(&self) -> bool {
+        self.relations.iter().any(|relation| relation.relation.carries())
+    }
+
+    /// When the last of their relations ends, if each of them has an end.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.relations.iter().map(|relation| relation.ends).try_fold(None, |latest: Option<Timestamp>, ends| {
+            ends.map(|ends| Some(latest.map_or(ends, |latest| latest.max(ends))))
+        })?
+    }
+
+    /// The names of what ties them to the case.
+    pub fn names(&self) -> Vec<Relation> {
+        self.standing.relations.clone()
+    }
+}

@@ -1,0 +1,76 @@
+//! `POST /v1/asks`: what a person signed in asks the server to decide.
+
+use axum::extract::State;
+use serde::Deserialize;
+use sync_core::clock::Stamp;
+use sync_core::id::{AskId, CaseId};
+use sync_core::protocol::ask::Answer;
+use sync_core::protocol::{Ask, Request, Verdict};
+
+use super::{Json, ProblemBody};
+use crate::app::App;
+use crate::asks::Asking;
+use crate::auth::SignedIn;
+use crate::error::{Problem, ProblemKind};
+use crate::reach::Directory;
+use crate::storage::keys::KeyPurpose;
+
+/// How old a sign-in may be for what only a person freshly signed in may do.
+const FRESH_MILLIS: i64 = 15 * 60 * 1000;
+
+/// An ask as it is posted.
+#[derive(Debug, Deserialize)]
+pub(super) struct AskBody {
+    /// An id of the asker's making; the same id twice is one ask.
+    id: AskId,
+    /// The case.
+    case: CaseId,
+    /// What is asked: `"ask": "sign_off"` and its particulars.
+    #[serde(flatten)]
+    request: Request,
+}
+
+/// Ask.
+///
+/// The body is `{"id", "case", "ask": "sign_off", "document", "heads", "grounds", "conditions"}` and the like for each
+/// ask. The answer is the verdict; a refusal is a problem of the kind `ask-refused` with the verdict in `verdict`.
+#[utoipa::path(post, path = "/v1/asks", tag = "asks", request_body = serde_json::Value, responses(
+    (status = 200, description = "Granted", body = serde_json::Value),
+    (status = 401, description = "Sign in, or sign in again", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn ask(
+    State(app): State<App>,
+    who: SignedIn,
+    Json(body): Json<AskBody>,
+) -> Result<Json<Verdict>, Problem> {
+    let now = app.clock.now();
+    if body.request.online_only() && now.millis().saturating_sub(who.authenticated_at.millis()) > FRESH_MILLIS {
+        return Err(Problem::new(ProblemKind::SignInAgain, "This needs a sign-in of the last quarter of an hour."));
+    }
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory
+        .person(who.account)
+        .ok_or_else(|| Problem::new(ProblemKind::SessionEnded, "Sign in again at POST /v1/sessions."))?;
+    let authority = app.storage.authority(&app.config.authority).await?;
+    let signer = app.keys.signer(KeyPurpose::Signoff).await?;
+    let ledger = app.storage.ledger();
+    let asking = Asking {
+        ledger: &ledger,
+        directory: &directory,
+        person,
+        now,
+        server: app.keys.server(),
+        authority: &authority.name,
+        chance: app.chance.clone(),
+        signer: Some(&signer),
+    };
+    let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
+    let verdict = asking.decide(&Ask { id: body.id, at, case: body.case, request: body.request }).await?;
+    match &verdict.answer {
+        Answer::Granted => Ok(Json(verdict)),
+        Answer::Refused(refusal) => {
+            Err(Problem::new(ProblemKind::AskRefused, refusal.to_string()).with("verdict", &verdict))
+        }
+    }
+}

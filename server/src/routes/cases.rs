@@ -1,0 +1,138 @@
+//! `GET /v1/cases`, `GET /v1/cases/{case}`, `GET /v1/quarantine`: what is going on, as the one who asks may know it.
+
+use axum::extract::{Path, State};
+use serde::Serialize;
+use sync_core::id::CaseId;
+use sync_core::protocol::CaseCard;
+use utoipa::ToSchema;
+
+use super::{Json, ProblemBody};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::cards::{self, CaseRows};
+use crate::error::{Problem, ProblemKind};
+use crate::reach::Directory;
+use crate::storage::ledger::Ledger;
+
+/// One line of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CaseLine {
+    /// The case's id.
+    case: String,
+    /// The referral's number in the council's own system.
+    reference: Option<String>,
+    /// The client's name.
+    name: String,
+    /// Where the home is.
+    address: String,
+    /// `open`, `unmatched` or `closed`.
+    state: String,
+    /// What ties you to it.
+    relations: Vec<String>,
+}
+
+/// The cases you may know of.
+#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses(
+    (status = 200, description = "The cases", body = Vec<CaseLine>),
+    (status = 401, description = "Sign in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<CaseLine>>, Problem> {
+    let directory = Directory::read(&app.storage).await?;
+    let ledger = app.storage.ledger();
+    let mut lines = Vec::new();
+    let Some(person) = directory.person(who.account) else { return Ok(Json(lines)) };
+    for case in ledger.cases().await? {
+        let reach =
+            crate::reach::Reach::read(&ledger, person, case.case, app.clock.now()).await?;
+        if reach.may_know() {
+            lines.push(CaseLine {
+                case: case.case.to_string(),
+                reference: case.reference,
+                name: case.name,
+                address: case.address,
+                state: state(case.state),
+                relations: reach.names().into_iter().map(|relation| relation.name().to_owned()).collect(),
+            });
+        }
+    }
+    Ok(Json(lines))
+}
+
+fn state(state: sync_core::protocol::card::CaseState) -> String {
+    use sync_core::protocol::card::CaseState;
+    match state {
+        CaseState::Open => "open",
+        CaseState::Unmatched => "unmatched",
+        CaseState::Closed => "closed",
+    }
+    .to_owned()
+}
+
+/// One case, as a device of yours would know it.
+#[utoipa::path(get, path = "/v1/cases/{case}", tag = "cases", params(("case" = String, Path)), responses(
+    (status = 200, description = "The case's card", body = serde_json::Value),
+    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn show(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(case): Path<String>,
+) -> Result<Json<CaseCard>, Problem> {
+    let nothing = || Problem::new(ProblemKind::NotFound, "There is no such case here, or it is not yours to see.");
+    let case: CaseId = case.parse().map_err(|_| nothing())?;
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account).ok_or_else(nothing)?;
+    let ledger = app.storage.ledger();
+    let rows = CaseRows::read(&ledger, case).await?.ok_or_else(nothing)?;
+    let card = cards::card(&ledger, &directory, &rows, person, app.clock.now()).await?;
+    card.map(Json).ok_or_else(nothing)
+}
+
+/// Something that was set aside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct QuarantineLine {
+    /// Its id.
+    quarantine: String,
+    /// The case.
+    case: String,
+    /// The document.
+    document: String,
+    /// Whose work it is.
+    account: String,
+    /// Their name.
+    name: String,
+    /// When it came (RFC 3339).
+    at: String,
+    /// Why it is here, in words.
+    reason: String,
+    /// How many changes.
+    changes: usize,
+}
+
+/// What was refused or came too late, for supervisors.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "cases", responses(
+    (status = 200, description = "What was set aside, newest first", body = Vec<QuarantineLine>),
+    (status = 403, description = "For supervisors", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn quarantine(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<QuarantineLine>>, Problem> {
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account);
+    if !person.is_some_and(|person| person.role.is_supervisor() && person.of_council) {
+        return Err(Problem::new(ProblemKind::Forbidden, "Quarantine is for the council's supervisors."));
+    }
+    let rows = app.storage.ledger().quarantine(None).await?;
+    let lines = rows.into_iter().map(|row| {
+        let push = minicbor::decode::<sync_core::protocol::Push>(&row.push);
+        QuarantineLine {
+            quarantine: row.quarantine.to_string(),
+            case: row.case.to_string(),
+            document: row.document.to_string(),
+            account: row.account.to_string(),
+            name: directory.name(row.account),
+            at: row.at.to_string(),
+            reason: row.reason.to_string(),
+            changes: push.map_or(0, |push| push.changes.len()),
+        }
+    });
+    Ok(Json(lines.collect()))
+}

@@ -1,0 +1,91 @@
+//! `PUT` and `GET /v1/photos/{case}/{document}/{hash}`: photo bytes, whole.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sync_core::id::{AccountId, CaseId, DocumentId, Hash};
+
+use super::ProblemBody;
+use super::sync::{CBOR, whole};
+use crate::app::App;
+use crate::auth::{PhotoBearer, SignedIn};
+use crate::error::{Problem, ProblemKind};
+use crate::photos;
+use crate::reach::Directory;
+use crate::storage::blobs::BlobName;
+
+type Name = Path<(String, String, String)>;
+
+fn name(Path((case, document, hash)): &Name) -> Result<BlobName, Problem> {
+    // What is no id names nothing.
+    let none = |_| Problem::new(ProblemKind::NotFound, "There is no such photo here, or it is not yours to see.");
+    Ok(BlobName {
+        case: case.parse::<CaseId>().map_err(none)?,
+        document: document.parse::<DocumentId>().map_err(none)?,
+        hash: hash.parse::<Hash>().map_err(none)?,
+    })
+}
+
+/// Send a photo that a synced document names.
+#[utoipa::path(put, path = "/v1/photos/{case}/{document}/{hash}", tag = "photos",
+    params(("case" = String, Path), ("document" = String, Path), ("hash" = String, Path, description = "SHA-256")),
+    request_body(content = Vec<u8>, content_type = "image/jpeg"), responses(
+    (status = 201, description = "Here, fsynced; the body is a signed receipt", body = Vec<u8>, content_type = "application/cbor"),
+    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Not such a photo", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn put(
+    State(app): State<App>,
+    bearer: PhotoBearer,
+    path: Name,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let name = name(&path)?;
+    let body = whole(body)?;
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(bearer.account.id).ok_or_else(gone)?;
+    let receipts = photos::take(&app, person, name, body.to_vec()).await?;
+    let receipts = minicbor::to_vec(&receipts).unwrap_or_default();
+    Ok((StatusCode::CREATED, [(header::CONTENT_TYPE, CBOR)], receipts).into_response())
+}
+
+/// Who may be given photo bytes: a device by its bearer, or a person signed in.
+pub(super) struct Viewer(AccountId);
+
+impl FromRequestParts<App> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match PhotoBearer::from_request_parts(parts, app).await {
+            Ok(bearer) => Ok(Self(bearer.account.id)),
+            Err(_) => SignedIn::from_request_parts(parts, app).await.map(|signed_in| Self(signed_in.account)),
+        }
+    }
+}
+
+/// Fetch a photo's bytes.
+#[utoipa::path(get, path = "/v1/photos/{case}/{document}/{hash}", tag = "photos",
+    params(("case" = String, Path), ("document" = String, Path), ("hash" = String, Path, description = "SHA-256")),
+    responses(
+    (status = 200, description = "The photo", body = Vec<u8>, content_type = "image/jpeg"),
+    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn get(State(app): State<App>, viewer: Viewer, path: Name) -> Result<Response, Problem> {
+    let name = name(&path)?;
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(viewer.0).ok_or_else(gone)?;
+    let bytes = photos::give(&app, &directory, person, name.case, name.document, name.hash).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/jpeg"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"photo.jpg\""),
+        (header::CACHE_CONTROL, "private, no-store"),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+fn gone() -> Problem {
+    Problem::new(ProblemKind::TokenRefused, "The account of this token is gone.")
+}

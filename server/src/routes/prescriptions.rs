@@ -1,0 +1,153 @@
+//! Prescriptions for signers, and signed versions as evidence.
+
+use axum::extract::{Path, State};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sync_core::access::{Action, Lane};
+use sync_core::domain::finding;
+use sync_core::domain::signed::Evidence;
+use sync_core::domain::signoff::{SignedStanding, State as Working};
+use sync_core::id::DocumentId;
+use utoipa::ToSchema;
+
+use super::{Json, ProblemBody};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::documents;
+use crate::error::{Problem, ProblemKind};
+use crate::reach::{Directory, Person, Reach};
+use crate::storage::ledger::{DocumentRow, Ledger};
+
+fn nothing() -> Problem {
+    Problem::new(ProblemKind::NotFound, "There is no such prescription here, or it is not yours to see.")
+}
+
+/// One submission that waits for a signer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Waiting {
+    /// The prescription.
+    document: String,
+    /// The case.
+    case: String,
+    /// Who submitted it.
+    submitted_by: Option<String>,
+    /// When (RFC 3339).
+    submitted_at: Option<String>,
+    /// The version to look at and to name when deciding.
+    heads: Vec<String>,
+}
+
+/// Prescriptions that wait for a signer, oldest first.
+#[utoipa::path(get, path = "/v1/prescriptions", tag = "prescriptions", responses(
+    (status = 200, description = "The queue", body = Vec<Waiting>),
+    (status = 403, description = "For signers", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<Waiting>>, Problem> {
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account).ok_or_else(nothing)?;
+    if !(person.role.is_supervisor() && person.of_council) {
+        return Err(Problem::new(ProblemKind::Forbidden, "The queue is for the council's signers."));
+    }
+    // A submission that waits for photos is invisible to signers.
+    let rows = app.storage.ledger().submitted().await?;
+    let lines = rows.into_iter().filter_map(|row| {
+        let heads = row.state.submitted()?.iter().map(ToString::to_string).collect();
+        Some(Waiting {
+            document: row.document.to_string(),
+            case: row.case.to_string(),
+            submitted_by: row.submitted.map(|(by, _)| directory.name(by)),
+            submitted_at: row.submitted.map(|(_, at)| at.to_string()),
+            heads,
+        })
+    });
+    Ok(Json(lines.collect()))
+}
+
+async fn reached(
+    app: &App,
+    person: &Person,
+    document: &str,
+) -> Result<(DocumentRow, Reach), Problem> {
+    let document: DocumentId = document.parse().map_err(|_| nothing())?;
+    let ledger = app.storage.ledger();
+    let row = ledger.document(document).await?.ok_or_else(nothing)?;
+    let reach = Reach::read(&ledger, person, row.case, app.clock.now()).await?;
+    Ok((row, reach))
+}
+
+/// One prescription as it was submitted (or, if it is not, as it stands), with what there is to look at.
+#[utoipa::path(get, path = "/v1/prescriptions/{document}", tag = "prescriptions",
+    params(("document" = String, Path)), responses(
+    (status = 200, description = "The prescription", body = Value),
+    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn show(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(document): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account).ok_or_else(nothing)?;
+    let (row, reach) = reached(&app, person, &document).await?;
+    if !reach.may(&row, Action::Read) {
+        return Err(nothing());
+    }
+    let ledger = app.storage.ledger();
+    let prescription = ledger.prescription(row.document).await?.ok_or_else(nothing)?;
+    if reach.may(&row, Action::Decide) && matches!(prescription.state, Working::AwaitingPhotos { .. }) {
+        return Err(nothing());
+    }
+    let (_, whole) = documents::load(&ledger, &row).await?;
+    let looked_at = prescription.state.submitted().cloned().unwrap_or_else(|| whole.heads());
+    let view = whole.at(&looked_at).unwrap_or_else(|| whole.clone()).view();
+    let behind = documents::views_behind(&ledger, row.case).await?;
+    let name = |account| directory.name(account);
+    let contents = sync_core::domain::specification::contents(&view, &behind, &name);
+    let fields: serde_json::Map<String, Value> =
+        contents.into_iter().map(|(path, content)| (path, json!(content))).collect();
+    let findings = finding::of_prescription(row.document, &view, &behind, None);
+    let signed = ledger.signed(row.document).await?;
+    let versions: Vec<Value> = signed
+        .iter()
+        .map(|signed| json!({ "number": signed.number, "standing": signed.standing, "at": signed.signed.header.at }))
+        .collect();
+    Ok(Json(json!({
+        "document": row.document,
+        "case": row.case,
+        "state": prescription.state,
+        "heads": looked_at,
+        "submitted_by": prescription.submitted.map(|(by, _)| directory.name(by)),
+        "fields": fields,
+        "findings": findings.iter().map(|finding| json!({
+            "words": finding.to_string(), "blocks": finding.blocks(), "what": finding.what, "item": finding.item,
+        })).collect::<Vec<_>>(),
+        "versions": versions,
+    })))
+}
+
+/// A signed version as an evidence pack; for Housing without the justification, and only while it stands.
+#[utoipa::path(get, path = "/v1/prescriptions/{document}/versions/{number}", tag = "prescriptions",
+    params(("document" = String, Path), ("number" = u32, Path)), responses(
+    (status = 200, description = "The evidence pack; check it with `grabrail verify`", body = Value),
+    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn evidence(
+    State(app): State<App>,
+    who: SignedIn,
+    Path((document, number)): Path<(String, String)>,
+) -> Result<Json<Evidence>, Problem> {
+    let number: u32 = number.parse().map_err(|_| nothing())?;
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account).ok_or_else(nothing)?;
+    let (row, reach) = reached(&app, person, &document).await?;
+    let signed = app.storage.ledger().signed(row.document).await?;
+    let signed = signed.into_iter().find(|signed| signed.number == number).ok_or_else(nothing)?;
+    let copy = match person.role.lane() {
+        Lane::Council if reach.may(&row, Action::Read) => signed.signed,
+        Lane::Housing if reach.may(&row, Action::ReadProjection) && signed.standing == SignedStanding::Current => {
+            signed.signed.for_housing()
+        }
+        _ => return Err(nothing()),
+    };
+    Ok(Json(Evidence::of(copy)))
+}

@@ -1,0 +1,237 @@
+//! The ledger in the database.
+//!
+//! One file per subject; this one has the transaction. A plan first takes the ledger's next number, which is also what
+//! plans queue on: numbers become visible in their order, in PostgreSQL too.
+
+mod arrivals;
+mod carries;
+mod cases;
+mod documents;
+mod prescriptions;
+mod sealed;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use sqlx::SqlitePool;
+use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash};
+use sync_core::protocol::Verdict;
+
+use super::{
+    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, DocumentRow, Ledger, News, Number, PhotoRow,
+    Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+};
+use crate::storage::{Storage, StorageError};
+
+/// The ledger of one data folder. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SqlLedger {
+    storage: Storage,
+}
+
+impl Storage {
+    /// The ledger that this folder holds.
+    pub fn ledger(&self) -> SqlLedger {
+        SqlLedger { storage: self.clone() }
+    }
+}
+
+impl SqlLedger {
+    fn readers(&self) -> &SqlitePool {
+        self.storage.readers()
+    }
+
+    /// Fetches the keys a plan seals with before anybody has to wait for the plan.
+    async fn warm(&self, plan: &Plan) -> Result<(), StorageError> {
+        let cases: BTreeSet<CaseId> = plan.writes.iter().filter_map(Write::seals).collect();
+        for case in cases {
+            self.storage.vault().case_key(case).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Write {
+    /// The case whose key this is sealed with, as far as the write itself tells.
+    fn seals(&self) -> Option<CaseId> {
+        match self {
+            Self::Commission(CommissionRow { case, .. })
+            | Self::Append { case, .. }
+            | Self::Prescription(PrescriptionRow { case, .. })
+            | Self::Signed(SignedRow { case, .. })
+            | Self::Quarantine(QuarantineRow { case, .. })
+            | Self::Ask(AskRow { case, .. }) => Some(*case),
+            Self::Case(_)
+            | Self::Relation(_)
+            | Self::Document(_)
+            | Self::Author { .. }
+            | Self::Standing { .. }
+            | Self::Photo(_)
+            | Self::Carry(_)
+            | Self::Uncarry { .. }
+            | Self::Touch(_) => None,
+        }
+    }
+}
+
+/// A plan that is being written. Dropped without `commit`, it leaves nothing.
+struct Writing<'a> {
+    ledger: &'a SqlLedger,
+    transaction: crate::storage::Write,
+    /// The plan's place in the ledger.
+    n: Number,
+    /// Counts the plan's rows.
+    place: i64,
+}
+
+impl Writing<'_> {
+    fn next_place(&mut self) -> i64 {
+        self.place += 1;
+        self.place
+    }
+
+    async fn write(&mut self, write: Write) -> Result<(), CommitError> {
+        match write {
+            Write::Case(row) => self.case(row).await,
+            Write::Relation(row) => self.relation(row).await,
+            Write::Commission(row) => self.commission(row).await,
+            Write::Document(row) => self.document(row).await,
+            Write::Append { document, case, version, device, account, envelope, changes, heads, snapshot, at } => {
+                let push = documents::Append { document, case, version, device, account, at };
+                self.append(push, envelope, changes, &heads, &snapshot).await
+            }
+            Write::Author { document, account } => self.author(document, account).await,
+            Write::Prescription(row) => self.prescription(row).await,
+            Write::Signed(row) => self.signed(row).await,
+            Write::Standing { document, number, standing } => self.standing(document, number, &standing).await,
+            Write::Quarantine(row) => self.quarantine(row).await,
+            Write::Ask(row) => self.ask(row).await,
+            Write::Photo(row) => self.photo(row).await,
+            Write::Carry(row) => self.carry(row).await,
+            Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
+            Write::Touch(case) => self.touch(case).await,
+        }
+    }
+}
+
+/// What must be unique and is there already has moved meanwhile; any other error is storage's.
+fn moved(error: sqlx::Error) -> CommitError {
+    match error.as_database_error() {
+        Some(inner) if inner.is_unique_violation() => CommitError::Moved,
+        _ => StorageError::from(error).into(),
+    }
+}
+
+impl From<sqlx::Error> for CommitError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl Ledger for SqlLedger {
+    async fn case(&self, case: CaseId) -> Result<Option<CaseRow>, StorageError> {
+        cases::case(self, case).await
+    }
+
+    async fn case_by_reference(&self, reference: &str) -> Result<Option<CaseRow>, StorageError> {
+        cases::case_by_reference(self, reference).await
+    }
+
+    async fn cases(&self) -> Result<Vec<CaseRow>, StorageError> {
+        cases::cases(self).await
+    }
+
+    async fn relations_to(&self, case: CaseId) -> Result<Vec<RelationRow>, StorageError> {
+        cases::relations_to(self, case).await
+    }
+
+    async fn relations_of(&self, account: AccountId) -> Result<Vec<RelationRow>, StorageError> {
+        cases::relations_of(self, account).await
+    }
+
+    async fn commission(&self, commission: CommissionId) -> Result<Option<CommissionRow>, StorageError> {
+        cases::commission(self, commission).await
+    }
+
+    async fn document(&self, document: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
+        documents::document(self, document).await
+    }
+
+    async fn documents_of(&self, case: CaseId) -> Result<Vec<DocumentRow>, StorageError> {
+        documents::documents_of(self, case).await
+    }
+
+    async fn snapshot(&self, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
+        documents::snapshot(self, document).await
+    }
+
+    async fn changes(&self, document: DocumentId) -> Result<Vec<ChangeRow>, StorageError> {
+        documents::changes(self, document).await
+    }
+
+    async fn prescription(&self, document: DocumentId) -> Result<Option<PrescriptionRow>, StorageError> {
+        prescriptions::prescription(self, document).await
+    }
+
+    async fn prescriptions_of(&self, case: CaseId) -> Result<Vec<PrescriptionRow>, StorageError> {
+        prescriptions::prescriptions_of(self, case).await
+    }
+
+    async fn submitted(&self) -> Result<Vec<PrescriptionRow>, StorageError> {
+        prescriptions::submitted(self).await
+    }
+
+    async fn signed(&self, document: DocumentId) -> Result<Vec<SignedRow>, StorageError> {
+        prescriptions::signed(self, document).await
+    }
+
+    async fn ask(&self, ask: AskId) -> Result<Option<AskRow>, StorageError> {
+        arrivals::ask(self, ask).await
+    }
+
+    async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {
+        arrivals::verdicts_of(self, account, after).await
+    }
+
+    async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {
+        arrivals::quarantine(self, case).await
+    }
+
+    async fn photo(&self, document: DocumentId, hash: Hash) -> Result<Option<PhotoRow>, StorageError> {
+        arrivals::photo(self, document, hash).await
+    }
+
+    async fn photos_of(&self, document: DocumentId) -> Result<Vec<PhotoRow>, StorageError> {
+        arrivals::photos_of(self, document).await
+    }
+
+    async fn carried(&self, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {
+        carries::carried(self, device).await
+    }
+
+    async fn news(&self, device: DeviceId, after: Number, most: usize) -> Result<News, StorageError> {
+        carries::news(self, device, after, most).await
+    }
+
+    async fn end(&self) -> Result<Number, StorageError> {
+        Ok(sqlx::query_scalar("SELECT value FROM counters WHERE name = 'ledger'").fetch_one(self.readers()).await?)
+    }
+
+    async fn commit(&self, plan: Plan) -> Result<Number, CommitError> {
+        if plan.writes.is_empty() {
+            return Ok(self.end().await?);
+        }
+        self.warm(&plan).await?;
+        let mut transaction = self.storage.write().await?;
+        let n = sqlx::query_scalar("UPDATE counters SET value = value + 1 WHERE name = 'ledger' RETURNING value")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let mut writing = Writing { ledger: self, transaction, n, place: 0 };
+        for write in plan.writes {
+            writing.write(write).await?;
+        }
+        writing.transaction.commit().await?;
+        Ok(n)
+    }
+}

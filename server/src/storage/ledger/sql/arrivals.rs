@@ -1,0 +1,181 @@
+//! What arrived besides changes: asks, pushes set aside, photos.
+
+use minicbor::bytes::ByteVec;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use sync_core::id::{AccountId, AskId, CaseId, DocumentId, Hash};
+use sync_core::protocol::Verdict;
+
+use super::sealed::Spot;
+use super::{SqlLedger, Writing, moved};
+use crate::storage::ledger::{AskRow, CommitError, Number, PhotoRow, QuarantineRow};
+use crate::storage::{StorageError, text, time};
+
+macro_rules! select_quarantine {
+    ($rest:literal) => {
+        concat!(
+            "SELECT quarantine_id, case_id, document_id, device_id, account_id, came_at, sealed_reason, sealed_push ",
+            "FROM quarantine ",
+            $rest,
+            " ORDER BY n DESC, place DESC"
+        )
+    };
+}
+
+macro_rules! select_photo {
+    ($rest:literal) => {
+        concat!("SELECT document_id, hash, case_id, bytes, account_id, came_at FROM photos ", $rest)
+    };
+}
+
+pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>, StorageError> {
+    let sql = "SELECT case_id, account_id, n, sealed, sealed_verdict FROM asks WHERE ask_id = $1";
+    let Some(row) = sqlx::query(sql).bind(ask.to_string()).fetch_optional(ledger.readers()).await? else {
+        return Ok(None);
+    };
+    let case = text(&row, "case_id")?;
+    let (digest, bytes): (Hash, ByteVec) = ledger.unseal_value(Spot::ask(case, ask), row.try_get("sealed")?).await?;
+    Ok(Some(AskRow {
+        ask,
+        case,
+        account: text(&row, "account_id")?,
+        digest,
+        bytes: bytes.into(),
+        verdict: ledger.unseal_value(Spot::verdict(case, ask), row.try_get("sealed_verdict")?).await?,
+        n: row.try_get("n")?,
+    }))
+}
+
+pub(super) async fn verdicts_of(
+    ledger: &SqlLedger,
+    account: AccountId,
+    after: Number,
+) -> Result<Vec<Verdict>, StorageError> {
+    let sql = "SELECT ask_id, case_id, sealed_verdict FROM asks WHERE account_id = $1 AND n > $2 ORDER BY n, place";
+    let rows = sqlx::query(sql).bind(account.to_string()).bind(after).fetch_all(ledger.readers()).await?;
+    let mut verdicts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let spot = Spot::verdict(text(row, "case_id")?, text(row, "ask_id")?);
+        verdicts.push(ledger.unseal_value(spot, row.try_get("sealed_verdict")?).await?);
+    }
+    Ok(verdicts)
+}
+
+pub(super) async fn quarantine(ledger: &SqlLedger, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {
+    let query = match case {
+        Some(case) => sqlx::query(select_quarantine!("WHERE case_id = $1")).bind(case.to_string()),
+        None => sqlx::query(select_quarantine!("")),
+    };
+    let rows = query.fetch_all(ledger.readers()).await?;
+    let mut aside = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (quarantine, case) = (text(row, "quarantine_id")?, text(row, "case_id")?);
+        aside.push(QuarantineRow {
+            quarantine,
+            case,
+            document: text(row, "document_id")?,
+            device: text(row, "device_id")?,
+            account: text(row, "account_id")?,
+            at: time(row, "came_at")?,
+            reason: ledger.unseal_value(Spot::reason(case, quarantine), row.try_get("sealed_reason")?).await?,
+            push: ledger.unseal(Spot::push(case, quarantine), row.try_get("sealed_push")?).await?,
+        });
+    }
+    Ok(aside)
+}
+
+fn read_photo(row: &SqliteRow) -> Result<PhotoRow, StorageError> {
+    Ok(PhotoRow {
+        case: text(row, "case_id")?,
+        document: text(row, "document_id")?,
+        hash: text(row, "hash")?,
+        bytes: row.try_get("bytes")?,
+        account: text(row, "account_id")?,
+        at: time(row, "came_at")?,
+    })
+}
+
+pub(super) async fn photo(
+    ledger: &SqlLedger,
+    document: DocumentId,
+    hash: Hash,
+) -> Result<Option<PhotoRow>, StorageError> {
+    let row = sqlx::query(select_photo!("WHERE document_id = $1 AND hash = $2"))
+        .bind(document.to_string())
+        .bind(hash.to_string())
+        .fetch_optional(ledger.readers())
+        .await?;
+    row.as_ref().map(read_photo).transpose()
+}
+
+pub(super) async fn photos_of(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<PhotoRow>, StorageError> {
+    let rows = sqlx::query(select_photo!("WHERE document_id = $1 ORDER BY n, place"))
+        .bind(document.to_string())
+        .fetch_all(ledger.readers())
+        .await?;
+    rows.iter().map(read_photo).collect()
+}
+
+impl Writing<'_> {
+    pub(super) async fn ask(&mut self, row: AskRow) -> Result<(), CommitError> {
+        let content = (row.digest, ByteVec::from(row.bytes));
+        let content = self.ledger.seal_value(Spot::ask(row.case, row.ask), &content).await?;
+        let verdict = self.ledger.seal_value(Spot::verdict(row.case, row.ask), &row.verdict).await?;
+        let place = self.next_place();
+        let sql = "INSERT INTO asks (ask_id, case_id, account_id, n, place, sealed, sealed_verdict) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        sqlx::query(sql)
+            .bind(row.ask.to_string())
+            .bind(row.case.to_string())
+            .bind(row.account.to_string())
+            .bind(self.n)
+            .bind(place)
+            .bind(content)
+            .bind(verdict)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(moved)?;
+        Ok(())
+    }
+
+    pub(super) async fn quarantine(&mut self, row: QuarantineRow) -> Result<(), CommitError> {
+        let reason = self.ledger.seal_value(Spot::reason(row.case, row.quarantine), &row.reason).await?;
+        let push = self.ledger.seal(Spot::push(row.case, row.quarantine), &row.push).await?;
+        let place = self.next_place();
+        let sql = "INSERT INTO quarantine (quarantine_id, case_id, document_id, device_id, account_id, came_at, n, \
+                   place, sealed_reason, sealed_push) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        sqlx::query(sql)
+            .bind(row.quarantine.to_string())
+            .bind(row.case.to_string())
+            .bind(row.document.to_string())
+            .bind(row.device.to_string())
+            .bind(row.account.to_string())
+            .bind(row.at.millis())
+            .bind(self.n)
+            .bind(place)
+            .bind(reason)
+            .bind(push)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(moved)?;
+        Ok(())
+    }
+
+    pub(super) async fn photo(&mut self, row: PhotoRow) -> Result<(), CommitError> {
+        let place = self.next_place();
+        let sql = "INSERT INTO photos (document_id, hash, case_id, bytes, account_id, came_at, n, place) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (document_id, hash) DO NOTHING";
+        let added = sqlx::query(sql)
+            .bind(row.document.to_string())
+            .bind(row.hash.to_string())
+            .bind(row.case.to_string())
+            .bind(row.bytes)
+            .bind(row.account.to_string())
+            .bind(row.at.millis())
+            .bind(self.n)
+            .bind(place)
+            .execute(&mut *self.transaction)
+            .await?;
+        if added.rows_affected() == 1 { self.touch(row.case).await } else { Ok(()) }
+    }
+}

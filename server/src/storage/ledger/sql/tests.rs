@@ -1,0 +1,159 @@
+//! What can only be seen, or done, from inside: the sealed columns themselves, and a full disk. The rest is in
+//! `tests/contract`.
+
+use std::sync::Arc;
+
+use minicbor::bytes::ByteVec;
+use sqlx::Row;
+use sync_core::clock::{Seeded, SystemClock, Timestamp};
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::State;
+use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash};
+
+use super::sealed::Spot;
+use super::*;
+use crate::chance::SharedChance;
+use crate::storage::seal::SealError;
+
+const CASE: CaseId = CaseId::from_bytes([1; 16]);
+const DOCUMENT: DocumentId = DocumentId::from_bytes([2; 17]);
+
+async fn ledger() -> (tempfile::TempDir, SqlLedger) {
+    let folder = tempfile::tempdir().unwrap();
+    let chance = SharedChance::new(Seeded::new(1));
+    let storage = Storage::open(&folder.path().join("data"), Arc::new(SystemClock::new()), chance).await.unwrap();
+    let ledger = storage.ledger();
+    let row = DocumentRow {
+        document: DOCUMENT,
+        case: CASE,
+        kind: Kind::Home,
+        commission: None,
+        about: None,
+        authors: Vec::new(),
+        version: 0,
+        heads: Vec::new(),
+    };
+    ledger.commit(Plan { writes: vec![Write::Document(row)] }).await.unwrap();
+    (folder, ledger)
+}
+
+fn append(version: i64, changes: &[Vec<u8>]) -> Plan {
+    let append = Write::Append {
+        document: DOCUMENT,
+        case: CASE,
+        version,
+        device: DeviceId::from_bytes([3; 16]),
+        account: AccountId::from_bytes([4; 16]),
+        envelope: (b"what was signed".to_vec(), b"signature".to_vec()),
+        changes: changes.iter().map(|bytes| (Hash::of(bytes), bytes.clone())).collect(),
+        heads: Vec::new(),
+        snapshot: format!("snapshot {version}").into_bytes(),
+        at: Timestamp::from_millis(5),
+    };
+    Plan { writes: vec![append] }
+}
+
+async fn run(ledger: &SqlLedger, sql: &'static str) {
+    let mut write = ledger.storage.write().await.unwrap();
+    assert!(sqlx::query(sql).execute(&mut *write).await.unwrap().rows_affected() > 0);
+    write.commit().await.unwrap();
+}
+
+fn not_here<T: std::fmt::Debug>(result: Result<T, StorageError>) {
+    assert!(matches!(result, Err(StorageError::Seal(SealError::NotHere))), "{result:?}");
+}
+
+#[tokio::test]
+async fn each_change_keeps_the_envelope_it_came_in() {
+    let (_folder, ledger) = ledger().await;
+    ledger.commit(append(0, &[b"one".to_vec(), b"two".to_vec()])).await.unwrap();
+    let sql = "SELECT e.version, e.sealed FROM changes c \
+               JOIN envelopes e ON e.document_id = c.document_id AND e.version = c.version WHERE c.hash = $1";
+    let hash = Hash::of(b"two").to_string();
+    let row = sqlx::query(sql).bind(hash).fetch_one(ledger.readers()).await.unwrap();
+    let spot = Spot::envelope(CASE, DOCUMENT, row.get("version"));
+    let (envelope, signature): (ByteVec, ByteVec) = ledger.unseal_value(spot, row.get("sealed")).await.unwrap();
+    assert_eq!((envelope.as_slice(), signature.as_slice()), (b"what was signed".as_slice(), b"signature".as_slice()));
+}
+
+#[tokio::test]
+async fn a_change_moved_to_another_row_does_not_open() {
+    let (_folder, ledger) = ledger().await;
+    ledger.commit(append(0, &[b"one".to_vec(), b"two".to_vec()])).await.unwrap();
+    assert_eq!(ledger.changes(DOCUMENT).await.unwrap().len(), 2);
+    run(&ledger, "UPDATE changes SET sealed = (SELECT sealed FROM changes ORDER BY place LIMIT 1)").await;
+    not_here(ledger.changes(DOCUMENT).await);
+}
+
+#[tokio::test]
+async fn an_old_snapshot_put_back_does_not_open() {
+    let (_folder, ledger) = ledger().await;
+    ledger.commit(append(0, &[])).await.unwrap();
+    run(&ledger, "INSERT INTO snapshots SELECT 'kept', case_id, version, sealed FROM snapshots").await;
+    ledger.commit(append(1, &[])).await.unwrap();
+    assert_eq!(ledger.snapshot(DOCUMENT).await.unwrap(), Some((2, b"snapshot 1".to_vec())));
+    run(&ledger, "UPDATE snapshots SET sealed = (SELECT sealed FROM snapshots WHERE document_id = 'kept')").await;
+    not_here(ledger.snapshot(DOCUMENT).await);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_could_be_read_again_is_not_written() {
+    let (_folder, ledger) = ledger().await;
+    let result = ledger.commit(append(0, &[vec![0; (64 << 20) + 1]])).await;
+    assert!(matches!(result, Err(CommitError::Storage(StorageError::Seal(SealError::TooLarge(_))))), "{result:?}");
+    assert_eq!(ledger.end().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_leaves_nothing_half_written_and_hinders_nothing_afterwards() {
+    let (_folder, ledger) = ledger().await;
+    let mut noise = vec![0; 1 << 20];
+    sync_core::clock::Chance::fill(&mut Seeded::new(9), &mut noise);
+    let plan = append(0, &[b"small".to_vec(), noise]);
+    for _ in 0..3 {
+        // As far as SQLite can tell: the file may not grow.
+        run_pragma(&ledger, "PRAGMA max_page_count = 1").await;
+        let result = ledger.commit(plan.clone()).await;
+        assert!(matches!(result, Err(CommitError::Storage(StorageError::DiskFull))), "{result:?}");
+        assert_eq!(ledger.end().await.unwrap(), 1);
+        assert_eq!(ledger.document(DOCUMENT).await.unwrap().unwrap().version, 0);
+        assert_eq!(ledger.changes(DOCUMENT).await.unwrap(), []);
+    }
+    run_pragma(&ledger, "PRAGMA max_page_count = 1000000").await;
+    assert_eq!(ledger.commit(plan).await.unwrap(), 2);
+    assert_eq!(ledger.changes(DOCUMENT).await.unwrap().len(), 2);
+}
+
+async fn run_pragma(ledger: &SqlLedger, sql: &'static str) {
+    sqlx::query(sql).execute(&ledger.storage.writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erased_case_takes_nothing_more_and_reads_as_erased() {
+    let (_folder, ledger) = ledger().await;
+    ledger.commit(append(0, &[b"one".to_vec()])).await.unwrap();
+    ledger.storage.vault().destroy(CASE).await.unwrap();
+    let erased = |error: &StorageError| matches!(error, StorageError::Seal(SealError::Erased));
+    assert!(erased(&ledger.changes(DOCUMENT).await.unwrap_err()));
+    let Err(CommitError::Storage(error)) = ledger.commit(append(1, &[])).await else { panic!("it was written") };
+    assert!(erased(&error));
+    assert_eq!(ledger.end().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_said_to_be_damaged() {
+    let (_folder, ledger) = ledger().await;
+    let row = PrescriptionRow {
+        document: DOCUMENT,
+        case: CASE,
+        thread: DOCUMENT,
+        state: State::Draft,
+        submitted: None,
+        version: 0,
+    };
+    ledger.commit(Plan { writes: vec![Write::Prescription(row)] }).await.unwrap();
+    run(&ledger, "UPDATE prescriptions SET thread_id = 'elsewhere'").await;
+    assert!(matches!(ledger.prescription(DOCUMENT).await, Err(StorageError::Damaged("thread_id"))));
+    run(&ledger, "UPDATE documents SET kind = 'diary'").await;
+    assert!(matches!(ledger.document(DOCUMENT).await, Err(StorageError::Damaged("kind"))));
+}

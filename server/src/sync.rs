@@ -1,0 +1,176 @@
+//! One round trip of a device: who it is, what it brings, what it should have.
+
+mod incoming;
+mod outgoing;
+
+use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
+use sync_core::id::Hash;
+use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
+use sync_core::protocol::sync::{Cursor, PATH, SignedReceipts, SignedReply, reply_bytes, request_bytes};
+use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest};
+
+use crate::app::App;
+use crate::asks::Asking;
+use crate::auth::tokens::{self, Bearer};
+use crate::error::{Problem, ProblemKind};
+use crate::reach::{Directory, Person};
+use crate::storage::devices::{Counted, Device, TakenRequest};
+use crate::storage::keys::KeyPurpose;
+
+/// The device that speaks and its person, each looked up for this request.
+#[derive(Debug)]
+pub struct Speaker<'a> {
+    /// The person.
+    pub person: &'a Person,
+    /// The device.
+    pub device: &'a Device,
+    /// Whether the device was revoked or its account disabled: it hands in what it has and gets orders to purge.
+    pub revoked: bool,
+    /// What its envelopes are checked against.
+    pub sender: Sender,
+}
+
+/// Settles one request and signs the reply.
+///
+/// # Errors
+/// A [`Problem`] when the request is not one of an enrolled device, or the store failed; nothing was taken in then
+/// that a later request would not find.
+pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
+    let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
+    if request.protocol != PROTOCOL {
+        let detail = format!("This server speaks protocol {PROTOCOL}: update the app or the server.");
+        return Err(Problem::new(ProblemKind::BadRequest, detail));
+    }
+    let device = app.storage.device(request.device).await?.ok_or_else(unknown_device)?;
+    let digest = Hash::of(&request.body);
+    let server = app.keys.server();
+    let signed = request_bytes(server, PATH, digest, request.generation, request.counter);
+    let key = PublicKey(device.public_key);
+    if device.generation != request.generation || !key.verifies(&signed, &request.signature) {
+        return Err(unknown_device());
+    }
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(device.account).ok_or_else(unknown_device)?;
+    let enabled = app.storage.account(device.account).await?.is_some_and(|account| account.enabled);
+    count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
+    let inflated = app.config.limits.sync_limits();
+    let body_of: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
+    let sender = Sender {
+        server,
+        organisation: person.organisation,
+        device: device.id,
+        generation: device.generation,
+        account: person.account,
+        key,
+        number: device.number,
+    };
+    let revoked = device.revoked_at.is_some() || !enabled;
+    let speaker = Speaker { person, device: &device, revoked, sender };
+    let reply = answer(app, &directory, &speaker, &body_of).await?;
+    let body_of = pack(&reply);
+    let signer = app.keys.signer(KeyPurpose::Reply).await?;
+    let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), Hash::of(&body_of))));
+    let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into() };
+    Ok(minicbor::to_vec(&reply).unwrap_or_default())
+}
+
+async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), Problem> {
+    let stopped = || {
+        Problem::new(
+            ProblemKind::DeviceStopped,
+            "A copy of this device's store has spoken. Enrol this device anew; nothing on it is lost.",
+        )
+    };
+    if device.stopped_at.is_some() {
+        return Err(stopped());
+    }
+    let mut write = app.storage.write().await?;
+    let counted = app.storage.take_request(&mut write, device.id, request).await?;
+    write.commit().await.map_err(crate::storage::StorageError::from)?;
+    match counted {
+        Some(Counted::Next | Counted::Again) => Ok(()),
+        Some(Counted::Copy) => {
+            tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
+            Err(stopped())
+        }
+        None => Err(unknown_device()),
+    }
+}
+
+async fn answer(
+    app: &App,
+    directory: &Directory,
+    speaker: &Speaker<'_>,
+    request: &SyncRequest,
+) -> Result<SyncReply, Problem> {
+    let ledger = app.storage.ledger();
+    let now = app.clock.now();
+    let epoch = app.keys.epoch().await?;
+    let mut incoming = incoming::Incoming::new(app.keys.server(), epoch, now);
+    let authority = app.storage.authority(&app.config.authority).await?;
+    let asking = Asking {
+        ledger: &ledger,
+        directory,
+        person: speaker.person,
+        now,
+        server: app.keys.server(),
+        authority: &authority.name,
+        chance: app.chance.clone(),
+        signer: None,
+    };
+    incoming.take(&asking, speaker, request).await.map_err(Problem::from)?;
+    let after = request.cursor.filter(|cursor| cursor.epoch == epoch).map_or(0, |cursor| cursor.n.max(0));
+    let outgoing = outgoing::gather(&ledger, directory, speaker, request, after, now).await?;
+    let signer = app.keys.signer(KeyPurpose::Reply).await?;
+    let signature = Signed(signer.sign(&incoming.receipts.to_bytes()));
+    let mut verdicts = incoming.verdicts;
+    verdicts.extend(outgoing.verdicts.into_iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask)));
+    let bearer = if speaker.revoked {
+        String::new()
+    } else {
+        let bearer = Bearer::Device { account: speaker.person.account, device: speaker.device.id };
+        tokens::mint(app, bearer).await?.token
+    };
+    Ok(SyncReply {
+        epoch,
+        at: now,
+        receipts: SignedReceipts { receipts: incoming.receipts, key: signer.key.id, signature },
+        refused: incoming.refused,
+        verdicts,
+        cards: outgoing.cards,
+        documents: outgoing.documents,
+        purge: outgoing.purge,
+        purge_documents: outgoing.purge_documents,
+        photo_wants: outgoing.photo_wants,
+        cursor: Cursor { epoch, n: outgoing.until },
+        more: outgoing.more,
+        photo_bearer: bearer,
+    })
+}
+
+fn not_a_request() -> Problem {
+    Problem::new(ProblemKind::BadRequest, "This isn't a whole sync request. Send it again; if it stays, update the app.")
+}
+
+fn unknown_device() -> Problem {
+    // Not enrolled, of another life of its store, or with another key: answered alike.
+    Problem::new(ProblemKind::DeviceUnknown, "This device isn't enrolled here as it says. Enrol it with a new code.")
+}
+
+fn undecodable(error: Undecodable) -> Problem {
+    match error {
+        Undecodable::TooLarge { most } => {
+            Problem::new(ProblemKind::TooLarge, format!("A sync request inflates to at most {most} bytes; send less."))
+        }
+        Undecodable::Damaged | Undecodable::Unknown => not_a_request(),
+    }
+}
+
+
+/// The limits of one request.
+impl crate::config::Limits {
+    /// Of a sync request, as it travels and inflated.
+    pub fn sync_limits(&self) -> Limits {
+        Limits { compressed: self.sync_bytes, inflated: self.sync_inflated_bytes }
+    }
+}

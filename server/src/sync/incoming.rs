@@ -1,0 +1,293 @@
+//! What a device brings: pushes through the guard, asks to their verdicts, what is refused into quarantine.
+
+use std::collections::BTreeSet;
+
+use sync_core::access::Action;
+use sync_core::clock::Timestamp;
+use sync_core::domain::document::Document;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::State;
+use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
+use sync_core::id::{CaseId, DocumentId, Epoch, QuarantineId, ServerId};
+use sync_core::protocol::ask::Answer;
+use sync_core::protocol::sync::{Receipts, Refused};
+use sync_core::protocol::{Push, Request, SyncRequest, Verdict};
+
+use super::Speaker;
+use crate::asks::{Asking, Failed};
+use crate::documents;
+use crate::reach::Reach;
+use crate::storage::ledger::{
+    CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, QuarantineRow, Write,
+};
+
+/// How often a push is judged anew because its document moved.
+const TRIES: usize = 8;
+
+/// What came of what a device brought.
+pub(super) struct Incoming {
+    /// What is fsynced.
+    pub(super) receipts: Receipts,
+    /// What was not taken in.
+    pub(super) refused: Vec<Refused>,
+    /// What was decided.
+    pub(super) verdicts: Vec<Verdict>,
+}
+
+impl Incoming {
+    pub(super) fn new(server: ServerId, epoch: Epoch, now: Timestamp) -> Self {
+        Self { receipts: Receipts::new(server, epoch, now), refused: Vec::new(), verdicts: Vec::new() }
+    }
+
+    /// Takes in everything: cases that are opened first, then documents, then what is asked about them.
+    pub(super) async fn take<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        request: &SyncRequest,
+    ) -> Result<(), Failed> {
+        let (opening, others): (Vec<_>, Vec<_>) =
+            request.asks.iter().partition(|ask| matches!(ask.request, Request::OpenCase(_)));
+        if !speaker.revoked {
+            for ask in opening {
+                self.decided(asking.decide(ask).await?);
+            }
+        }
+        let mut blocked = BTreeSet::new();
+        for push in &request.pushes {
+            self.push(asking, speaker, push, &mut blocked).await?;
+        }
+        if !speaker.revoked {
+            for ask in others {
+                self.decided(asking.decide(ask).await?);
+            }
+        }
+        for case in &request.purged {
+            let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
+            asking.ledger.commit(Plan { writes: vec![write] }).await?;
+        }
+        Ok(())
+    }
+
+    fn decided(&mut self, verdict: Verdict) {
+        if matches!(verdict.answer, Answer::Granted) {
+            self.receipts.asks.push(verdict.ask);
+        }
+        self.verdicts.push(verdict);
+    }
+
+    async fn push<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        push: &Push,
+        blocked: &mut BTreeSet<(DocumentId, u32)>,
+    ) -> Result<(), Failed> {
+        let judged = if blocked.contains(&(push.document, push.fork)) {
+            Err(Refusal::Blocked)
+        } else {
+            admit(asking, speaker, push).await?
+        };
+        match judged {
+            Ok(heads) => self.receipts.documents.push((push.document, heads)),
+            Err(reason) => {
+                blocked.insert((push.document, push.fork));
+                let quarantine = set_aside(asking, speaker, push, &reason).await?;
+                self.refused.push(Refused { document: push.document, reason, quarantine });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes a push in, or says why not. Returns the last of its changes, which is what the receipt names.
+async fn admit<L: Ledger>(
+    asking: &Asking<'_, L>,
+    speaker: &Speaker<'_>,
+    push: &Push,
+) -> Result<Result<Vec<sync_core::id::Hash>, Refusal>, Failed> {
+    for _ in 0..TRIES {
+        let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
+        let found = asking.ledger.document(push.document).await?;
+        let opens = found.is_none();
+        let row = match found {
+            Some(row) if row.case == push.case && row.kind == push.kind => row,
+            Some(_) => return Ok(Err(Refusal::OtherDocument)),
+            None if asking.ledger.case(push.case).await?.is_none() => return Ok(Err(Refusal::NotAllowed)),
+            None => opened(speaker, &reach, push),
+        };
+        // A right to begin a document is a right to write what it begins with.
+        let may = if opens { reach.may_open(push.kind) } else { reach.may(&row, Action::Write) };
+        if speaker.revoked || !may {
+            return Ok(Err(Refusal::NotAllowed));
+        }
+        let (version, current) = documents::load(asking.ledger, &row).await?;
+        let admitted = match judge(push, speaker, &reach, &row, current).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let last: Vec<_> = admitted.envelope.changes.last().copied().into_iter().collect();
+        if admitted.changes.is_empty() {
+            // All of it is here already: the same receipt again.
+            return Ok(Ok(last));
+        }
+        let plan = plan(asking, speaker, push, row, opens, version, admitted);
+        match asking.ledger.commit(plan).await {
+            Ok(_) => return Ok(Ok(last)),
+            Err(CommitError::Moved) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(CommitError::Moved)
+}
+
+/// The row of a document that this push begins.
+fn opened(speaker: &Speaker<'_>, reach: &Reach, push: &Push) -> DocumentRow {
+    DocumentRow {
+        document: push.document,
+        case: push.case,
+        kind: push.kind,
+        commission: reach.commission().filter(|_| push.kind == Kind::Clinical),
+        about: None,
+        authors: vec![speaker.person.account],
+        version: 0,
+        heads: vec![push.kind.skeleton_hash()],
+    }
+}
+
+/// Runs the guard off the async workers.
+async fn judge(
+    push: &Push,
+    speaker: &Speaker<'_>,
+    reach: &Reach,
+    row: &DocumentRow,
+    current: Document,
+) -> Result<Admitted, Refusal> {
+    let push = push.clone();
+    let sender = speaker.sender;
+    let standing = reach.standing().clone();
+    let ties = reach.ties(row);
+    let judged = tokio::task::spawn_blocking(move || {
+        let changes: Vec<&[u8]> = push.changes.iter().map(|change| change.as_slice()).collect();
+        let pushed = Pushed {
+            document: push.document,
+            fork: push.fork,
+            base: &push.base,
+            changes: &changes,
+            signature: &push.signature,
+        };
+        guard::judge(pushed, &sender, &standing, ties, &current, &Bounds::default())
+    });
+    // A panic that the guard did not catch is still only this push's.
+    judged.await.unwrap_or(Err(Refusal::Unreadable))
+}
+
+fn plan<L: Ledger>(
+    asking: &Asking<'_, L>,
+    speaker: &Speaker<'_>,
+    push: &Push,
+    row: DocumentRow,
+    opens: bool,
+    version: i64,
+    admitted: Admitted,
+) -> Plan {
+    let mut writes = Vec::new();
+    if opens {
+        writes.push(Write::Document(row));
+        if push.kind == Kind::Prescription {
+            writes.extend(with_thread(asking, push));
+        }
+    }
+    writes.push(Write::Append {
+        document: push.document,
+        case: push.case,
+        version,
+        device: speaker.device.id,
+        account: speaker.person.account,
+        envelope: (admitted.envelope.to_bytes(), push.signature.0.to_vec()),
+        changes: admitted.changes,
+        heads: admitted.document.heads(),
+        snapshot: admitted.document.save(),
+        at: asking.now,
+    });
+    if matches!(push.kind, Kind::Home | Kind::Clinical | Kind::Prescription) {
+        // Projections and "changed since sign-off" are drawn from these.
+        writes.push(Write::Touch(push.case));
+    }
+    Plan { writes }
+}
+
+/// A prescription begins with its row and its thread.
+fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
+    let thread = DocumentId::mint(&mut asking.chance.clone());
+    [
+        Write::Document(DocumentRow {
+            document: thread,
+            case: push.case,
+            kind: Kind::Thread,
+            commission: None,
+            about: Some(push.document),
+            authors: Vec::new(),
+            version: 0,
+            heads: vec![Kind::Thread.skeleton_hash()],
+        }),
+        Write::Prescription(PrescriptionRow {
+            document: push.document,
+            case: push.case,
+            thread,
+            state: State::Draft,
+            submitted: None,
+            version: 0,
+        }),
+    ]
+}
+
+/// Keeps what was refused, where a supervisor finds it. The push of a case that is not here can't be sealed for it and
+/// stays on the device.
+async fn set_aside<L: Ledger>(
+    asking: &Asking<'_, L>,
+    speaker: &Speaker<'_>,
+    push: &Push,
+    reason: &Refusal,
+) -> Result<Option<QuarantineId>, Failed> {
+    if asking.ledger.case(push.case).await?.is_none() {
+        return Ok(None);
+    }
+    let row = QuarantineRow {
+        quarantine: quarantine_of(push, speaker),
+        case: push.case,
+        document: push.document,
+        device: speaker.device.id,
+        account: speaker.person.account,
+        at: asking.now,
+        reason: reason.clone(),
+        push: minicbor::to_vec(push).unwrap_or_default(),
+    };
+    let quarantine = row.quarantine;
+    match asking.ledger.commit(Plan { writes: vec![Write::Quarantine(row)] }).await {
+        // There already: the device has sent it again.
+        Ok(_) | Err(CommitError::Moved) => Ok(Some(quarantine)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The id of what is set aside follows from it, so that the same push is kept once.
+fn quarantine_of(push: &Push, speaker: &Speaker<'_>) -> QuarantineId {
+    let what = ("grabrail quarantine 1", speaker.device.id, push);
+    let hash = sync_core::id::Hash::of(&minicbor::to_vec(what).unwrap_or_default());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    QuarantineId::from_bytes(id)
+}
+
+/// What a push names, for logs.
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Incoming({} receipts, {} refused)", self.receipts.documents.len(), self.refused.len())
+    }
+}
+
+/// The cases whose devices are to hear of a push.
+pub(super) fn cases_of(request: &SyncRequest) -> BTreeSet<CaseId> {
+    request.pushes.iter().map(|push| push.case).chain(request.asks.iter().map(|ask| ask.case)).collect()
+}

@@ -1,0 +1,191 @@
+//! What a device should have: news of what it carries, what it gained whole, what it lost to purge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::bytes::ByteVec;
+use sync_core::clock::Timestamp;
+use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::protocol::sync::DocumentNews;
+use sync_core::protocol::{CaseCard, SyncRequest, Verdict};
+
+use super::Speaker;
+use crate::cards::{self, CaseRows};
+use crate::documents;
+use crate::error::Problem;
+use crate::reach::{Directory, Reach};
+use crate::storage::ledger::{CarryRow, Ledger, Number, Plan, RelationRow, Write};
+
+/// Changes of one page of news.
+const PAGE: usize = 5_000;
+
+/// What goes back to the device.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) cards: Vec<CaseCard>,
+    pub(super) documents: Vec<DocumentNews>,
+    pub(super) purge: Vec<CaseId>,
+    pub(super) purge_documents: Vec<DocumentId>,
+    pub(super) photo_wants: Vec<(DocumentId, Hash)>,
+    pub(super) until: Number,
+    pub(super) more: bool,
+}
+
+/// What the device was sent whole and has acknowledged by its cursor, and what it was sent but may not have.
+struct Carried {
+    cases: BTreeMap<CaseId, Number>,
+    documents: BTreeMap<DocumentId, (CaseId, Number)>,
+}
+
+impl Carried {
+    fn of(rows: Vec<CarryRow>) -> Self {
+        let mut carried = Self { cases: BTreeMap::new(), documents: BTreeMap::new() };
+        for row in rows {
+            match row.document {
+                Some(document) => {
+                    carried.documents.insert(document, (row.case, row.n));
+                }
+                None => {
+                    carried.cases.insert(row.case, row.n);
+                }
+            }
+        }
+        carried
+    }
+}
+
+pub(super) async fn gather<L: Ledger>(
+    ledger: &L,
+    directory: &Directory,
+    speaker: &Speaker<'_>,
+    request: &SyncRequest,
+    after: Number,
+    now: Timestamp,
+) -> Result<Outgoing, Problem> {
+    let device = speaker.device.id;
+    let carried = Carried::of(ledger.carried(device).await?);
+    let mut outgoing = Outgoing { until: after, ..Outgoing::default() };
+    let wanted = wanted(ledger, speaker, request, now).await?;
+    outgoing.purge = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    if speaker.revoked {
+        return Ok(outgoing);
+    }
+    // News is read before what is gained: a change that lands in between is sent twice, never missed.
+    let news = ledger.news(device, after, PAGE).await?;
+    outgoing.until = news.until;
+    outgoing.more = news.more;
+    outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
+    let touched: BTreeSet<CaseId> = news.touched.iter().copied().collect();
+    let mut whole = Vec::new();
+    let mut carries = Vec::new();
+    for (case, reach) in &wanted {
+        let new_case = carried.cases.get(case).is_none_or(|n| *n > after);
+        if !new_case && !touched.contains(case) && !super::incoming::cases_of(request).contains(case) {
+            continue;
+        }
+        let Some(rows) = CaseRows::read(ledger, *case).await? else { continue };
+        let Some(card) = cards::card(ledger, directory, &rows, speaker.person, now).await? else { continue };
+        let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|document| document.document).collect();
+        for row in rows.carried(reach).filter(|row| allowed.contains(&row.document)) {
+            if carried.documents.get(&row.document).is_none_or(|(_, n)| *n > after) {
+                whole.push(row.clone());
+            }
+        }
+        let lost = carried.documents.iter().filter(|(document, (of, _))| of == case && !allowed.contains(document));
+        outgoing.purge_documents.extend(lost.map(|(document, _)| *document));
+        if new_case {
+            carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
+        }
+        outgoing.cards.push(card);
+    }
+    let gained: BTreeSet<DocumentId> = whole.iter().map(|row| row.document).collect();
+    outgoing.documents = page(news.changes, &gained, ledger).await?;
+    for row in whole {
+        let (_, document) = documents::load(ledger, &row).await?;
+        let changes = document.changes_since(&[row.kind.skeleton_hash()]);
+        carries.push(Write::Carry(CarryRow { device, case: row.case, document: Some(row.document), n: 0 }));
+        outgoing.documents.push(DocumentNews {
+            document: row.document,
+            case: row.case,
+            kind: row.kind,
+            changes: changes.into_iter().map(ByteVec::from).collect(),
+            heads: document.heads(),
+        });
+    }
+    let lost = &outgoing.purge_documents;
+    let lost = lost.iter().filter_map(|document| Some((*document, carried.documents.get(document)?.0)));
+    carries.extend(lost.map(|(document, case)| Write::Uncarry { device, case, document: Some(document) }));
+    if !carries.is_empty() {
+        // Its place is behind everything above: a device that never hears of it comes back with an older cursor.
+        let n = ledger.commit(Plan { writes: carries }).await.map_err(Problem::from)?;
+        if !outgoing.more {
+            outgoing.until = n.max(outgoing.until);
+        }
+    }
+    outgoing.photo_wants = photo_wants(ledger, request).await?;
+    Ok(outgoing)
+}
+
+/// The cases that belong on this device: those of its person, and those it chose and they may read.
+async fn wanted<L: Ledger>(
+    ledger: &L,
+    speaker: &Speaker<'_>,
+    request: &SyncRequest,
+    now: Timestamp,
+) -> Result<BTreeMap<CaseId, Reach>, Problem> {
+    if speaker.revoked {
+        return Ok(BTreeMap::new());
+    }
+    let mut relations: BTreeMap<CaseId, Vec<RelationRow>> = BTreeMap::new();
+    for relation in ledger.relations_of(speaker.person.account).await? {
+        relations.entry(relation.case).or_default().push(relation);
+    }
+    let mut wanted = BTreeMap::new();
+    for (case, relations) in relations {
+        let reach = Reach::of(speaker.person, relations, now);
+        if reach.carries() || (request.carries.contains(&case) && reach.may_know()) {
+            wanted.insert(case, reach);
+        }
+    }
+    for case in &request.carries {
+        if !wanted.contains_key(case) && ledger.case(*case).await?.is_some() {
+            let reach = Reach::read(ledger, speaker.person, *case, now).await?;
+            if reach.may_know() {
+                wanted.insert(*case, reach);
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// The changes of a page, by document; those of documents that are sent whole are in there already.
+async fn page<L: Ledger>(
+    changes: Vec<crate::storage::ledger::ChangeRow>,
+    gained: &BTreeSet<DocumentId>,
+    ledger: &L,
+) -> Result<Vec<DocumentNews>, Problem> {
+    let mut by_document: BTreeMap<DocumentId, Vec<ByteVec>> = BTreeMap::new();
+    for change in changes.into_iter().filter(|change| !gained.contains(&change.document)) {
+        by_document.entry(change.document).or_default().push(change.bytes.into());
+    }
+    let mut news = Vec::new();
+    for (document, changes) in by_document {
+        let Some(row) = ledger.document(document).await? else { continue };
+        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes, heads: row.heads });
+    }
+    Ok(news)
+}
+
+/// The photos named by what this device pushed that have not arrived.
+async fn photo_wants<L: Ledger>(ledger: &L, request: &SyncRequest) -> Result<Vec<(DocumentId, Hash)>, Problem> {
+    let mut wants = Vec::new();
+    let pushed: BTreeSet<DocumentId> = request.pushes.iter().map(|push| push.document).collect();
+    for document in pushed {
+        let Some(row) = ledger.document(document).await? else { continue };
+        let (_, whole) = documents::load(ledger, &row).await?;
+        let here: BTreeSet<Hash> = ledger.photos_of(document).await?.into_iter().map(|photo| photo.hash).collect();
+        let named = sync_core::guard::photos_named(&whole.view());
+        wants.extend(named.difference(&here).map(|hash| (document, *hash)));
+    }
+    Ok(wants)
+}

@@ -1,0 +1,99 @@
+//! The ledger's contract: every behaviour below holds for the ledger in SQL and the one in memory.
+
+mod alike;
+mod asks;
+mod cases;
+mod documents;
+mod durable;
+mod hand;
+mod news;
+mod plans;
+mod prescriptions;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use grabrail_server::chance::SharedChance;
+use grabrail_server::storage::Storage;
+use grabrail_server::storage::ledger::memory::MemoryLedger;
+use grabrail_server::storage::ledger::{CommitError, Ledger, Number, Plan, Write};
+use sync_core::clock::{Seeded, SystemClock};
+
+/// Makes a test for each behaviour and each store.
+macro_rules! held_by_both {
+    ($($module:ident::$name:ident as $test:ident;)*) => {
+        mod in_memory {
+            $(#[tokio::test] async fn $test() { super::$module::$name(&super::MemoryLedger::new()).await })*
+        }
+        mod in_sql {
+            $(#[tokio::test] async fn $test() {
+                let folder = super::Folder::new();
+                let storage = folder.open().await;
+                super::$module::$name(&storage.ledger()).await;
+                storage.close().await;
+            })*
+        }
+    };
+}
+
+held_by_both! {
+    cases::reads_back as a_case_reads_back_and_is_found_by_its_reference;
+    cases::particulars as new_particulars_replace_the_old_ones;
+    cases::reference_once as a_reference_belongs_to_one_case;
+    cases::relations_end as a_relation_ends_and_stays_readable;
+    cases::commissions as a_commission_is_kept_and_prolonged;
+    documents::begins as a_document_begins_once_with_its_authors;
+    documents::appends as changes_are_taken_in_and_read_back_in_order;
+    documents::moved as a_plan_on_a_moved_document_writes_nothing;
+    documents::again as a_change_that_is_there_is_not_taken_in_again;
+    documents::two_documents as the_same_change_may_be_in_two_documents;
+    documents::race as of_two_pushes_on_one_version_exactly_one_wins;
+    prescriptions::versions as a_prescription_moves_by_compare_and_set;
+    prescriptions::waiting as submissions_wait_in_their_order;
+    prescriptions::signed_once as a_signed_version_is_written_once_and_only_its_standing_moves;
+    asks::ask_once as an_ask_is_decided_once;
+    asks::verdicts as verdicts_come_in_the_ledgers_order_behind_a_number;
+    asks::quarantine as quarantine_is_newest_first_and_by_case;
+    asks::photos as a_photo_arrives_once;
+    news::nothing as a_device_that_carries_nothing_has_no_news;
+    news::others as news_are_others_changes_of_what_is_carried;
+    news::pages as pages_skip_nothing_and_double_nothing;
+    news::touched as touched_cases_are_those_whose_card_is_carried;
+    news::touches as every_write_that_a_card_shows_touches_its_case;
+    news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
+    plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
+}
+
+/// Commits what must be taken.
+async fn put<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) -> Number {
+    ledger.commit(Plan { writes: writes.into_iter().collect() }).await.unwrap()
+}
+
+/// Commits what must be found to have moved.
+async fn refused<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) {
+    let result = ledger.commit(Plan { writes: writes.into_iter().collect() }).await;
+    assert!(matches!(result, Err(CommitError::Moved)), "{result:?}");
+}
+
+/// A data folder that is removed at the end.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    async fn open(&self) -> Storage {
+        self.open_seeded(7).await
+    }
+
+    /// Two runs of a server don't draw the same nonces: give each its own seed.
+    async fn open_seeded(&self, seed: u64) -> Storage {
+        let chance = SharedChance::new(Seeded::new(seed));
+        Storage::open(&self.path(), Arc::new(SystemClock::new()), chance).await.unwrap()
+    }
+}

@@ -1,0 +1,61 @@
+//! Asks, quarantine, photos.
+
+use grabrail_server::storage::ledger::{AskRow, Ledger, PhotoRow, Write};
+use sync_core::id::{AskId, DocumentId};
+
+use super::hand::Hand;
+use super::{put, refused};
+
+pub(super) async fn ask_once<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(30);
+    let (case, account) = (hand.case(), hand.account());
+    let row = hand.ask_row(case, account);
+    let n = put(ledger, [Write::Ask(row.clone())]).await;
+    refused(ledger, [Write::Ask(row.clone())]).await;
+    refused(ledger, [Write::Ask(AskRow { ask: row.ask, ..hand.ask_row(case, account) })]).await;
+    assert_eq!(ledger.ask(row.ask).await.unwrap(), Some(AskRow { n, ..row }));
+    assert_eq!(ledger.ask(AskId::mint(&mut hand.chance)).await.unwrap(), None);
+}
+
+pub(super) async fn verdicts<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(31);
+    let (case, account, other) = (hand.case(), hand.account(), hand.account());
+    let (mut verdicts, mut numbers) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let rows = [hand.ask_row(case, account), hand.ask_row(case, other), hand.ask_row(case, account)];
+        numbers.push(put(ledger, rows.clone().map(Write::Ask)).await);
+        verdicts.extend([rows[0].verdict.clone(), rows[2].verdict.clone()]);
+    }
+    assert_eq!(ledger.verdicts_of(account, 0).await.unwrap(), verdicts);
+    assert_eq!(ledger.verdicts_of(account, numbers[1]).await.unwrap(), verdicts[4..]);
+    assert_eq!(ledger.verdicts_of(account, numbers[3]).await.unwrap(), []);
+    assert_eq!(ledger.verdicts_of(other, 0).await.unwrap().len(), 4);
+    assert_eq!(ledger.verdicts_of(hand.account(), 0).await.unwrap(), []);
+}
+
+pub(super) async fn quarantine<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(32);
+    let (case, other) = (hand.case(), hand.case());
+    let rows = [hand.quarantine_row(case), hand.quarantine_row(other), hand.quarantine_row(case)];
+    put(ledger, [Write::Quarantine(rows[0].clone()), Write::Quarantine(rows[1].clone())]).await;
+    put(ledger, [Write::Quarantine(rows[2].clone())]).await;
+    refused(ledger, [Write::Quarantine(rows[1].clone())]).await;
+    let [first, second, third] = rows;
+    assert_eq!(ledger.quarantine(Some(case)).await.unwrap(), [third.clone(), first.clone()]);
+    assert_eq!(ledger.quarantine(None).await.unwrap(), [third, second, first]);
+    assert_eq!(ledger.quarantine(Some(hand.case())).await.unwrap(), []);
+}
+
+pub(super) async fn photos<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(33);
+    let (case, document) = (hand.case(), DocumentId::mint(&mut hand.chance));
+    let (first, second) = (hand.photo_row(document, case), hand.photo_row(document, case));
+    // The same photo in another document is another photo.
+    let elsewhere = PhotoRow { document: DocumentId::mint(&mut hand.chance), ..first };
+    put(ledger, [first, second, elsewhere].map(Write::Photo)).await;
+    put(ledger, [Write::Photo(PhotoRow { at: hand.now(), account: hand.account(), ..first })]).await;
+    assert_eq!(ledger.photo(document, first.hash).await.unwrap(), Some(first));
+    assert_eq!(ledger.photos_of(document).await.unwrap(), [first, second]);
+    assert_eq!(ledger.photos_of(elsewhere.document).await.unwrap(), [elsewhere]);
+    assert_eq!(ledger.photo(elsewhere.document, second.hash).await.unwrap(), None);
+}

@@ -1,0 +1,112 @@
+//! Cases, relations, commissions.
+
+use grabrail_server::storage::ledger::{CaseRow, CommissionRow, Ledger, RelationRow, Write};
+use sync_core::access::Relation;
+use sync_core::id::{CaseId, CommissionId};
+use sync_core::protocol::card::CaseState;
+
+use super::hand::Hand;
+use super::{put, refused};
+
+pub(super) async fn reads_back<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(2);
+    let whole = CaseRow { released: Some((hand.now(), hand.account())), ..hand.case_row() };
+    let bare = CaseRow {
+        reference: None,
+        state: CaseState::Unmatched,
+        contact: None,
+        visitor_risk: None,
+        uprn: None,
+        born: None,
+        nhs_number: None,
+        opened_by: Some(hand.account()),
+        ..hand.case_row()
+    };
+    let bare_too = CaseRow { state: CaseState::Closed, case: hand.case(), ..bare.clone() };
+    put(ledger, [&bare_too, &bare, &whole].map(|row| Write::Case(row.clone()))).await;
+    for row in [&whole, &bare, &bare_too] {
+        assert_eq!(ledger.case(row.case).await.unwrap().as_ref(), Some(row));
+    }
+    let found = ledger.case_by_reference(whole.reference.as_deref().unwrap()).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&whole));
+    assert_eq!(ledger.case_by_reference("").await.unwrap(), None);
+    assert_eq!(ledger.case(CaseId::mint(&mut hand.chance)).await.unwrap(), None);
+    let mut all = vec![whole, bare, bare_too];
+    all.sort_by_key(|row| (row.created, row.case));
+    assert_eq!(ledger.cases().await.unwrap(), all);
+}
+
+pub(super) async fn particulars<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(3);
+    let old = hand.case_row();
+    let new = CaseRow {
+        name: "Ada Whitcombe-Hall".to_owned(),
+        reference: Some("REF-2".to_owned()),
+        contact: None,
+        ..old.clone()
+    };
+    put(ledger, [Write::Case(old.clone())]).await;
+    put(ledger, [Write::Case(new.clone())]).await;
+    assert_eq!(ledger.cases().await.unwrap(), [new]);
+    assert_eq!(ledger.case_by_reference(old.reference.as_deref().unwrap()).await.unwrap(), None);
+}
+
+pub(super) async fn reference_once<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(4);
+    let (first, second) = (hand.case_row(), hand.case_row());
+    put(ledger, [Write::Case(first.clone()), Write::Case(second.clone())]).await;
+    let third = CaseRow { reference: first.reference.clone(), ..hand.case_row() };
+    refused(ledger, [Write::Case(third.clone())]).await;
+    refused(ledger, [Write::Case(CaseRow { reference: first.reference.clone(), ..second.clone() })]).await;
+    assert_eq!(ledger.cases().await.unwrap(), [first, second]);
+}
+
+pub(super) async fn relations_end<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(5);
+    let (case, other) = (hand.case_row(), hand.case_row());
+    let (ot, private) = (hand.account(), hand.account());
+    let allocated = hand.relation_row(case.case, ot);
+    let team = RelationRow { relation: Relation::Team, ..allocated.clone() };
+    let elsewhere = hand.relation_row(other.case, ot);
+    let commissioned = RelationRow {
+        relation: Relation::Commissioned,
+        commission: Some(CommissionId::mint(&mut hand.chance)),
+        ends: Some(hand.now()),
+        ..hand.relation_row(case.case, private)
+    };
+    let all = [&allocated, &team, &elsewhere, &commissioned];
+    put(ledger, all.map(|row| Write::Relation(row.clone()))).await;
+    let sorted = |mut rows: Vec<RelationRow>| {
+        rows.sort_by_key(|row| (row.case, row.account, row.relation));
+        rows
+    };
+    let to = ledger.relations_to(case.case).await.unwrap();
+    assert_eq!(to, sorted(vec![allocated.clone(), team.clone(), commissioned.clone()]));
+    assert_eq!(
+        ledger.relations_of(ot).await.unwrap(),
+        sorted(vec![allocated.clone(), team.clone(), elsewhere.clone()])
+    );
+
+    let end = hand.now();
+    let ended = RelationRow { ends: Some(end), ..allocated.clone() };
+    put(ledger, [Write::Relation(ended.clone())]).await;
+    assert_eq!(ledger.relations_of(ot).await.unwrap(), sorted(vec![ended.clone(), team, elsewhere]));
+    assert!(ended.holds(end.plus_millis(-1)) && !ended.holds(end));
+    assert!(!ended.holds(ended.starts.plus_millis(-1)));
+    assert_eq!(ledger.relations_of(hand.account()).await.unwrap(), []);
+}
+
+pub(super) async fn commissions<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(6);
+    let case = hand.case_row();
+    let account = hand.account();
+    let row = hand.commission_row(case.case, account);
+    put(ledger, [Write::Commission(row.clone())]).await;
+    assert_eq!(ledger.commission(row.commission).await.unwrap().as_ref(), Some(&row));
+    let longer = CommissionRow { ends: hand.now(), scope: "And the step outside".to_owned(), ..row.clone() };
+    for _ in 0..2 {
+        put(ledger, [Write::Commission(longer.clone())]).await;
+        assert_eq!(ledger.commission(row.commission).await.unwrap().as_ref(), Some(&longer));
+    }
+    assert_eq!(ledger.commission(CommissionId::mint(&mut hand.chance)).await.unwrap(), None);
+}

@@ -1,0 +1,214 @@
+//! What is new for a device.
+
+use grabrail_server::storage::ledger::{CarryRow, CaseRow, DocumentRow, Ledger, News, Number, Write};
+use sync_core::id::{AccountId, CaseId, DeviceId, Hash};
+
+use super::hand::Hand;
+use super::put;
+
+struct Scene {
+    hand: Hand,
+    case: CaseRow,
+    document: DocumentRow,
+    reader: DeviceId,
+    writer: (DeviceId, AccountId),
+    end: Number,
+}
+
+impl Scene {
+    /// A case with a document, both carried by the reader.
+    async fn new<L: Ledger>(ledger: &L, seed: u64) -> Self {
+        let mut hand = Hand::new(seed);
+        let case = hand.case_row();
+        let document = hand.document_row(case.case);
+        let (reader, writer) = (hand.device(), hand.sender());
+        let card = CarryRow { device: reader, case: case.case, document: None, n: 0 };
+        let writes = [
+            Write::Case(case.clone()),
+            Write::Document(document.clone()),
+            Write::Carry(card),
+            Write::Carry(CarryRow { document: Some(document.document), ..card }),
+        ];
+        let end = put(ledger, writes).await;
+        Self { hand, case, document, reader, writer, end }
+    }
+
+    fn push(&mut self, version: i64, count: usize) -> (Write, Vec<Hash>) {
+        let at = (self.document.document, self.case.case);
+        let push = self.hand.append(at, version, self.writer, count);
+        let Write::Append { changes, .. } = &push else { unreachable!() };
+        let hashes = changes.iter().map(|(hash, _)| *hash).collect();
+        (push, hashes)
+    }
+}
+
+fn hashes(news: &News) -> Vec<Hash> {
+    news.changes.iter().map(|change| change.hash).collect()
+}
+
+pub(super) async fn nothing<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 40).await;
+    let (push, _) = scene.push(0, 2);
+    let end = put(ledger, [push]).await;
+    let stranger = scene.hand.device();
+    for after in [0, end - 1, end, end + 10] {
+        let news = ledger.news(stranger, after, 5).await.unwrap();
+        assert_eq!(news, News { until: end, ..News::default() });
+    }
+}
+
+pub(super) async fn others<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 41).await;
+    let other = scene.hand.document_row(scene.case.case);
+    put(ledger, [Write::Document(other.clone())]).await;
+    let (push, pushed) = scene.push(0, 3);
+    let not_carried = scene.hand.append((other.document, other.case), 0, scene.writer, 2);
+    let end = put(ledger, [not_carried, push]).await;
+    let at = (scene.document.document, scene.case.case);
+    let account = scene.hand.account();
+    let own = scene.hand.append(at, 1, (scene.reader, account), 2);
+    let last = put(ledger, [own]).await;
+
+    let news = ledger.news(scene.reader, scene.end, 100).await.unwrap();
+    assert_eq!(hashes(&news), pushed);
+    assert_eq!((news.until, news.more), (last, false));
+    let changes = ledger.changes(scene.document.document).await.unwrap();
+    assert_eq!(news.changes, changes[..3]);
+    assert_eq!(hashes(&ledger.news(scene.reader, end, 100).await.unwrap()), []);
+    assert_eq!(hashes(&ledger.news(scene.reader, end - 1, 100).await.unwrap()), pushed);
+
+    // To whom the other document is sent later, what is new in it then is news.
+    let carry = CarryRow { device: scene.reader, case: other.case, document: Some(other.document), n: 0 };
+    let carried = put(ledger, [Write::Carry(carry)]).await;
+    let later = scene.hand.append((other.document, other.case), 1, scene.writer, 1);
+    put(ledger, [later]).await;
+    assert_eq!(ledger.news(scene.reader, carried, 100).await.unwrap().changes.len(), 1);
+    put(ledger, [Write::Uncarry { device: scene.reader, case: other.case, document: Some(other.document) }]).await;
+    assert_eq!(ledger.news(scene.reader, carried, 100).await.unwrap().changes, []);
+}
+
+pub(super) async fn pages<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 42).await;
+    let (mut all, mut ends) = (Vec::new(), Vec::new());
+    for version in 0..3 {
+        let (push, pushed) = scene.push(version, 5);
+        // What others do between is no news, and no end of a page.
+        let touch = Write::Touch(scene.case.case);
+        put(ledger, [touch.clone()]).await;
+        ends.push(put(ledger, [push, touch]).await);
+        all.push(pushed);
+    }
+    let end = put(ledger, [Write::Touch(scene.case.case)]).await;
+
+    for most in 0..18 {
+        let (mut seen, mut after, mut pages) = (Vec::new(), scene.end, 0);
+        loop {
+            let news = ledger.news(scene.reader, after, most).await.unwrap();
+            pages += 1;
+            // Never a part of a plan, and never more than the rest of one above the bound.
+            assert!(news.changes.len() % 5 == 0 && news.changes.len() < most.max(1) + 5);
+            assert!(news.until > after);
+            assert_eq!(news.touched, [scene.case.case]);
+            seen.extend(hashes(&news));
+            after = news.until;
+            if !news.more {
+                break;
+            }
+            assert!(ends.contains(&after));
+        }
+        assert_eq!(seen, all.concat(), "by {most}");
+        assert_eq!(after, end);
+        assert_eq!(pages, 15_usize.div_ceil(most.max(1).div_ceil(5) * 5), "by {most}");
+    }
+    // Exactly full at the end: there is no more.
+    let news = ledger.news(scene.reader, ends[1], 5).await.unwrap();
+    assert_eq!((hashes(&news), news.until, news.more), (all[2].clone(), end, false));
+}
+
+pub(super) async fn touched<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 43).await;
+    let (second, third) = (scene.hand.case_row(), scene.hand.case_row());
+    let document = scene.hand.document_row(third.case);
+    // Of the third only a document is carried, not the card.
+    let writes = [
+        Write::Case(second.clone()),
+        Write::Case(third.clone()),
+        Write::Document(document.clone()),
+        Write::Carry(CarryRow { device: scene.reader, case: second.case, document: None, n: 0 }),
+        Write::Carry(CarryRow { device: scene.reader, case: third.case, document: Some(document.document), n: 0 }),
+    ];
+    let start = put(ledger, writes).await;
+    let touched = async |after| ledger.news(scene.reader, after, 10).await.unwrap().touched;
+    assert_eq!(touched(start).await, [] as [CaseId; 0]);
+    let n = put(ledger, [second.case, third.case, scene.case.case, second.case].map(Write::Touch)).await;
+    let mut both = vec![scene.case.case, second.case];
+    both.sort_unstable();
+    assert_eq!(touched(start).await, both);
+    assert_eq!(touched(n).await, []);
+    put(ledger, [Write::Touch(second.case)]).await;
+    assert_eq!(touched(n).await, [second.case]);
+    put(ledger, [Write::Uncarry { device: scene.reader, case: second.case, document: None }]).await;
+    assert_eq!(touched(n).await, []);
+}
+
+pub(super) async fn touches<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 44).await;
+    let mut kinds = Vec::new();
+    for write in scene.hand.one_of_each(&scene.case.clone()) {
+        let touches = match &write {
+            Write::Case(_)
+            | Write::Relation(_)
+            | Write::Document(_)
+            | Write::Author { .. }
+            | Write::Prescription(_)
+            | Write::Signed(_)
+            | Write::Standing { .. }
+            | Write::Photo(_)
+            | Write::Touch(_) => true,
+            Write::Commission(_)
+            | Write::Append { .. }
+            | Write::Quarantine(_)
+            | Write::Ask(_)
+            | Write::Carry(_)
+            | Write::Uncarry { .. } => false,
+        };
+        kinds.push(std::mem::discriminant(&write));
+        let n = put(ledger, [write.clone()]).await;
+        let touched = ledger.news(scene.reader, n - 1, 10).await.unwrap().touched;
+        assert_eq!(touched, if touches { vec![scene.case.case] } else { vec![] }, "{write:?}");
+        if let Write::Photo(_) = write {
+            // A second time changes nothing.
+            let n = put(ledger, [write]).await;
+            assert_eq!(ledger.news(scene.reader, n - 1, 10).await.unwrap().touched, []);
+        }
+    }
+    assert!(kinds.len() >= 14);
+    let n = put(ledger, [Write::Case(scene.case.clone())]).await;
+    assert_eq!(ledger.news(scene.reader, n - 1, 10).await.unwrap().touched, [scene.case.case]);
+}
+
+pub(super) async fn carries<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 45).await;
+    let other = scene.hand.case();
+    let card = CarryRow { device: scene.reader, case: scene.case.case, document: None, n: scene.end };
+    let document = CarryRow { document: Some(scene.document.document), ..card };
+    let n = put(ledger, [Write::Carry(CarryRow { case: other, ..card })]).await;
+    let elsewhere = CarryRow { case: other, n, ..card };
+    let sorted = |mut rows: Vec<CarryRow>| {
+        rows.sort_unstable();
+        rows
+    };
+    assert_eq!(ledger.carried(scene.reader).await.unwrap(), sorted(vec![card, document, elsewhere]));
+    assert_eq!(ledger.carried(scene.writer.0).await.unwrap(), []);
+
+    // Sent whole again.
+    let n = put(ledger, [Write::Carry(document)]).await;
+    let again = CarryRow { n, ..document };
+    assert_eq!(ledger.carried(scene.reader).await.unwrap(), sorted(vec![card, again, elsewhere]));
+    put(ledger, [Write::Uncarry { device: scene.writer.0, case: card.case, document: None }]).await;
+    put(ledger, [Write::Uncarry { device: scene.reader, case: card.case, document: document.document }]).await;
+    assert_eq!(ledger.carried(scene.reader).await.unwrap(), sorted(vec![card, elsewhere]));
+    put(ledger, [Write::Carry(document)]).await;
+    put(ledger, [Write::Uncarry { device: scene.reader, case: card.case, document: None }]).await;
+    assert_eq!(ledger.carried(scene.reader).await.unwrap(), [elsewhere]);
+}

@@ -1,0 +1,27 @@
+//! What holds for every plan, whatever it writes.
+
+use grabrail_server::storage::ledger::{Ledger, Plan, Write};
+
+use super::hand::Hand;
+use super::{put, refused};
+
+/// Each plan takes the next number; one that isn't written takes none, and an empty one neither.
+pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(1);
+    assert_eq!(ledger.end().await.unwrap(), 0);
+    let (case, ask) = (hand.case_row(), hand.ask_row_of_nobody());
+    assert_eq!(put(ledger, [Write::Case(case.clone()), Write::Ask(ask.clone())]).await, 1);
+    let other = hand.case_row();
+    let mut writes = vec![Write::Case(other.clone()), Write::Touch(case.case)];
+    writes.extend(hand.one_of_each(&other));
+    writes.push(Write::Ask(ask));
+    refused(ledger, writes).await;
+    assert_eq!(ledger.end().await.unwrap(), 1);
+    assert_eq!(ledger.cases().await.unwrap(), [case]);
+    assert_eq!(ledger.documents_of(other.case).await.unwrap(), []);
+    assert_eq!(ledger.relations_to(other.case).await.unwrap(), []);
+    assert_eq!(ledger.quarantine(None).await.unwrap(), []);
+    assert_eq!(ledger.commit(Plan::default()).await.unwrap(), 1);
+    assert_eq!(put(ledger, [Write::Case(other)]).await, 2);
+    assert_eq!(ledger.end().await.unwrap(), 2);
+}
