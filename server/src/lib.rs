@@ -12,6 +12,8 @@ pub mod chance;
 pub mod config;
 pub mod documents;
 pub mod error;
+#[cfg(feature = "field")]
+pub mod field;
 pub mod keys;
 pub mod photos;
 pub mod reach;

@@ -71,6 +71,9 @@ pub enum Verb {
     Case(case::CaseVerb),
     /// Check an evidence pack; needs no server
     Verify(verify::VerifyArgs),
+    /// A device in a terminal
+    #[cfg(feature = "field")]
+    Field(crate::field::FieldArgs),
 }
 
 /// Why a verb didn't do what was asked.
@@ -129,6 +132,10 @@ pub fn run(cli: Cli) -> ExitCode {
     if let Verb::Verify(args) = &cli.verb {
         return verify::run(args);
     }
+    #[cfg(feature = "field")]
+    if let Verb::Field(args) = cli.verb {
+        return run_field(args);
+    }
     let config = match Config::of_process(&cli.flags) {
         Ok(config) => config,
         Err(error) => {
@@ -152,6 +159,19 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// A device's command: it knows nothing of a data folder or its settings.
+#[cfg(feature = "field")]
+#[allow(clippy::print_stderr)] // the console's own
+fn run_field(args: crate::field::FieldArgs) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(crate::field::run(args)),
+        Err(error) => {
+            eprintln!("grabrail: the runtime can't be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
     match verb {
         Verb::Serve => return serve::run(config).await,
@@ -164,6 +184,8 @@ async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
     let app = open(config).await?;
     let done = match verb {
         Verb::Serve | Verb::Config | Verb::Verify(_) => Ok(()),
+        #[cfg(feature = "field")]
+        Verb::Field(_) => Ok(()),
         Verb::Account(verb) => account::run(&app, verb).await,
         Verb::Organisation(verb) => organisation::run(&app, verb).await,
         Verb::Device(verb) => device::run(&app, verb).await,
