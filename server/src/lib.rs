@@ -10,6 +10,8 @@ pub mod cards;
 pub mod cases;
 pub mod chance;
 pub mod config;
+#[cfg(feature = "field")]
+pub mod demo;
 pub mod documents;
 pub mod error;
 #[cfg(feature = "field")]
