@@ -8,7 +8,7 @@ mod values;
 mod work;
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -163,19 +163,20 @@ impl Clock for SetClock {
 }
 
 /// Runs one command of a device.
-#[allow(clippy::print_stdout, clippy::print_stderr)] // the console's own
+#[allow(clippy::print_stderr)] // the console's own
 pub async fn run(args: FieldArgs) -> ExitCode {
     let json = args.json;
     match done(args).await {
         Ok(said) => {
-            if json {
-                println!("{}", said.json);
-            } else {
-                for line in said.lines {
-                    println!("{line}");
+            let text = if json { said.json.to_string() } else { said.lines.join("\n") };
+            // Whoever reads only the first line (`| head`) has what they wanted.
+            match writeln!(std::io::stdout(), "{text}") {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    eprintln!("grabrail: what was done could not be told: {error}");
+                    ExitCode::FAILURE
                 }
+                _ => ExitCode::SUCCESS,
             }
-            ExitCode::SUCCESS
         }
         Err(error) => {
             if json {
