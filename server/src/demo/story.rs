@@ -184,7 +184,7 @@ async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     let stairs = ben.key(&args.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     ben.key(&["measure", CASE, "bathroom-1/door-1", "door-clear-width", "737", "--photo", &door]).await?;
     let width = ben.key(&["measure", CASE, "stairs-1", "stair-clear-width", "760", "--method", "laser", "--photo", &stairs]).await?;
-    let height = ben.key(&["measure", CASE, "bathroom-1/wc-1", "wc-seat-height", "430"]).await?;
+    let height = ben.key(&["measure", CASE, "bathroom-1/toilet-1", "wc-seat-height", "430"]).await?;
     ben.does(&["text", CASE, "home", "summary", "Stairs turn left at the top. Parking for one van at the front."]).await?;
     ben.key(&["entry", CASE, "clinical", "function", "Climbs on hands and knees; daughter stands behind her."]).await?;
     ben.set("clinical", "person.weight", "118", &[]).await?;
@@ -392,7 +392,7 @@ async fn thread_of(device: &Tablet<'_>, document: &str) -> Result<String, Failed
 async fn changed_since(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     const CLOCK: &str = "2026-11-24T09:00:00Z";
     let before = prescription(&tablet(stage, SUE, CLOCK), &cast.rails).await?;
-    tablet(stage, ANA, CLOCK).key(&["measure", CASE, "bathroom-1/wc-1", "wc-seat-height", "480"]).await?;
+    tablet(stage, ANA, CLOCK).key(&["measure", CASE, "bathroom-1/toilet-1", "wc-seat-height", "480"]).await?;
     sync(stage, ANA, CLOCK, "Ana's tablet, a later reading").await?;
     for (store, what) in [(BEN, "Ben's phone, changed since sign-off"), (SUE, "Sue's tablet, changed since sign-off")] {
         sync(stage, store, CLOCK, what).await?;
@@ -458,7 +458,7 @@ async fn commission_ends(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     const CLOCK: &str = "2026-11-26T08:00:00Z";
     stage.admin(&["case", "end", CASE, "ben.private", "commissioned"]).await?;
     let ben = tablet(stage, BEN, CLOCK);
-    ben.key(&["measure", CASE, "bathroom-1/wc-1", "wc-seat-height", "431"]).await?;
+    ben.key(&["measure", CASE, "bathroom-1/toilet-1", "wc-seat-height", "431"]).await?;
     let report = sync(stage, BEN, CLOCK, "Ben's phone, after the end").await?;
     check(!list(&report["purged"]).is_empty(), format!("Ben's phone was not purged: {report}"))?;
     sync(stage, BEN, CLOCK, "Ben's phone, purged").await?;
