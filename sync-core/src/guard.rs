@@ -216,7 +216,7 @@ const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHANGE_CHUNK: u8 = 1;
 
 /// The hash of a chunk that is exactly one uncompressed change with its right checksum.
-fn chunk_hash(bytes: &[u8]) -> Option<Hash> {
+pub(crate) fn chunk_hash(bytes: &[u8]) -> Option<Hash> {
     let (magic, rest) = bytes.split_first_chunk::<4>()?;
     let (checksum, hashed) = rest.split_first_chunk::<4>()?;
     let (kind, rest) = hashed.split_first()?;

@@ -8,6 +8,7 @@ pub mod clock;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod domain;
+pub mod engine;
 pub mod envelope;
 pub mod guard;
 pub mod id;

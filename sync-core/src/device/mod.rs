@@ -1,9 +1,37 @@
-//! The device itself: the encrypted store and the preparation of photos. The only part of this crate that does IO.
+//! The device itself: the encrypted store, the preparation of photos, the link, and the facade over them all that the
+//! bindings and the terminal wrap. The only part of this crate that does IO.
 
+mod apply;
+mod asks;
+mod cases;
+mod edit;
+mod enrol;
+mod error;
+mod facade;
+mod findings;
+pub mod link;
+mod open;
 pub mod photo;
+mod photos;
+mod prescribe;
+mod rows;
 pub mod seal;
 pub mod store;
+mod sync;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 
+pub use self::asks::PendingAsk;
+pub use self::cases::{DocumentState, DocumentSummary};
+pub use self::edit::{MeasureInput, NoteInput, Replace};
+pub use self::error::DeviceError;
+pub use self::facade::{Device, Event, Status, Waiting};
+pub use self::findings::{ClashReport, ClashValue};
+pub use self::link::{Link, LinkError, LinkOptions, Transport};
+pub use self::photos::{PhotoInput, PhotoSource, PhotoState};
+pub use self::prescribe::DimensionInput;
+pub use self::rows::{AskedRow, Kept, Notice, RefusedRow};
+pub use self::sync::SyncReport;
 pub use store::{Shelf, Store, StoreError, Transaction};
 pub use vault::{Unlock, Vault, VaultError};

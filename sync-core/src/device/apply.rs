@@ -1,0 +1,321 @@
+//! Applying a reply: every effect in one transaction, so that a reply is on the device whole or not at all.
+
+use std::sync::PoisonError;
+
+use super::error::DeviceError;
+use super::facade::{Device, Event};
+use super::rows::{
+    AskedRow, Bearer, Carries, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending,
+    PhotoRow, Purged, Purging, RefusedRow, Wants, Writer, from_bytes, to_bytes,
+};
+use super::store::{Shelf, StoreError};
+use super::sync::{Round, SyncReport};
+use crate::clock::Stamp;
+use crate::domain::kind::Kind;
+use crate::engine::{Effect, Reply};
+use crate::guard::Refusal;
+use crate::id::{CaseId, DocumentId, Hash, Heads};
+use crate::protocol::ask::Answer;
+use crate::protocol::sync::Refused;
+use crate::protocol::{CaseCard, Verdict};
+
+/// A reply being applied.
+struct Applying {
+    write: Writer,
+    at: Stamp,
+    events: Vec<Event>,
+    /// Cases whose card came.
+    carded: Vec<CaseId>,
+    /// Cases in which something was granted.
+    granted: Vec<CaseId>,
+    offset: Option<i64>,
+}
+
+impl Device {
+    /// Applies the reply to `pending`, and says what it leaves open.
+    pub(super) async fn apply(
+        &self,
+        pending: Pending,
+        reply: Reply,
+        report: &mut SyncReport,
+    ) -> Result<Round, DeviceError> {
+        let _edits = self.editing.lock().await;
+        let write = Writer::begin(&self.store).await?;
+        let (events, carded, granted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut applying = Applying { write, at: self.stamp(), events, carded, granted, offset: None };
+        let mut done = SyncReport::default();
+        for n in &pending.outbox {
+            applying.was_sent(*n).await?;
+        }
+        for n in &pending.reads {
+            applying.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        }
+        for effect in reply.effects {
+            applying.effect(effect, &mut done).await?;
+        }
+        let mut purged = applying.write.single::<Purged>().await?.unwrap_or_default();
+        purged.0.retain(|case| !pending.purged.contains(case));
+        applying.write.put_single(&purged).await?;
+        applying.write.remove_single::<Pending>().await?;
+        applying.purge_what_is_handed_in(&mut done).await?;
+        let Applying { write, events, carded, granted, offset, .. } = applying;
+        write.commit().await?;
+        if offset.is_some() {
+            *self.offset.write().unwrap_or_else(PoisonError::into_inner) = offset;
+        }
+        for event in events {
+            self.tell(event);
+        }
+        report.receipted += done.receipted;
+        report.news += done.news;
+        report.changes += done.changes;
+        report.cards += done.cards;
+        report.granted += done.granted;
+        report.denied += done.denied;
+        report.refused.extend(done.refused);
+        report.purged.extend(done.purged);
+        let consequence = granted.iter().any(|case| !carded.contains(case));
+        Ok(Round { more: reply.more, consequence })
+    }
+}
+
+impl Applying {
+    async fn was_sent(&mut self, n: i64) -> Result<(), StoreError> {
+        let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
+        if let OutboxRow::Change(change) = from_bytes(&bytes)? {
+            let row = OutboxRow::Change(OutboxChange { sent: true, ..change });
+            self.write.put_outbox(&row.key(), &row).await?;
+        }
+        Ok(())
+    }
+
+    async fn effect(&mut self, effect: Effect, done: &mut SyncReport) -> Result<(), StoreError> {
+        match effect {
+            Effect::Contact { epoch, at, offset } => {
+                self.write.put_single(&Contact { epoch, at, offset }).await?;
+                self.offset = Some(offset);
+                self.events.push(Event::Contact { at });
+            }
+            Effect::Receipts(proof) => {
+                // Under the store's key: the proof outlasts the case.
+                self.write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+            }
+            Effect::Receipted { document, heads } => done.receipted += self.receipted(document, heads).await?,
+            Effect::PhotoReceipted { document, hash } => self.photo_receipted(document, hash).await?,
+            Effect::AskReceived(ask) => {
+                if let Some(OutboxRow::Ask(waiting)) = self.write.row(Shelf::Outbox, ask.as_bytes()).await? {
+                    let row = OutboxRow::Ask(OutboxAsk { received: true, ..waiting });
+                    self.write.put_outbox(&row.key(), &row).await?;
+                }
+            }
+            Effect::Refused(refused) => self.refused(refused, done).await?,
+            Effect::Verdict(verdict) => self.verdict(verdict, done).await?,
+            Effect::Card(card) => {
+                done.cards += 1;
+                self.card(&card).await?;
+            }
+            Effect::News { document, case, kind, changes, heads } => {
+                let taken = self.news(document, case, kind, changes, heads).await?;
+                done.news += usize::from(taken > 0);
+                done.changes += taken;
+            }
+            Effect::Damaged { document, case } => {
+                self.set_aside(document, case, "the server sent something that is no change").await?;
+            }
+            Effect::PurgeCase(case) => {
+                let mut leaving = self.write.single::<Purging>().await?.unwrap_or_default();
+                if !leaving.0.contains(&case) {
+                    leaving.0.push(case);
+                    self.write.put_single(&leaving).await?;
+                }
+            }
+            Effect::PurgeDocument(document) => self.purge_document(document).await?,
+            Effect::PhotoWants(wanted) => {
+                let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
+                for (document, hash) in wanted {
+                    let here = self.write.0.get(Shelf::Photo, &PhotoRow::key(document, hash)).await?.is_some();
+                    if here && !wants.0.contains(&(document, hash)) {
+                        wants.0.push((document, hash));
+                    }
+                }
+                self.write.put_single(&wants).await?;
+            }
+            Effect::Bearer(bearer) => {
+                if !bearer.is_empty() {
+                    self.write.put_single(&Bearer(bearer)).await?;
+                }
+            }
+            Effect::Cursor(cursor) => self.write.put_single(&cursor).await?,
+        }
+        Ok(())
+    }
+
+    /// Changes up to these heads are fsynced: their intentions are no longer needed. How many there were.
+    async fn receipted(&mut self, document: DocumentId, heads: Heads) -> Result<usize, StoreError> {
+        let Some(mut row) = self.write.document(document).await? else { return Ok(0) };
+        let waiting = self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
+        let is_head = |row: &OutboxRow| matches!(row, OutboxRow::Change(change) if heads.contains(&change.hash));
+        let count = waiting.iter().rposition(|(_, row)| is_head(row)).map_or(0, |last| last + 1);
+        for (_, waiting) in &waiting[..count] {
+            self.write.0.remove(Shelf::Outbox, &waiting.key()).await?;
+        }
+        if count == waiting.len() {
+            row.refused = None;
+        }
+        row.receipted = heads;
+        self.write.put_document(&row).await?;
+        self.events.push(Event::Document { case: row.case, document });
+        Ok(count)
+    }
+
+    async fn photo_receipted(&mut self, document: DocumentId, hash: Hash) -> Result<(), StoreError> {
+        let key = PhotoRow::key(document, hash);
+        if let Some(row) = self.write.row::<PhotoRow>(Shelf::Photo, &key).await? {
+            self.write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
+            self.events.push(Event::Photo { document, hash });
+        }
+        Ok(())
+    }
+
+    async fn refused(&mut self, refused: Refused, done: &mut SyncReport) -> Result<(), StoreError> {
+        let Refused { document, reason, quarantine } = refused;
+        // A bound of the day is no refusal: it goes through later.
+        if reason == Refusal::Later {
+            return Ok(());
+        }
+        let Some(mut row) = self.write.document(document).await? else { return Ok(()) };
+        done.refused.push(document);
+        if row.refused.is_none() {
+            let notice = Notice::Refused { document, reason: reason.clone(), quarantine };
+            self.write.notice(Some(row.case), self.at, notice).await?;
+            self.events.push(Event::Notice);
+        }
+        row.refused = Some(RefusedRow { reason, quarantine });
+        self.write.put_document(&row).await?;
+        self.events.push(Event::Document { case: row.case, document });
+        Ok(())
+    }
+
+    async fn verdict(&mut self, verdict: Verdict, done: &mut SyncReport) -> Result<(), StoreError> {
+        self.write.0.remove(Shelf::Outbox, verdict.ask.as_bytes()).await?;
+        let asked = self.write.row::<AskedRow>(Shelf::Notice, verdict.ask.as_bytes()).await?;
+        // Of a case that was purged, or told before.
+        let Some(mut asked) = asked.filter(|asked| asked.verdict.is_none()) else { return Ok(()) };
+        let case = asked.ask.case;
+        match &verdict.answer {
+            Answer::Granted => {
+                done.granted += 1;
+                self.granted.push(case);
+            }
+            Answer::Refused(reason) => {
+                done.denied += 1;
+                let (ask, document) = (asked.ask.request.name().to_owned(), asked.ask.request.document());
+                let notice = Notice::AskRefused { ask, document, reason: reason.clone() };
+                self.write.notice(Some(case), self.at, notice).await?;
+                self.events.push(Event::Notice);
+            }
+        }
+        let ask = verdict.ask;
+        asked.verdict = Some(verdict);
+        self.write.0.put(Shelf::Notice, Some(case), b"asked", ask.as_bytes(), &to_bytes(&asked)).await?;
+        self.events.push(Event::Verdict { ask });
+        Ok(())
+    }
+
+    async fn card(&mut self, card: &CaseCard) -> Result<(), StoreError> {
+        let case = card.case;
+        self.write.0.put(Shelf::Card, Some(case), b"cards", case.as_bytes(), &to_bytes(card)).await?;
+        // Planned documents are there from now on, in the card's order.
+        for listed in &card.documents {
+            if self.write.document(listed.document).await?.is_none() {
+                self.write.put_document(&DocumentRow::new(listed.document, case, listed.kind, false)).await?;
+            }
+        }
+        let mut leaving = self.write.single::<Purging>().await?.unwrap_or_default();
+        if leaving.0.contains(&case) {
+            leaving.0.retain(|left| *left != case);
+            self.write.put_single(&leaving).await?;
+        }
+        self.carded.push(case);
+        self.events.push(Event::Card { case });
+        Ok(())
+    }
+
+    /// Seals what others did as it came; it is read when the document is opened. How many changes were new.
+    async fn news(
+        &mut self,
+        document: DocumentId,
+        case: CaseId,
+        kind: Kind,
+        changes: Vec<(Hash, Vec<u8>)>,
+        heads: Heads,
+    ) -> Result<usize, StoreError> {
+        let row = self.write.document(document).await?;
+        let mut row = row.unwrap_or_else(|| DocumentRow::new(document, case, kind, false));
+        if (row.case, row.kind) != (case, kind) {
+            self.set_aside(document, row.case, "the server sent it as a document of another case or kind").await?;
+            return Ok(0);
+        }
+        let mut new = 0;
+        for (hash, bytes) in changes {
+            new += usize::from(self.write.put_change(&mut row, hash, bytes).await?.is_some());
+        }
+        row.server_heads = heads;
+        row.set_aside = None;
+        self.write.put_document(&row).await?;
+        self.events.push(Event::Document { case, document });
+        Ok(new)
+    }
+
+    async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {
+        if let Some(mut row) = self.write.document(document).await? {
+            row.set_aside = Some(why.to_owned());
+            self.write.put_document(&row).await?;
+        }
+        let notice = Notice::SetAside { document, why: why.to_owned() };
+        self.write.notice(Some(case), self.at, notice).await?;
+        self.events.push(Event::Notice);
+        Ok(())
+    }
+
+    async fn purge_document(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        let Some(row) = self.write.document(document).await? else { return Ok(()) };
+        let group = document.as_bytes();
+        for shelf in [Shelf::Change, Shelf::Outbox, Shelf::Photo, Shelf::PhotoBytes] {
+            self.write.0.remove_group(shelf, group).await?;
+        }
+        self.write.remove_snapshot(document).await?;
+        self.write.0.remove(Shelf::Document, group).await?;
+        self.events.push(Event::Document { case: row.case, document });
+        Ok(())
+    }
+
+    /// Destroys the cases that are to go, once everything typed in them has been handed in.
+    async fn purge_what_is_handed_in(&mut self, done: &mut SyncReport) -> Result<(), StoreError> {
+        let leaving = self.write.single::<Purging>().await?.unwrap_or_default();
+        if leaving.0.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        let has_unsent = |case: &CaseId| {
+            waiting
+                .iter()
+                .any(|(_, row)| matches!(row, OutboxRow::Change(change) if change.case == *case && !change.sent))
+        };
+        let (staying, going): (Vec<CaseId>, Vec<CaseId>) = leaving.0.into_iter().partition(has_unsent);
+        let mut purged = self.write.single::<Purged>().await?.unwrap_or_default();
+        let mut carries = self.write.single::<Carries>().await?.unwrap_or_default();
+        for case in going {
+            self.write.0.purge_case(case).await?;
+            carries.0.retain(|carried| *carried != case);
+            purged.0.push(case);
+            // The id says nothing of the client; the notice outlasts the case.
+            self.write.notice(None, self.at, Notice::Purged { case }).await?;
+            self.events.extend([Event::Purged { case }, Event::Notice]);
+            done.purged.push(case);
+        }
+        self.write.put_single(&Purging(staying)).await?;
+        self.write.put_single(&purged).await?;
+        self.write.put_single(&carries).await
+    }
+}

@@ -1,0 +1,158 @@
+//! Asking the server to decide: queued here, decided there.
+
+use serde::Serialize;
+
+use super::error::DeviceError;
+use super::facade::Device;
+use super::rows::{AskedRow, OutboxAsk, OutboxRow, Writer, to_bytes};
+use super::store::{Shelf, StoreError};
+use crate::domain::finding::Finding;
+use crate::domain::kind::Kind;
+use crate::id::{AskId, CaseId, DocumentId, Heads};
+use crate::protocol::ask::Practicable;
+use crate::protocol::{Ask, Request};
+
+/// Something asked that has no verdict yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PendingAsk {
+    /// What was asked.
+    pub ask: Ask,
+    /// Whether the server has it and will decide.
+    pub received: bool,
+}
+
+impl Device {
+    /// Puts an ask into the outbox.
+    pub(super) async fn queue(&self, write: &mut Writer, case: CaseId, request: Request) -> Result<AskId, StoreError> {
+        let id = self.draw(|chance| AskId::mint(chance));
+        let ask = Ask { id, at: self.stamp(), case, request };
+        let asked = AskedRow { ask: ask.clone(), verdict: None };
+        let waiting = OutboxRow::Ask(OutboxAsk { ask, received: false });
+        write.put_outbox(&waiting.key(), &waiting).await?;
+        write.0.put(Shelf::Notice, Some(case), b"asked", id.as_bytes(), &to_bytes(&asked)).await?;
+        Ok(id)
+    }
+
+    async fn ask(&self, case: CaseId, request: Request) -> Result<AskId, DeviceError> {
+        let mut write = Writer::begin(&self.store).await?;
+        let id = self.queue(&mut write, case, request).await?;
+        write.commit().await?;
+        Ok(id)
+    }
+
+    /// A document of this kind with its case and its version as it is here now.
+    async fn version(&self, document: DocumentId, kind: Kind) -> Result<(CaseId, Heads), DeviceError> {
+        let row = self.find(document).await?.row;
+        if row.kind != kind {
+            return Err(DeviceError::NothingThere("this can't be asked of a document of this kind"));
+        }
+        if row.changes == 0 {
+            return Err(DeviceError::NothingThere("there is nothing in this document yet"));
+        }
+        Ok((row.case, self.load(&row).await?.heads()))
+    }
+
+    /// Submits a prescription, as it is here now, for sign-off.
+    ///
+    /// # Errors
+    /// [`DeviceError::Findings`] lists what has to be put right first; nothing was asked then.
+    pub async fn submit(&self, prescription: DocumentId) -> Result<AskId, DeviceError> {
+        let (case, heads) = self.version(prescription, Kind::Prescription).await?;
+        let findings = self.prescription_findings(prescription).await?;
+        let blocking: Vec<Finding> = findings.into_iter().filter(Finding::blocks).collect();
+        if !blocking.is_empty() {
+            return Err(DeviceError::Findings(blocking));
+        }
+        self.ask(case, Request::Submit { document: prescription, heads }).await
+    }
+
+    /// Takes a submission back.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`].
+    pub async fn withdraw(&self, prescription: DocumentId) -> Result<AskId, DeviceError> {
+        let (case, _) = self.version(prescription, Kind::Prescription).await?;
+        self.ask(case, Request::Withdraw { document: prescription }).await
+    }
+
+    /// Lets Housing see the projection of the home as it is here now; `consent` says how the client agreed.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::NothingThere`] when the home is empty or no consent is told.
+    pub async fn release(&self, home: DocumentId, consent: &str) -> Result<AskId, DeviceError> {
+        let (case, heads) = self.version(home, Kind::Home).await?;
+        if consent.trim().is_empty() {
+            return Err(DeviceError::NothingThere("say how the client agreed to share with Housing"));
+        }
+        self.ask(case, Request::Release { document: home, heads, consent: consent.trim().to_owned() }).await
+    }
+
+    /// Says that the assessment which a clinical document records is complete.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::NothingThere`] when it is empty.
+    pub async fn complete_assessment(&self, clinical: DocumentId) -> Result<AskId, DeviceError> {
+        let (case, heads) = self.version(clinical, Kind::Clinical).await?;
+        self.ask(case, Request::CompleteAssessment { document: clinical, heads }).await
+    }
+
+    /// Housing's decision on a signed prescription, resting on a survey as it is here now. `number` is the signed
+    /// version's; `None`: the newest that is here.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::NothingThere`] when nothing of it is signed.
+    pub async fn survey_decision(
+        &self,
+        survey: DocumentId,
+        prescription: DocumentId,
+        number: Option<u32>,
+        decision: Practicable,
+        reason: &str,
+    ) -> Result<AskId, DeviceError> {
+        let (case, heads) = self.version(survey, Kind::Survey).await?;
+        let card = self.card(case).await?;
+        let known = card.prescriptions.iter().find(|known| known.document == prescription);
+        let known = known.ok_or(DeviceError::NoSuchDocument(prescription))?;
+        let number = number.or_else(|| known.signed.as_ref().map(|signed| signed.header.number));
+        let number = number.ok_or(DeviceError::NothingThere("no signed version of this prescription is here"))?;
+        let reason = reason.trim().to_owned();
+        self.ask(case, Request::SurveyDecision { survey, heads, prescription, number, decision, reason }).await
+    }
+
+    /// What was asked and has no verdict yet, in the order it was asked.
+    ///
+    /// # Errors
+    /// [`DeviceError::Store`].
+    pub async fn pending_asks(&self) -> Result<Vec<PendingAsk>, DeviceError> {
+        let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, b"asks", 0).await?;
+        let asks = rows.into_iter().filter_map(|(_, row)| match row {
+            OutboxRow::Ask(OutboxAsk { ask, received }) => Some(PendingAsk { ask, received }),
+            OutboxRow::Change(_) => None,
+        });
+        Ok(asks.collect())
+    }
+
+    /// Everything asked from this device in the cases that are here, with its verdict.
+    ///
+    /// # Errors
+    /// [`DeviceError::Store`].
+    pub async fn asked(&self) -> Result<Vec<AskedRow>, DeviceError> {
+        let rows = self.reader().group::<AskedRow>(Shelf::Notice, b"asked", 0).await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// Chooses to carry a case of one's team on this device, from the next sync on.
+    ///
+    /// # Errors
+    /// [`DeviceError::Store`].
+    pub async fn carry(&self, case: CaseId) -> Result<(), DeviceError> {
+        let mut carries = self.reader().single::<super::rows::Carries>().await?.unwrap_or_default();
+        if !carries.0.contains(&case) {
+            carries.0.push(case);
+            let mut write = Writer::begin(&self.store).await?;
+            write.put_single(&carries).await?;
+            write.commit().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Becoming a person's device.
+
+use std::sync::{Arc, PoisonError};
+
+use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
+
+use super::error::DeviceError;
+use super::facade::Device;
+use super::link::{HttpRequest, Link, LinkError, Method};
+use super::rows::{Enrolling, Enrolment, Writer};
+use crate::envelope::{self, sign};
+use crate::protocol::enrolment::{
+    EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, PublicKey, Signature, proof_of_possession,
+};
+
+impl Device {
+    /// Makes this the device of whoever was given the enrolment text (`grabrail:enrol?…`); `name` is what they call
+    /// it, 1 to 100 characters. Asked again after an answer was lost, it offers the same key.
+    ///
+    /// # Errors
+    /// [`DeviceError::AlreadyEnrolled`]; [`DeviceError::Enrolment`] when the text is none; [`DeviceError::Link`];
+    /// [`DeviceError::OtherServer`] when whoever answered is not the server that the text names.
+    pub async fn enrol(&self, link: &Link, text: &str, name: &str) -> Result<(), DeviceError> {
+        let _one = self.syncing.lock().await;
+        if let Ok(enrolment) = self.enrolment() {
+            return Err(DeviceError::AlreadyEnrolled(enrolment.full_name.clone()));
+        }
+        let text: EnrolmentText = text.parse()?;
+        let enrolling = self.enrolling(&text).await?;
+        let key = SigningKey::from_bytes(&enrolling.secret);
+        let device_key = PublicKey(key.verifying_key().to_bytes());
+        let proof = proof_of_possession(text.server, &text.code, &device_key.0, enrolling.generation);
+        let request = EnrolmentRequest {
+            code: text.code.to_string(),
+            device_key,
+            generation: enrolling.generation,
+            name: name.trim().to_owned(),
+            proof: Signature(sign(&key, &proof).0),
+        };
+        let body = serde_json::to_vec(&request).map_err(|error| LinkError::Unreadable(error.to_string()))?;
+        let reply = link
+            .send(HttpRequest {
+                method: Method::Post,
+                url: format!("{}/v1/devices", text.url),
+                content_type: Some("application/json"),
+                bearer: None,
+                body,
+            })
+            .await?;
+        let reply: EnrolmentReply = serde_json::from_slice(&reply.body).map_err(|_| LinkError::NotOurServer)?;
+        let signed = envelope::PublicKey(reply.reply_key.0)
+            .verifies(&reply.signed_bytes(&request), &envelope::Signed(reply.signature.0));
+        if Fingerprint::of(&reply.reply_key.0) != text.reply_key || reply.server != text.server || !signed {
+            return Err(DeviceError::OtherServer);
+        }
+        let enrolment = Enrolment {
+            url: text.url.to_string(),
+            server: reply.server,
+            reply_key_id: reply.reply_key_id,
+            reply_key: envelope::PublicKey(reply.reply_key.0),
+            device: reply.device,
+            number: reply.device_number,
+            account: reply.account,
+            full_name: reply.full_name,
+            role: reply.role,
+            organisation: reply.organisation,
+            authority: reply.authority,
+            secret: enrolling.secret,
+            generation: enrolling.generation,
+            name: request.name,
+        };
+        let mut write = Writer::begin(&self.store).await?;
+        write.put_single(&enrolment).await?;
+        write.remove_single::<Enrolling>().await?;
+        write.commit().await?;
+        *self.enrolled.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(enrolment));
+        Ok(())
+    }
+
+    /// The key to offer for this text: the one offered before, if its answer never came.
+    async fn enrolling(&self, text: &EnrolmentText) -> Result<Enrolling, DeviceError> {
+        let text = text.to_string();
+        if let Some(before) = self.reader().single::<Enrolling>().await?
+            && before.text == text
+        {
+            return Ok(before);
+        }
+        let mut secret = Zeroizing::new([0; 32]);
+        self.draw(|chance| chance.fill(secret.as_mut()));
+        let enrolling = Enrolling { text, secret: (*secret).into(), generation: self.store.generation() };
+        let mut write = Writer::begin(&self.store).await?;
+        write.put_single(&enrolling).await?;
+        write.commit().await?;
+        Ok(enrolling)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the device can't do, named by what its user can do about it.
+
+use super::link::LinkError;
+use super::photo::PhotoError;
+use super::store::StoreError;
+use crate::domain::document::Unreadable;
+use crate::domain::finding::Finding;
+use crate::domain::fit::Unfit;
+use crate::guard::Refusal;
+use crate::id::{CaseId, DocumentId, Hash, Key};
+use crate::protocol::enrolment::BadEnrolment;
+
+/// Why the device did not do what was asked. Whatever it is, nothing typed before was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The store: a wrong key, in use, a full disk, damage.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The device belongs to nobody yet.
+    #[error("this device is not enrolled: ask an administrator for a code")]
+    NotEnrolled,
+    /// It belongs to somebody already.
+    #[error("this store is enrolled already, as the device of {0}")]
+    AlreadyEnrolled(String),
+    /// The enrolment text.
+    #[error(transparent)]
+    Enrolment(#[from] BadEnrolment),
+    /// Whoever answered is not the server that the enrolment text names.
+    #[error("the server that answered is not the one this enrolment text names: nothing was told to it")]
+    OtherServer,
+    /// No case of this id is on the device.
+    #[error("there is no case {0} on this device")]
+    NoSuchCase(CaseId),
+    /// No document of this id is on the device.
+    #[error("there is no document {0} on this device")]
+    NoSuchDocument(DocumentId),
+    /// The document holds no such record.
+    #[error("there is no {what} {key} in this document")]
+    NoSuchRecord {
+        /// What was looked for.
+        what: &'static str,
+        /// Its key.
+        key: Key,
+    },
+    /// No photo of this hash is known here.
+    #[error("there is no photo {0} in this document")]
+    NoSuchPhoto(Hash),
+    /// A document that this program can't read; the rest goes on.
+    #[error("this document was set aside: {0}")]
+    SetAside(String),
+    /// Something in the document does not read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// What was to be recorded does not fit the document.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The guard would refuse the change on the server.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The person may not do this.
+    #[error("your role or your part in this case does not allow this")]
+    NotAllowed,
+    /// Findings stand in the way.
+    #[error("{}", in_the_way(.0))]
+    Findings(Vec<Finding>),
+    /// There is nothing to send or to decide on yet.
+    #[error("{0}")]
+    NothingThere(&'static str),
+    /// The photo.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// A file that was to be read.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the machine said.
+        error: std::io::Error,
+    },
+    /// The way to the server.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+fn in_the_way(findings: &[Finding]) -> String {
+    let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    format!("this has to be put right first: {}", list.join("; "))
+}

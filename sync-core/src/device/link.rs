@@ -1,0 +1,292 @@
+//! The way to the server: HTTPS (HTTP on this machine only), and what can go wrong on it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::engine::ReplyError;
+use crate::protocol::enrolment::{BadEnrolment, ServerUrl};
+
+/// The most bytes of a reply that are read: what a compressed reply of sync may have, and its envelope.
+pub const MAX_REPLY: usize = (64 << 20) + 1024;
+/// The content type of everything but JSON and photos.
+pub const CBOR: &str = "application/cbor";
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Asks to do something.
+    Post,
+    /// Puts something in its place.
+    Put,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// What it does.
+    pub method: Method,
+    /// The whole address.
+    pub url: String,
+    /// The body's type; `None` without a body.
+    pub content_type: Option<&'static str>,
+    /// The bearer token, if one is needed.
+    pub bearer: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// One reply, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply {
+    /// The status.
+    pub status: u16,
+    /// The content type as it was sent; empty when there was none.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What sending returns.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, LinkError>> + Send + 'a>>;
+
+/// What carries requests: HTTP, or a test's server in the same process.
+pub trait Transport: Send + Sync {
+    /// Sends one request and waits for its reply.
+    fn send(&self, request: HttpRequest) -> Sending<'_>;
+}
+
+/// Why nothing came of a request. Nothing is lost by it: what waits keeps waiting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No answer: no signal, no server, cut off on the way.
+    #[error("the server can't be reached: {0}")]
+    Offline(String),
+    /// The connection is not safe: a certificate that nobody vouches for, or of another name.
+    #[error("the connection to the server is not safe: {0}")]
+    Tls(String),
+    /// An address that devices don't speak to.
+    #[error(transparent)]
+    Address(#[from] BadEnrolment),
+    /// A certificate file that is none.
+    #[error("the certificate can't be read: {0}")]
+    Certificate(String),
+    /// Something else answered: a captive portal, a proxy.
+    #[error("this was not answered by a Grabrail server: is there a sign-in page in the way?")]
+    NotOurServer,
+    /// The answer is not this server's.
+    #[error("the answer is not signed by the server this device was enrolled at: it was not believed")]
+    Tampered,
+    /// The answer is larger than any of ours, or of a version this program does not know.
+    #[error("the server's answer can't be read: {0}")]
+    Unreadable(String),
+    /// The server said no, and why (RFC 9457).
+    #[error("{title}: {detail}")]
+    Problem {
+        /// The HTTP status.
+        status: u16,
+        /// The problem's name, the last part of its type.
+        kind: String,
+        /// What it is.
+        title: String,
+        /// What to do.
+        detail: String,
+    },
+}
+
+impl LinkError {
+    /// Whether it may go away by itself.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Offline(_) | Self::NotOurServer | Self::Tampered | Self::Tls(_) => true,
+            Self::Problem { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+}
+
+impl From<ReplyError> for LinkError {
+    fn from(error: ReplyError) -> Self {
+        match error {
+            ReplyError::NotOurServer => Self::NotOurServer,
+            ReplyError::Tampered => Self::Tampered,
+            other => Self::Unreadable(other.to_string()),
+        }
+    }
+}
+
+/// How to reach a server.
+#[derive(Debug, Clone, Default)]
+pub struct LinkOptions {
+    /// Certificates of a council's own authority, PEM, beside those the machine trusts.
+    pub extra_roots: Option<Vec<u8>>,
+}
+
+/// The way to the server.
+pub struct Link {
+    transport: Box<dyn Transport>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link")
+    }
+}
+
+impl Link {
+    /// The way over HTTP(S).
+    ///
+    /// # Errors
+    /// [`LinkError::Certificate`] when the extra certificates can't be read, [`LinkError::Tls`] when TLS can't be set up.
+    pub fn new(options: &LinkOptions) -> Result<Self, LinkError> {
+        Ok(Self::over(Http::new(options)?))
+    }
+
+    /// The way over another transport.
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self { transport: Box::new(transport) }
+    }
+
+    /// Sends, and takes problems for errors.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpReply, LinkError> {
+        let reply = self.transport.send(request).await?;
+        match reply.status {
+            200..=299 => Ok(reply),
+            _ => Err(problem(&reply)),
+        }
+    }
+}
+
+/// What a reply that is no success says. Only a problem of ours is believed to be the server's word.
+fn problem(reply: &HttpReply) -> LinkError {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        #[serde(rename = "type")]
+        kind: String,
+        title: String,
+        #[serde(default)]
+        detail: String,
+    }
+    let ours = reply.content_type.starts_with("application/problem+json");
+    let problem = ours.then(|| serde_json::from_slice::<Problem>(&reply.body).ok()).flatten();
+    match problem.and_then(|problem| Some((problem.kind.strip_prefix("urn:grabrail:problem:")?.to_owned(), problem))) {
+        Some((kind, problem)) => {
+            LinkError::Problem { status: reply.status, kind, title: problem.title, detail: problem.detail }
+        }
+        None => LinkError::NotOurServer,
+    }
+}
+
+/// HTTP by reqwest and rustls.
+struct Http {
+    /// For this machine: no certificate is ever asked.
+    loopback: reqwest::Client,
+    /// For everywhere else; `Err` says why TLS could not be set up.
+    secure: Result<reqwest::Client, String>,
+}
+
+impl Http {
+    fn new(options: &LinkOptions) -> Result<Self, LinkError> {
+        // Whoever installed one before, installed the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(15))
+                // Between two pieces of a reply, not for the whole: a large caseload over a bad link takes its time.
+                .read_timeout(Duration::from_secs(60))
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("grabrail/", env!("CARGO_PKG_VERSION")))
+        };
+        let loopback = builder().tls_certs_only([]).build().map_err(|error| LinkError::Tls(chain(&error)))?;
+        let extra = match &options.extra_roots {
+            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| LinkError::Certificate(chain(&error)))
+                .and_then(|found| match found.is_empty() {
+                    true => Err(LinkError::Certificate("there is no PEM certificate in it".to_owned())),
+                    false => Ok(found),
+                })?,
+            None => Vec::new(),
+        };
+        let secure = builder().https_only(true).tls_certs_merge(extra).build().map_err(|error| chain(&error));
+        Ok(Self { loopback, secure })
+    }
+}
+
+/// An error with its causes: reqwest's own words say only that something failed.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Whether a certificate is what failed.
+fn is_tls(error: &dyn std::error::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && (inner.is::<rustls::Error>() || is_tls(inner))
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn failed(error: &reqwest::Error) -> LinkError {
+    if is_tls(error) { LinkError::Tls(chain(error)) } else { LinkError::Offline(chain(error)) }
+}
+
+impl Transport for Http {
+    fn send(&self, request: HttpRequest) -> Sending<'_> {
+        Box::pin(async move {
+            let safe = request.url.starts_with("https://");
+            if !safe {
+                // Only the scheme and host decide; the path was put behind an address that was checked.
+                let origin: String = request.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                origin.parse::<ServerUrl>()?;
+            }
+            let client = match (&self.secure, safe) {
+                (_, false) => &self.loopback,
+                (Ok(secure), true) => secure,
+                (Err(why), true) => return Err(LinkError::Tls(why.clone())),
+            };
+            let mut sending = match request.method {
+                Method::Get => client.get(&request.url),
+                Method::Post => client.post(&request.url),
+                Method::Put => client.put(&request.url),
+            };
+            if let Some(content_type) = request.content_type {
+                sending = sending.header(reqwest::header::CONTENT_TYPE, content_type).body(request.body);
+            }
+            if let Some(bearer) = &request.bearer {
+                sending = sending.bearer_auth(bearer);
+            }
+            let mut reply = sending.send().await.map_err(|error| failed(&error))?;
+            let status = reply.status().as_u16();
+            let content_type = reply.headers().get(reqwest::header::CONTENT_TYPE);
+            let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let mut body = Vec::new();
+            while let Some(piece) = reply.chunk().await.map_err(|error| failed(&error))? {
+                if body.len() + piece.len() > MAX_REPLY {
+                    return Err(LinkError::Unreadable(format!("it has more than {MAX_REPLY} bytes")));
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok(HttpReply { status, content_type, body })
+        })
+    }
+}

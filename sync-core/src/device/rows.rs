@@ -1,0 +1,601 @@
+//! What the device keeps, as typed rows on the store's shelves. Each is CBOR with numbered places, a format for ever:
+//! a place, once used, keeps its meaning.
+
+use ed25519_dalek::SigningKey;
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use super::error::DeviceError;
+use super::store::{Shelf, Store, StoreError, Transaction};
+use crate::access::Role;
+use crate::clock::{Stamp, Timestamp};
+use crate::domain::edit::Edit;
+use crate::domain::kind::Kind;
+use crate::engine::Identity;
+use crate::envelope::{PublicKey, Sender};
+use crate::guard::Refusal;
+use crate::id::{
+    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, QuarantineId,
+    ServerId,
+};
+use crate::protocol::ask::AskRefusal;
+use crate::protocol::sync::Cursor;
+use crate::protocol::{Ask, Verdict};
+
+/// The group of single facts on [`Shelf::Meta`].
+pub(super) const META: &[u8] = b"meta";
+/// How many rows are read at a time.
+const PAGE: u32 = 512;
+
+/// Who this device is, whose, and of which server.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct Enrolment {
+    #[n(0)]
+    pub(super) url: String,
+    #[n(1)]
+    pub(super) server: ServerId,
+    #[n(2)]
+    pub(super) reply_key_id: KeyId,
+    #[n(3)]
+    pub(super) reply_key: PublicKey,
+    #[n(4)]
+    pub(super) device: DeviceId,
+    #[n(5)]
+    pub(super) number: u32,
+    #[n(6)]
+    pub(super) account: AccountId,
+    #[n(7)]
+    pub(super) full_name: String,
+    #[n(8)]
+    pub(super) role: Role,
+    #[n(9)]
+    pub(super) organisation: OrganisationId,
+    #[n(10)]
+    pub(super) authority: String,
+    #[n(11)]
+    pub(super) secret: ByteArray<32>,
+    #[n(12)]
+    pub(super) generation: Generation,
+    #[n(13)]
+    pub(super) name: String,
+}
+
+impl Enrolment {
+    /// Who signs, and whose signature counts.
+    pub(super) fn identity(&self) -> Identity {
+        let key = SigningKey::from_bytes(&self.secret);
+        let sender = Sender {
+            server: self.server,
+            organisation: self.organisation,
+            device: self.device,
+            generation: self.generation,
+            account: self.account,
+            key: PublicKey::from(&key),
+            number: self.number,
+        };
+        Identity { sender, key, reply_key_id: self.reply_key_id, reply_key: self.reply_key }
+    }
+}
+
+/// An enrolment on its way: the same key is offered again when the reply was lost.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct Enrolling {
+    #[n(0)]
+    pub(super) text: String,
+    #[n(1)]
+    pub(super) secret: ByteArray<32>,
+    #[n(2)]
+    pub(super) generation: Generation,
+}
+
+/// What counts up and never back.
+#[derive(Clone, Copy, Default, Encode, Decode)]
+pub(super) struct Counters {
+    /// The last request's.
+    #[n(0)]
+    pub(super) request: u64,
+    /// The last key's made in a document.
+    #[n(1)]
+    pub(super) key: u32,
+}
+
+/// The last contact with the server.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct Contact {
+    #[n(0)]
+    pub(super) epoch: Epoch,
+    /// The server's clock then.
+    #[n(1)]
+    pub(super) at: Timestamp,
+    /// Device clock minus server clock, in milliseconds.
+    #[n(2)]
+    pub(super) offset: i64,
+}
+
+/// A request whose reply has not come: these very bytes are sent again.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct Pending {
+    #[n(0)]
+    pub(super) bytes: ByteVec,
+    /// Rows of the outbox that it carries.
+    #[n(1)]
+    pub(super) outbox: Vec<i64>,
+    /// Rows of the read log that it carries.
+    #[n(2)]
+    pub(super) reads: Vec<i64>,
+    /// Purges that it reports.
+    #[n(3)]
+    pub(super) purged: Vec<CaseId>,
+    /// Whether more waited than one request takes.
+    #[n(4)]
+    pub(super) more: bool,
+}
+
+/// A document on this device.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct DocumentRow {
+    #[n(0)]
+    pub(super) document: DocumentId,
+    #[n(1)]
+    pub(super) case: CaseId,
+    #[n(2)]
+    pub(super) kind: Kind,
+    /// Whether its id was minted here.
+    #[n(3)]
+    pub(super) minted: bool,
+    /// How often this device had to begin anew in it.
+    #[n(4)]
+    pub(super) fork: u32,
+    /// The heads on the server, as it last told.
+    #[n(5)]
+    pub(super) server_heads: Heads,
+    /// Up to which of this device's changes the server has it.
+    #[n(6)]
+    pub(super) receipted: Heads,
+    /// Why the server did not take this device's changes.
+    #[n(7)]
+    pub(super) refused: Option<RefusedRow>,
+    /// Why it can't be read.
+    #[n(8)]
+    pub(super) set_aside: Option<String>,
+    /// How many changes lie on the shelf.
+    #[n(9)]
+    pub(super) changes: u32,
+}
+
+impl DocumentRow {
+    pub(super) const fn new(document: DocumentId, case: CaseId, kind: Kind, minted: bool) -> Self {
+        Self {
+            document,
+            case,
+            kind,
+            minted,
+            fork: 0,
+            server_heads: Vec::new(),
+            receipted: Vec::new(),
+            refused: None,
+            set_aside: None,
+            changes: 0,
+        }
+    }
+}
+
+/// A refusal by the guard.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct RefusedRow {
+    /// Why.
+    #[n(0)]
+    pub reason: Refusal,
+    /// Where the server keeps what it did not take in.
+    #[n(1)]
+    pub quarantine: Option<QuarantineId>,
+}
+
+/// A document's saved state up to a change on the shelf: a cache, rebuilt from the changes.
+#[derive(Encode, Decode)]
+pub(super) struct Snapshot {
+    #[n(0)]
+    pub(super) bytes: ByteVec,
+    /// The number of the last change in it.
+    #[n(1)]
+    pub(super) up_to: i64,
+}
+
+/// One change, as it came or was made.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct ChangeRow {
+    #[n(0)]
+    pub(super) hash: Hash,
+    #[n(1)]
+    pub(super) bytes: ByteVec,
+}
+
+/// Something that waits for the server.
+#[derive(Clone, Encode, Decode)]
+pub(super) enum OutboxRow {
+    /// A change of this device's, with what it was meant to do.
+    #[n(0)]
+    Change(#[n(0)] OutboxChange),
+    /// Something asked.
+    #[n(1)]
+    Ask(#[n(0)] OutboxAsk),
+}
+
+/// A change that has no receipt yet.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct OutboxChange {
+    #[n(0)]
+    pub(super) document: DocumentId,
+    #[n(1)]
+    pub(super) case: CaseId,
+    #[n(2)]
+    pub(super) hash: Hash,
+    /// Its number on [`Shelf::Change`].
+    #[n(3)]
+    pub(super) change: i64,
+    #[n(4)]
+    pub(super) fork: u32,
+    /// The heads that it builds on.
+    #[n(5)]
+    pub(super) base: Heads,
+    /// The intentions, kept until the receipt is in.
+    #[n(6)]
+    pub(super) edits: Vec<Edit>,
+    /// The first of the keys that the intentions took; the others follow it.
+    #[n(7)]
+    pub(super) first_key: Option<Key>,
+    #[n(8)]
+    pub(super) at: Stamp,
+    /// Whether a reply to a request with it has come.
+    #[n(9)]
+    pub(super) sent: bool,
+}
+
+/// An ask that has no verdict yet.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct OutboxAsk {
+    #[n(0)]
+    pub(super) ask: Ask,
+    /// Whether the server has it and will decide.
+    #[n(1)]
+    pub(super) received: bool,
+}
+
+impl OutboxRow {
+    pub(super) fn case(&self) -> CaseId {
+        match self {
+            Self::Change(change) => change.case,
+            Self::Ask(ask) => ask.ask.case,
+        }
+    }
+
+    /// Where it lies on the shelf.
+    pub(super) fn group(&self) -> Vec<u8> {
+        match self {
+            Self::Change(change) => change.document.as_bytes().to_vec(),
+            Self::Ask(_) => b"asks".to_vec(),
+        }
+    }
+}
+
+/// Where the bytes of a photo, or a change, are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cbor(index_only)]
+pub enum Kept {
+    /// On this device and nowhere else.
+    #[n(0)]
+    OnThisDevice,
+    /// The server has it: its signed receipt is here.
+    #[n(1)]
+    ServerHas,
+    /// The server has it, and so has a backup off the server's machine.
+    #[n(2)]
+    BackedUp,
+}
+
+/// A photo on this device.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct PhotoRow {
+    #[n(0)]
+    pub(super) document: DocumentId,
+    #[n(1)]
+    pub(super) case: CaseId,
+    #[n(2)]
+    pub(super) hash: Hash,
+    #[n(3)]
+    pub(super) bytes: u32,
+    #[n(4)]
+    pub(super) kept: Kept,
+    /// The change that recorded it; `None`: fetched from the server.
+    #[n(5)]
+    pub(super) recorded_by: Option<Hash>,
+}
+
+impl PhotoRow {
+    pub(super) fn key(document: DocumentId, hash: Hash) -> Vec<u8> {
+        [&document.as_bytes()[..], hash.as_bytes()].concat()
+    }
+}
+
+/// News for the person.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "notice")]
+pub enum Notice {
+    /// The server did not take this device's changes of a document; what was typed is kept.
+    #[n(0)]
+    Refused {
+        /// The document.
+        #[n(0)]
+        document: DocumentId,
+        /// Why.
+        #[n(1)]
+        reason: Refusal,
+        /// Where the server keeps it.
+        #[n(2)]
+        quarantine: Option<QuarantineId>,
+    },
+    /// An ask was refused.
+    #[n(1)]
+    AskRefused {
+        /// The ask's name.
+        #[n(0)]
+        ask: String,
+        /// The document it was about.
+        #[n(1)]
+        document: Option<DocumentId>,
+        /// Why.
+        #[n(2)]
+        reason: AskRefusal,
+    },
+    /// A case was removed from this device as the server ordered; its receipts stay.
+    #[n(2)]
+    Purged {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+    },
+    /// A document that this program can't read was set aside.
+    #[n(3)]
+    SetAside {
+        /// The document.
+        #[n(0)]
+        document: DocumentId,
+        /// What is wrong with it.
+        #[n(1)]
+        why: String,
+    },
+}
+
+/// A notice as it is kept.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct NoticeRow {
+    #[n(0)]
+    pub(super) at: Stamp,
+    #[n(1)]
+    pub(super) notice: Notice,
+}
+
+/// A verdict as it is kept, beside what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct AskedRow {
+    /// What was asked.
+    #[n(0)]
+    pub ask: Ask,
+    /// What was decided; `None`: nothing yet.
+    #[n(1)]
+    pub verdict: Option<Verdict>,
+}
+
+/// A document that was opened.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct ReadRow {
+    #[n(0)]
+    pub(super) document: DocumentId,
+    #[n(1)]
+    pub(super) at: Stamp,
+}
+
+/// A single fact: its key on [`Shelf::Meta`] and its type.
+pub(super) trait Single: for<'b> Decode<'b, ()> + Encode<()> {
+    const KEY: &'static [u8];
+}
+
+macro_rules! singles {
+    ($($name:ty = $key:literal;)*) => {$(
+        impl Single for $name {
+            const KEY: &'static [u8] = $key;
+        }
+    )*};
+}
+
+/// Cases by name of the list: what was purged and not yet reported, what is chosen, what is to be purged.
+macro_rules! lists {
+    ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Default, Encode, Decode)]
+        pub(super) struct $name(#[n(0)] pub(super) Vec<$of>);
+
+        impl Single for $name {
+            const KEY: &'static [u8] = $key;
+        }
+    )*};
+}
+
+singles! {
+    Enrolment = b"enrolment";
+    Enrolling = b"enrolling";
+    Counters = b"counters";
+    Contact = b"contact";
+    Pending = b"pending";
+    Cursor = b"cursor";
+}
+
+lists! {
+    /// Cases that were purged, until the server knows.
+    Purged(CaseId) = b"purged";
+    /// Cases that are to be purged once what was typed in them is handed in.
+    Purging(CaseId) = b"purging";
+    /// Cases chosen to be carried.
+    Carries(CaseId) = b"carries";
+    /// Photos that the server waits for.
+    Wants((DocumentId, Hash)) = b"wants";
+}
+
+/// The bearer for photo bytes.
+#[derive(Encode, Decode)]
+pub(super) struct Bearer(#[n(0)] pub(super) String);
+
+impl Single for Bearer {
+    const KEY: &'static [u8] = b"bearer";
+}
+
+/// The CBOR of a row.
+pub(super) fn to_bytes<T: Encode<()>>(row: &T) -> Vec<u8> {
+    // Writing to a vector can't fail.
+    minicbor::to_vec(row).unwrap_or_default()
+}
+
+/// A row from its CBOR.
+pub(super) fn from_bytes<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, StoreError> {
+    minicbor::decode(bytes).map_err(|_| StoreError::corrupt())
+}
+
+/// Reading rows, from the store or inside a transaction.
+macro_rules! reading {
+    ($over:ty) => {
+        #[allow(dead_code)] // both sides have the same readers
+        impl $over {
+            pub(super) async fn single<T: Single>(&mut self) -> Result<Option<T>, StoreError> {
+                self.row(Shelf::Meta, T::KEY).await
+            }
+
+            pub(super) async fn row<T: for<'b> Decode<'b, ()>>(
+                &mut self,
+                shelf: Shelf,
+                key: &[u8],
+            ) -> Result<Option<T>, StoreError> {
+                self.0.get(shelf, key).await?.map(|bytes| from_bytes(&bytes)).transpose()
+            }
+
+            pub(super) async fn group<T: for<'b> Decode<'b, ()>>(
+                &mut self,
+                shelf: Shelf,
+                group: &[u8],
+                after: i64,
+            ) -> Result<Vec<(i64, T)>, StoreError> {
+                let (mut rows, mut after) = (Vec::new(), after);
+                loop {
+                    let page = self.0.list(shelf, group, after, PAGE).await?;
+                    let Some((last, _)) = page.last() else { return Ok(rows) };
+                    after = *last;
+                    for (n, bytes) in page {
+                        rows.push((n, from_bytes(&bytes)?));
+                    }
+                }
+            }
+
+            pub(super) async fn whole_shelf<T: for<'b> Decode<'b, ()>>(
+                &mut self,
+                shelf: Shelf,
+            ) -> Result<Vec<(i64, T)>, StoreError> {
+                let rows = self.0.all(shelf, u32::MAX).await?;
+                rows.into_iter().map(|(n, bytes)| Ok((n, from_bytes(&bytes)?))).collect()
+            }
+
+            pub(super) async fn document(&mut self, document: DocumentId) -> Result<Option<DocumentRow>, StoreError> {
+                self.row(Shelf::Document, document.as_bytes()).await
+            }
+        }
+    };
+}
+
+/// The store, read row by row.
+pub(super) struct Reader<'a>(pub(super) &'a Store);
+/// A transaction, read and written row by row.
+pub(super) struct Writer(pub(super) Transaction);
+
+reading!(Reader<'_>);
+reading!(Writer);
+
+impl Writer {
+    pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self(store.begin().await?))
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+
+    pub(super) async fn put_single<T: Single>(&mut self, row: &T) -> Result<(), StoreError> {
+        self.0.put(Shelf::Meta, None, META, T::KEY, &to_bytes(row)).await.map(drop)
+    }
+
+    pub(super) async fn remove_single<T: Single>(&mut self) -> Result<(), StoreError> {
+        self.0.remove(Shelf::Meta, T::KEY).await.map(drop)
+    }
+
+    pub(super) async fn put_document(&mut self, row: &DocumentRow) -> Result<(), StoreError> {
+        let (case, key) = (row.case, row.document);
+        self.0.put(Shelf::Document, Some(case), case.as_bytes(), key.as_bytes(), &to_bytes(row)).await.map(drop)
+    }
+
+    /// Adds a change to a document unless it is there; its number, and whether it is new.
+    pub(super) async fn put_change(
+        &mut self,
+        row: &mut DocumentRow,
+        hash: Hash,
+        bytes: Vec<u8>,
+    ) -> Result<Option<i64>, StoreError> {
+        let key = [&row.document.as_bytes()[..], hash.as_bytes()].concat();
+        if hash == row.kind.skeleton_hash() || self.0.get(Shelf::Change, &key).await?.is_some() {
+            return Ok(None);
+        }
+        let value = to_bytes(&ChangeRow { hash, bytes: ByteVec::from(bytes) });
+        let n = self.0.put(Shelf::Change, Some(row.case), row.document.as_bytes(), &key, &value).await?;
+        row.changes = row.changes.saturating_add(1);
+        Ok(Some(n))
+    }
+
+    pub(super) async fn put_photo(&mut self, row: &PhotoRow) -> Result<(), StoreError> {
+        let key = PhotoRow::key(row.document, row.hash);
+        self.0.put(Shelf::Photo, Some(row.case), row.document.as_bytes(), &key, &to_bytes(row)).await.map(drop)
+    }
+
+    pub(super) async fn put_photo_bytes(&mut self, row: &PhotoRow, bytes: &[u8]) -> Result<(), StoreError> {
+        let key = PhotoRow::key(row.document, row.hash);
+        self.0.put(Shelf::PhotoBytes, Some(row.case), row.document.as_bytes(), &key, bytes).await.map(drop)
+    }
+
+    pub(super) async fn notice(&mut self, case: Option<CaseId>, at: Stamp, notice: Notice) -> Result<(), StoreError> {
+        self.0.append(Shelf::Notice, case, b"notices", &to_bytes(&NoticeRow { at, notice })).await.map(drop)
+    }
+}
+
+/// A row of the outbox: changed rows keep their place.
+impl Writer {
+    pub(super) async fn put_outbox(&mut self, key: &[u8], row: &OutboxRow) -> Result<i64, StoreError> {
+        self.0.put(Shelf::Outbox, Some(row.case()), &row.group(), key, &to_bytes(row)).await
+    }
+}
+
+impl OutboxRow {
+    /// The key under which it lies.
+    pub(super) fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
+            Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
+        }
+    }
+}
+
+/// Waits for work that takes long or may panic, away from the threads that serve others.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DeviceError> + Send + 'static,
+) -> Result<T, DeviceError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(StoreError::Io(std::io::Error::other(error)).into()),
+    }
+}

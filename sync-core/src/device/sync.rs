@@ -1,0 +1,349 @@
+//! Talking to the server: one conversation at a time, text before photos. What was sent and not answered is sent again
+//! byte for byte; nothing counts as handed in before its signed receipt is stored.
+
+use std::collections::BTreeSet;
+
+use minicbor::bytes::ByteVec;
+use serde::Serialize;
+
+use super::error::DeviceError;
+use super::facade::{Device, Event};
+use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
+use super::rows::{
+    Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, Purging, ReadRow,
+    Wants, Writer, to_bytes,
+};
+use super::store::Shelf;
+use crate::domain::kind::Kind;
+use crate::engine::{self, WaitingPush};
+use crate::id::{CaseId, DocumentId, Hash};
+use crate::protocol::codec::Limits;
+use crate::protocol::sync::{Cursor, PATH, ReadLog};
+use crate::protocol::{Ask, Request};
+
+/// How many round trips one sync may take before it leaves the rest to the next: a bound, not a plan.
+const MOST_ROUNDS: u32 = 1_000;
+/// The most bytes of changes in one request: half of what a server takes.
+const MOST_BYTES: usize = 4 << 20;
+/// The most changes in one request.
+const MOST_CHANGES: usize = 5_000;
+/// The most asks, and the most reads, in one request.
+const MOST_ROWS: usize = 1_000;
+
+/// What one sync did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SyncReport {
+    /// Bytes of all request bodies.
+    pub bytes_up: usize,
+    /// Bytes of all reply bodies.
+    pub bytes_down: usize,
+    /// Requests, those for photos included.
+    pub round_trips: u32,
+    /// Of these, exchanges of text.
+    pub exchanges: u32,
+    /// This device's changes that the server has receipted.
+    pub receipted: usize,
+    /// Documents of which it refused this device's changes.
+    pub refused: Vec<DocumentId>,
+    /// Documents with news.
+    pub news: usize,
+    /// Changes by others that came.
+    pub changes: usize,
+    /// Cards that came.
+    pub cards: usize,
+    /// Asks that were granted.
+    pub granted: usize,
+    /// Asks that were refused.
+    pub denied: usize,
+    /// Photos sent and receipted.
+    pub photos_sent: usize,
+    /// Photos that still wait.
+    pub photos_waiting: usize,
+    /// Why photos still wait, where something went wrong with one.
+    pub photo_trouble: Option<String>,
+    /// Cases removed from this device.
+    pub purged: Vec<CaseId>,
+}
+
+/// What a round left open.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// The server has more.
+    pub(super) more: bool,
+    /// Something was granted whose consequence has not come yet.
+    pub(super) consequence: bool,
+}
+
+impl Device {
+    /// Hands in what waits and takes what is new, photos last. Dropped on the way, it loses nothing.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotEnrolled`]; [`DeviceError::Link`] when there is no way to the server or what came back is not
+    /// its word (what an earlier round brought is kept); [`DeviceError::Store`].
+    pub async fn sync(&self, link: &Link) -> Result<SyncReport, DeviceError> {
+        let _one = self.syncing.lock().await;
+        let mut report = SyncReport::default();
+        let mut tried = BTreeSet::new();
+        for _ in 0..MOST_ROUNDS {
+            let round = self.round(link, &mut tried, &mut report).await?;
+            if !(round.more || round.consequence || self.has_untried(&tried).await?) {
+                break;
+            }
+        }
+        self.send_photos(link, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn round(
+        &self,
+        link: &Link,
+        tried: &mut BTreeSet<i64>,
+        report: &mut SyncReport,
+    ) -> Result<Round, DeviceError> {
+        let enrolment = self.enrolment()?;
+        let identity = enrolment.identity();
+        let pending = match self.reader().single::<Pending>().await? {
+            Some(pending) => pending,
+            None => self.make_request(&identity, tried).await?,
+        };
+        tried.extend(&pending.outbox);
+        let request = HttpRequest {
+            method: Method::Post,
+            url: format!("{}{PATH}", enrolment.url),
+            content_type: Some(CBOR),
+            bearer: None,
+            body: pending.bytes.to_vec(),
+        };
+        report.bytes_up += request.body.len();
+        report.round_trips += 1;
+        report.exchanges += 1;
+        let reply = match link.send(request).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } = error {
+                    // It was read and certainly not taken: the next one is made anew.
+                    let mut write = Writer::begin(&self.store).await?;
+                    write.remove_single::<Pending>().await?;
+                    write.commit().await?;
+                }
+                return Err(error.into());
+            }
+        };
+        report.bytes_down += reply.body.len();
+        let now = self.clock.now();
+        let bytes = pending.bytes.clone();
+        let taken = super::rows::off_thread(move || {
+            let reply = identity.reply(&bytes, &reply.body, now, Limits::REPLY);
+            Ok(reply.map_err(LinkError::from)?)
+        });
+        let taken = taken.await?;
+        self.apply(pending, taken, report).await
+    }
+
+    /// The rows of the outbox that may be sent now.
+    async fn sendable(&self) -> Result<Vec<(i64, OutboxRow)>, DeviceError> {
+        let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
+        let mut blocked = std::collections::BTreeMap::new();
+        let mut sendable = Vec::new();
+        for (n, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
+            let may = match &row {
+                OutboxRow::Ask(ask) => !ask.received,
+                OutboxRow::Change(change) => {
+                    let known: Option<&bool> = blocked.get(&change.document);
+                    let refused = match known {
+                        Some(refused) => *refused,
+                        None => {
+                            let document = self.reader().document(change.document).await?;
+                            let refused = document.is_none_or(|document| document.refused.is_some());
+                            blocked.insert(change.document, refused);
+                            refused
+                        }
+                    };
+                    // What was typed before a case leaves is handed in, if only to be kept in quarantine.
+                    !refused || (leaving.0.contains(&change.case) && !change.sent)
+                }
+            };
+            if may {
+                sendable.push((n, row));
+            }
+        }
+        Ok(sendable)
+    }
+
+    async fn has_untried(&self, tried: &BTreeSet<i64>) -> Result<bool, DeviceError> {
+        if self.reader().single::<Purged>().await?.is_some_and(|purged| !purged.0.is_empty()) {
+            return Ok(true);
+        }
+        Ok(self.sendable().await?.iter().any(|(n, _)| !tried.contains(n)))
+    }
+
+    /// Makes the next request and keeps it until its reply is in.
+    async fn make_request(&self, identity: &engine::Identity, tried: &BTreeSet<i64>) -> Result<Pending, DeviceError> {
+        let mut pushes: Vec<WaitingPush> = Vec::new();
+        let mut asks: Vec<Ask> = Vec::new();
+        let (mut outbox, mut later) = (Vec::new(), Vec::new());
+        let (mut bytes, mut changes, mut more) = (0, 0, false);
+        for (n, row) in self.sendable().await? {
+            if tried.contains(&n) {
+                continue;
+            }
+            match row {
+                OutboxRow::Change(_) if more => {}
+                OutboxRow::Change(change) => {
+                    let raw = self.store.get_n(Shelf::Change, change.change).await?;
+                    let Some(raw) = raw else { continue };
+                    let raw: ChangeRow = super::rows::from_bytes(&raw)?;
+                    if bytes + raw.bytes.len() > MOST_BYTES || changes == MOST_CHANGES {
+                        more = true;
+                        continue;
+                    }
+                    (bytes, changes) = (bytes + raw.bytes.len(), changes + 1);
+                    outbox.push(n);
+                    self.add_change(&mut pushes, change, raw).await?;
+                }
+                OutboxRow::Ask(ask) if asks.len() < MOST_ROWS => {
+                    if matches!(ask.ask.request, Request::OpenCase(_)) {
+                        outbox.push(n);
+                        asks.push(ask.ask);
+                    } else {
+                        later.push((n, ask.ask));
+                    }
+                }
+                OutboxRow::Ask(_) => more = true,
+            }
+        }
+        if !more {
+            // An ask speaks of versions: it goes once all changes before it have gone.
+            for (n, ask) in later {
+                outbox.push(n);
+                asks.push(ask);
+            }
+        }
+        let reads = self.store.list(Shelf::ReadLog, b"reads", 0, u32::try_from(MOST_ROWS).unwrap_or(u32::MAX)).await?;
+        let reads: Vec<(i64, ReadRow)> = reads
+            .iter()
+            .map(|(n, bytes)| Ok((*n, super::rows::from_bytes(bytes)?)))
+            .collect::<Result<_, super::StoreError>>()?;
+        let purged = self.reader().single::<Purged>().await?.unwrap_or_default().0;
+        let waiting = engine::Waiting {
+            cursor: self.reader().single::<Cursor>().await?,
+            at: self.stamp(),
+            pushes,
+            asks,
+            purged: purged.clone(),
+            reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
+            carries: self.reader().single::<Carries>().await?.unwrap_or_default().0,
+        };
+        let mut counters = self.reader().single::<Counters>().await?.unwrap_or_default();
+        counters.request = counters.request.saturating_add(1);
+        let pending = Pending {
+            bytes: ByteVec::from(identity.request(waiting, counters.request)),
+            outbox,
+            reads: reads.into_iter().map(|(n, _)| n).collect(),
+            purged,
+            more,
+        };
+        let _edits = self.editing.lock().await;
+        let mut write = Writer::begin(&self.store).await?;
+        // An edit may have taken keys meanwhile.
+        let mut counters_now = write.single::<Counters>().await?.unwrap_or_default();
+        counters_now.request = counters.request;
+        write.put_single(&counters_now).await?;
+        write.put_single(&pending).await?;
+        write.commit().await?;
+        Ok(pending)
+    }
+
+    async fn add_change(
+        &self,
+        pushes: &mut Vec<WaitingPush>,
+        change: OutboxChange,
+        raw: ChangeRow,
+    ) -> Result<(), DeviceError> {
+        let OutboxChange { document, case, fork, base, .. } = change;
+        let item = (raw.hash, raw.bytes.to_vec());
+        if let Some(push) = pushes.iter_mut().find(|push| push.document == document && push.fork == fork) {
+            push.changes.push(item);
+            return Ok(());
+        }
+        let kind: Kind = match self.reader().document(document).await? {
+            Some(row) => row.kind,
+            None => return Err(DeviceError::NoSuchDocument(document)),
+        };
+        pushes.push(WaitingPush { document, case, kind, fork, base, changes: vec![item] });
+        Ok(())
+    }
+
+    /// Sends the photos that the server waits for, and those whose record it has.
+    async fn send_photos(&self, link: &Link, report: &mut SyncReport) -> Result<(), DeviceError> {
+        let Some(bearer) = self.reader().single::<Bearer>().await? else { return Ok(()) };
+        let wants = self.reader().single::<Wants>().await?.unwrap_or_default().0;
+        let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        let unsent: BTreeSet<Hash> = waiting
+            .iter()
+            .filter_map(|(_, row)| match row {
+                OutboxRow::Change(change) => Some(change.hash),
+                OutboxRow::Ask(_) => None,
+            })
+            .collect();
+        let mut stopped = false;
+        for (_, photo) in self.reader().whole_shelf::<PhotoRow>(Shelf::Photo).await? {
+            let recorded = photo.recorded_by.is_some_and(|change| !unsent.contains(&change));
+            let due = wants.contains(&(photo.document, photo.hash)) || (photo.kept == Kept::OnThisDevice && recorded);
+            if !due || stopped {
+                report.photos_waiting += usize::from(photo.kept == Kept::OnThisDevice);
+                continue;
+            }
+            match self.send_photo(link, &bearer.0, &photo, report).await {
+                Ok(()) => report.photos_sent += 1,
+                Err(DeviceError::Link(error)) => {
+                    // What is wrong with one photo does not hold up the next; a bad line does.
+                    stopped = error.is_passing() || matches!(error, LinkError::Problem { status: 401, .. });
+                    report.photos_waiting += 1;
+                    report.photo_trouble = Some(error.to_string());
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_photo(
+        &self,
+        link: &Link,
+        bearer: &str,
+        photo: &PhotoRow,
+        report: &mut SyncReport,
+    ) -> Result<(), DeviceError> {
+        let PhotoRow { document, case, hash, .. } = *photo;
+        let bytes = self.store.get(Shelf::PhotoBytes, &PhotoRow::key(document, hash)).await?;
+        let request = HttpRequest {
+            method: Method::Put,
+            url: self.photo_url(case, document, hash)?,
+            content_type: Some("image/jpeg"),
+            bearer: Some(bearer.to_owned()),
+            body: bytes.ok_or(DeviceError::NoSuchPhoto(hash))?,
+        };
+        report.bytes_up += request.body.len();
+        report.round_trips += 1;
+        let reply = link.send(request).await?;
+        report.bytes_down += reply.body.len();
+        let proof = self.enrolment()?.identity().receipts(&reply.body).map_err(LinkError::from)?;
+        if !proof.receipts.photos.contains(&(document, hash)) {
+            return Err(LinkError::Tampered.into());
+        }
+        let mut write = Writer::begin(&self.store).await?;
+        let key = PhotoRow::key(document, hash);
+        // The case may have been purged while the photo was on its way.
+        if let Some(row) = write.row::<PhotoRow>(Shelf::Photo, &key).await? {
+            write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
+        }
+        write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+        let mut wants = write.single::<Wants>().await?.unwrap_or_default();
+        wants.0.retain(|want| *want != (document, hash));
+        write.put_single(&wants).await?;
+        write.commit().await?;
+        self.tell(Event::Photo { document, hash });
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Taking a server's reply apart. Nothing of it is believed before the signature of the pinned key is checked.
+
+use super::Identity;
+use crate::clock::Timestamp;
+use crate::domain::kind::Kind;
+use crate::envelope::PROTOCOL;
+use crate::guard::chunk_hash;
+use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
+use crate::protocol::codec::{self, Limits, Undecodable};
+use crate::protocol::sync::{Cursor, Receipts, Refused, SignedReceipts, reply_bytes};
+use crate::protocol::{CaseCard, SignedReply, SyncReply, Verdict};
+
+/// Why bytes are not this server's answer to this request. Whatever it is, nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// Not a reply of Grabrail's at all: a captive portal's page, a proxy's error.
+    #[error("this was not answered by a Grabrail server: is there a sign-in page in the way?")]
+    NotOurServer,
+    /// It has the form of a reply, and the pinned key did not sign it for this request.
+    #[error("the answer is not signed by the server this device was enrolled at: it was not believed")]
+    Tampered,
+    /// Another version of the protocol.
+    #[error("the server speaks version {found} of the protocol, this program {PROTOCOL}: update the older one")]
+    Version {
+        /// The server's.
+        found: u16,
+    },
+    /// Signed and larger than this device takes, or of a form it does not know.
+    #[error("the server's answer can't be read: {0}")]
+    Unreadable(#[from] Undecodable),
+}
+
+/// One thing that a reply changes on the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Contact was made.
+    Contact {
+        /// The server's life.
+        epoch: Epoch,
+        /// The server's clock.
+        at: Timestamp,
+        /// Device clock minus server clock, in milliseconds.
+        offset: i64,
+    },
+    /// The proof of all that is receipted below, to be kept.
+    Receipts(SignedReceipts),
+    /// This device's changes of a document up to these are fsynced.
+    Receipted {
+        /// The document.
+        document: DocumentId,
+        /// The last change of this device that is in.
+        heads: Heads,
+    },
+    /// A photo is fsynced.
+    PhotoReceipted {
+        /// Its document.
+        document: DocumentId,
+        /// Its hash.
+        hash: Hash,
+    },
+    /// An ask is with the server; its verdict comes now or later.
+    AskReceived(AskId),
+    /// A push was not taken in.
+    Refused(Refused),
+    /// An ask was decided.
+    Verdict(Verdict),
+    /// A card that is new or has changed.
+    Card(Box<CaseCard>),
+    /// What others did in a document.
+    News {
+        /// The document.
+        document: DocumentId,
+        /// Its case.
+        case: CaseId,
+        /// Its kind.
+        kind: Kind,
+        /// Hash and raw bytes of each change, in an order in which they can be applied.
+        changes: Vec<(Hash, Vec<u8>)>,
+        /// The heads on the server.
+        heads: Heads,
+    },
+    /// News of a document among which is something that is no change; none of it is taken.
+    Damaged {
+        /// The document.
+        document: DocumentId,
+        /// Its case.
+        case: CaseId,
+    },
+    /// Nothing of a case may stay but its receipts.
+    PurgeCase(CaseId),
+    /// Nothing of a document may stay.
+    PurgeDocument(DocumentId),
+    /// The server waits for these photos.
+    PhotoWants(Vec<(DocumentId, Hash)>),
+    /// A bearer of minutes for photo bytes.
+    Bearer(String),
+    /// Where this device's knowledge now ends.
+    Cursor(Cursor),
+}
+
+/// A reply that was believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What it changes, in the order in which to apply it.
+    pub effects: Vec<Effect>,
+    /// Whether the server has more: ask again.
+    pub more: bool,
+}
+
+/// A message that is all of `bytes`.
+fn whole<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let message = decoder.decode().ok()?;
+    (decoder.position() == bytes.len()).then_some(message)
+}
+
+impl Identity {
+    /// Takes a reply to `request` (the bytes that were posted) apart. `now` is the device's clock when it came.
+    ///
+    /// # Errors
+    /// [`ReplyError`]; then nothing may be changed.
+    pub fn reply(&self, request: &[u8], reply: &[u8], now: Timestamp, limits: Limits) -> Result<Reply, ReplyError> {
+        if reply.len() > limits.compressed.saturating_add(1024) {
+            return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: limits.compressed }));
+        }
+        let signed: SignedReply = whole(reply).ok_or(ReplyError::NotOurServer)?;
+        if signed.protocol != PROTOCOL {
+            return Err(ReplyError::Version { found: signed.protocol });
+        }
+        let bytes = reply_bytes(self.sender.server, Hash::of(request), Hash::of(&signed.body));
+        if signed.key != self.reply_key_id || !self.reply_key.verifies(&bytes, &signed.signature) {
+            return Err(ReplyError::Tampered);
+        }
+        let reply: SyncReply = codec::unpack(&signed.body, limits)?;
+        self.proves(&reply.receipts)?;
+        let more = reply.more;
+        Ok(Reply { effects: effects(reply, now), more })
+    }
+
+    /// Reads the proof that a photo's bytes are fsynced.
+    ///
+    /// # Errors
+    /// [`ReplyError::NotOurServer`] and [`ReplyError::Tampered`].
+    pub fn receipts(&self, bytes: &[u8]) -> Result<SignedReceipts, ReplyError> {
+        let receipts: SignedReceipts = whole(bytes).ok_or(ReplyError::NotOurServer)?;
+        self.proves(&receipts)?;
+        Ok(receipts)
+    }
+
+    /// Whether these receipts are this server's.
+    fn proves(&self, signed: &SignedReceipts) -> Result<(), ReplyError> {
+        let receipts = &signed.receipts;
+        // The same list under our tag and our server's name: anything else was signed for another purpose.
+        let mut tagged = Receipts::new(self.sender.server, receipts.epoch, receipts.at);
+        tagged.documents.clone_from(&receipts.documents);
+        tagged.photos.clone_from(&receipts.photos);
+        tagged.asks.clone_from(&receipts.asks);
+        let ours = signed.key == self.reply_key_id && tagged == *receipts;
+        if ours && self.reply_key.verifies(&receipts.to_bytes(), &signed.signature) {
+            Ok(())
+        } else {
+            Err(ReplyError::Tampered)
+        }
+    }
+}
+
+fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
+    let offset = now.millis().saturating_sub(reply.at.millis());
+    let mut effects = vec![Effect::Contact { epoch: reply.epoch, at: reply.at, offset }];
+    let receipts = &reply.receipts.receipts;
+    effects.extend(
+        receipts
+            .documents
+            .iter()
+            .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
+    );
+    effects.extend(
+        receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
+    );
+    effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
+    if !receipts.is_empty() {
+        effects.push(Effect::Receipts(reply.receipts));
+    }
+    effects.extend(reply.refused.into_iter().map(Effect::Refused));
+    effects.extend(reply.verdicts.into_iter().map(Effect::Verdict));
+    effects.extend(reply.cards.into_iter().map(|card| Effect::Card(Box::new(card))));
+    for news in reply.documents {
+        let (document, case, kind, heads) = (news.document, news.case, news.kind, news.heads);
+        // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
+        let changes: Option<Vec<(Hash, Vec<u8>)>> = news
+            .changes
+            .into_iter()
+            .map(|bytes| {
+                let bytes: Vec<u8> = bytes.into();
+                Some((chunk_hash(&bytes)?, bytes))
+            })
+            .collect();
+        effects.push(match changes {
+            Some(changes) => Effect::News { document, case, kind, changes, heads },
+            None => Effect::Damaged { document, case },
+        });
+    }
+    // After everything that might have put something of them back.
+    effects.extend(reply.purge.into_iter().map(Effect::PurgeCase));
+    effects.extend(reply.purge_documents.into_iter().map(Effect::PurgeDocument));
+    effects.push(Effect::PhotoWants(reply.photo_wants));
+    effects.push(Effect::Bearer(reply.photo_bearer));
+    effects.push(Effect::Cursor(reply.cursor));
+    effects
+}
