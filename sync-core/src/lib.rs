@@ -10,6 +10,8 @@ pub mod device;
 pub mod domain;
 pub mod engine;
 pub mod envelope;
+#[cfg(test)]
+mod golden;
 pub mod guard;
 pub mod id;
 pub mod photo_bytes;

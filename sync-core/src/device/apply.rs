@@ -29,6 +29,8 @@ struct Applying {
     /// Cases in which something was granted.
     granted: Vec<CaseId>,
     offset: Option<i64>,
+    /// Purges that the request reported.
+    reported: Vec<CaseId>,
 }
 
 impl Device {
@@ -42,7 +44,7 @@ impl Device {
         let _edits = self.editing.lock().await;
         let write = Writer::begin(&self.store).await?;
         let (events, carded, granted) = (Vec::new(), Vec::new(), Vec::new());
-        let mut applying = Applying { write, at: self.stamp(), events, carded, granted, offset: None };
+        let mut applying = Applying { write, at: self.stamp(), events, carded, granted, offset: None, reported: pending.purged };
         let mut done = SyncReport::default();
         for n in &pending.outbox {
             applying.was_sent(*n).await?;
@@ -54,7 +56,7 @@ impl Device {
             applying.effect(effect, &mut done).await?;
         }
         let mut purged = applying.write.single::<Purged>().await?.unwrap_or_default();
-        purged.0.retain(|case| !pending.purged.contains(case));
+        purged.0.retain(|case| !applying.reported.contains(case));
         applying.write.put_single(&purged).await?;
         applying.write.remove_single::<Pending>().await?;
         applying.purge_what_is_handed_in(&mut done).await?;
@@ -122,6 +124,14 @@ impl Applying {
             Effect::Damaged { document, case } => {
                 self.set_aside(document, case, "the server sent something that is no change").await?;
             }
+            Effect::PurgeCase(case) if !self.is_here(case).await? => {
+                // Gone before, and told only if the server does not know.
+                if !self.reported.contains(&case) {
+                    let mut purged = self.write.single::<Purged>().await?.unwrap_or_default();
+                    purged.0.push(case);
+                    self.write.put_single(&purged).await?;
+                }
+            }
             Effect::PurgeCase(case) => {
                 let mut leaving = self.write.single::<Purging>().await?.unwrap_or_default();
                 if !leaving.0.contains(&case) {
@@ -148,6 +158,12 @@ impl Applying {
             Effect::Cursor(cursor) => self.write.put_single(&cursor).await?,
         }
         Ok(())
+    }
+
+    /// Whether anything of a case is on the device.
+    async fn is_here(&mut self, case: CaseId) -> Result<bool, StoreError> {
+        let card = self.write.0.get(Shelf::Card, case.as_bytes()).await?.is_some();
+        Ok(card || !self.write.0.list(Shelf::Document, case.as_bytes(), 0, 1).await?.is_empty())
     }
 
     /// Changes up to these heads are fsynced: their intentions are no longer needed. How many there were.

@@ -9,7 +9,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::kind::Kind;
 use super::record::{Body, Cite, Dimension, SharedText, Value};
 use super::view::{Clash, View};
 use super::vocabulary::{Field, ItemKind, Method, Place, Unit, ValueKind};
@@ -476,3 +475,6 @@ pub fn photos_cited(view: &View, others: &BTreeMap<DocumentId, View>) -> BTreeSe
     }
     photos
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,5 +14,7 @@ pub mod register;
 pub mod signed;
 pub mod signoff;
 pub mod specification;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod view;
 pub mod vocabulary;

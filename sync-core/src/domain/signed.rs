@@ -368,3 +368,6 @@ impl Evidence {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

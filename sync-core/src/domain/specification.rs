@@ -121,3 +121,6 @@ pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
     let weights: Vec<(DocumentId, Vec<Key>)> = weights.filter(|(_, keys)| !keys.is_empty()).collect();
     Hash::of(&minicbor::to_vec(("grabrail basis 1", &view.heads, rests_on, weights)).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

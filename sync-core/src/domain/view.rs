@@ -346,3 +346,6 @@ impl View {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,3 +259,38 @@ impl HomeProjection {
         Self { document, released, readings, photos: photos.collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::edit::Edit;
+    use crate::domain::record::{Photo, Reading};
+    use crate::domain::testing::{Tablet, document, photo, reading, stamp};
+
+    /// Invariant 5, for what Housing sees of a home.
+    #[test]
+    fn housing_sees_current_readings_and_the_photos_shared_with_it() {
+        let mut ann = Tablet::new(Kind::Home, 1);
+        let share = vec![ShareWith::Housing];
+        let shared = ann.add(Body::Photo(Photo { share: share.clone(), ..photo(1) }));
+        ann.edit(Edit::Caption { photo: shared, text: "the door".to_owned() }).unwrap();
+        let kept = ann.add(Body::Photo(photo(2)));
+        let struck = ann.add(Body::Photo(Photo { share, ..photo(3) }));
+        ann.strike(struck);
+        let old = ann.measure("bathroom-1/door-1", 700);
+        let photos = vec![shared, kept, struck];
+        let supersedes = vec![old];
+        let now = Reading { photos, supersedes, ..reading("bathroom-1/door-1", "door-clear-width", 712) };
+        let now = ann.add(Body::Reading(now));
+        let home = HomeProjection::of(document(1), stamp().claimed, &ann.view());
+        let caption = Some("the door".to_owned());
+        assert_eq!(home.photos, [ProjectedPhoto { hash: Hash::from_bytes([1; 32]), place: None, caption }]);
+        assert_eq!(home.readings.len(), 1);
+        assert_eq!((home.readings[0].key, home.readings[0].clash), (now, false));
+        assert_eq!(home.readings[0].photos, [Hash::from_bytes([1; 32])]);
+        // Of a clash Housing sees every reading, and that it is one.
+        ann.measure("bathroom-1/door-1", 740);
+        let home = HomeProjection::of(document(1), stamp().claimed, &ann.view());
+        assert!(home.readings.len() == 2 && home.readings.iter().all(|reading| reading.clash));
+    }
+}

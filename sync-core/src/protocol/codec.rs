@@ -84,13 +84,15 @@ mod tests {
     fn a_message_comes_back_as_it_was_and_damage_is_noticed() {
         let message: Vec<String> = (0..1000).map(|n| format!("reading {n}")).collect();
         let packed = pack(&message);
-        assert_eq!(unpack::<Vec<String>>(&packed, Limits::PUSH), Ok(message));
+        assert_eq!(unpack::<Vec<String>>(&packed, Limits::PUSH), Ok(message.clone()));
         for cut in [0, 1, packed.len() / 2, packed.len() - 1] {
             assert!(unpack::<Vec<String>>(&packed[..cut], Limits::PUSH).is_err());
         }
         let mut longer = packed.clone();
         longer.push(0);
         assert_eq!(unpack::<Vec<String>>(&longer, Limits::PUSH), Err(Undecodable::Damaged));
+        let inside = zstd::bulk::compress(&[&minicbor::to_vec(&message).unwrap()[..], &[0]].concat(), LEVEL).unwrap();
+        assert_eq!(unpack::<Vec<String>>(&inside, Limits::PUSH), Err(Undecodable::Unknown));
     }
 
     #[test]

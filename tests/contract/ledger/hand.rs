@@ -166,7 +166,6 @@ impl Hand {
             thread: DocumentId::mint(&mut self.chance),
             state: State::Draft,
             submitted: None,
-            changed_since: false,
             version: 0,
         }
     }
@@ -212,7 +211,8 @@ impl Hand {
             key: KeyId::mint(&mut self.chance),
         };
         let signed = sealed.with_signature(header, Signed([3; 64]));
-        SignedRow { document, case, number, signed, standing: SignedStanding::Current }
+        let basis = signed.header.root;
+        SignedRow { document, case, number, signed, basis, standing: SignedStanding::Current }
     }
 
     pub(super) fn ask_row(&mut self, case: CaseId, account: AccountId) -> AskRow {

@@ -19,7 +19,6 @@ pub(super) async fn versions<L: Ledger>(ledger: &L) {
     for round in 0..12 {
         row.state = hand.state();
         row.submitted = (round % 3 > 0).then(|| (hand.account(), hand.now()));
-        row.changed_since = round % 2 > 0;
         put(ledger, [Write::Prescription(row.clone())]).await;
         refused(ledger, [Write::Prescription(row.clone())]).await;
         row.version += 1;

@@ -149,7 +149,6 @@ async fn a_damaged_row_is_said_to_be_damaged() {
         thread: DOCUMENT,
         state: State::Draft,
         submitted: None,
-        changed_since: false,
         version: 0,
     };
     ledger.commit(Plan { writes: vec![Write::Prescription(row)] }).await.unwrap();

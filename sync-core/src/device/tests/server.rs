@@ -1,0 +1,281 @@
+//! A server in the same process: it checks signatures with real keys, runs the real guard, and can be told to misbehave.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ed25519_dalek::SigningKey;
+use minicbor::bytes::ByteVec;
+
+use crate::access::{Lane, Relation, Role, Standing, Ties};
+use crate::clock::{Seeded, Timestamp};
+use crate::device::link::{HttpReply, HttpRequest, LinkError, Method, Sending, Transport};
+use crate::domain::document::Document;
+use crate::domain::kind::Kind;
+use crate::envelope::{PROTOCOL, PublicKey, Sender, sign};
+use crate::guard::{Bounds, Pushed, Refusal, judge};
+use crate::id::*;
+use crate::protocol::ask::{Answer, OpenCase};
+use crate::protocol::card::{CaseState, ClientCard, DocumentCard};
+use crate::protocol::codec::{Limits, pack, unpack};
+use crate::protocol::enrolment::{
+    EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, Signature, proof_of_possession,
+};
+use crate::protocol::sync::*;
+use crate::protocol::{CaseCard, Request, Verdict, enrolment};
+
+pub(super) const URL: &str = "http://127.0.0.1:9";
+pub(super) const NOW: i64 = 1_800_000_000_000;
+
+/// How the next answers go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Line {
+    #[default]
+    Good,
+    /// Nothing arrives.
+    Dead,
+    /// The request arrives, the reply is lost.
+    LosesReply,
+    /// A sign-in page answers.
+    Portal,
+    /// Somebody else's key signs.
+    Forged,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) line: Line,
+    /// Bodies of requests to sync, as they arrived.
+    pub(super) requests: Vec<Vec<u8>>,
+    pub(super) asks: Vec<Request>,
+    pub(super) reads: usize,
+    pub(super) purged: Vec<CaseId>,
+    pub(super) documents: BTreeMap<DocumentId, Document>,
+    pub(super) cases: Vec<(DocumentId, CaseId)>,
+    pub(super) cards: Vec<CaseCard>,
+    pub(super) refuse: Vec<(DocumentId, Refusal)>,
+    pub(super) purge: Vec<CaseId>,
+    pub(super) photos: BTreeMap<(DocumentId, Hash), Vec<u8>>,
+    devices: Vec<(DeviceId, Sender)>,
+}
+
+#[derive(Clone)]
+pub(super) struct Server {
+    id: ServerId,
+    key: SigningKey,
+    state: Arc<Mutex<State>>,
+}
+
+const KEY_ID: KeyId = KeyId::from_bytes([5; 16]);
+const EPOCH: Epoch = Epoch::from_bytes([6; 16]);
+const ORGANISATION: OrganisationId = OrganisationId::from_bytes([2; 16]);
+
+impl Server {
+    pub(super) fn new() -> Self {
+        let key = SigningKey::from_bytes(&[42; 32]);
+        Self { id: ServerId::from_bytes([1; 16]), key, state: Arc::default() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let reply_key = Fingerprint::of(&PublicKey::from(&self.key).0);
+        let code = EnrolmentCode::mint(&mut Seeded::new(1));
+        EnrolmentText { url: URL.parse().unwrap(), server: self.id, reply_key, code }.to_string()
+    }
+
+    /// A case with a home and a clinical document, known to every device from its next sync on.
+    pub(super) fn case(&self, role: Role) -> (CaseId, DocumentId, DocumentId) {
+        let mut chance = Seeded::new(77);
+        let (case, home, clinical) =
+            (CaseId::mint(&mut chance), DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
+        let relation = if role == Role::PrivateOt { Relation::Commissioned } else { Relation::Allocated };
+        let listed = |document, kind| DocumentCard { document, kind, writable: true, commission: None, about: None };
+        let client = ClientCard {
+            name: "Edith Fictional".to_owned(),
+            address: "1 Made Up Street".to_owned(),
+            contact: None,
+            visitor_risk: None,
+            uprn: None,
+            born: None,
+            nhs_number: None,
+        };
+        let card = CaseCard {
+            case,
+            reference: None,
+            lane: Lane::Council,
+            state: CaseState::Open,
+            client,
+            relations: vec![relation],
+            documents: vec![listed(home, Kind::Home), listed(clinical, Kind::Clinical)],
+            prescriptions: vec![],
+            home: None,
+            people: vec![],
+            ends: None,
+        };
+        let mut state = self.state();
+        state.cards.push(card);
+        state.cases.extend([(home, case), (clinical, case)]);
+        (case, home, clinical)
+    }
+
+    fn enrol(&self, body: &[u8]) -> HttpReply {
+        let request: EnrolmentRequest = serde_json::from_slice(body).unwrap();
+        let code: EnrolmentCode = request.code.parse().unwrap();
+        let proof = proof_of_possession(self.id, &code, &request.device_key.0, request.generation);
+        let key = PublicKey(request.device_key.0);
+        assert!(key.verifies(&proof, &crate::envelope::Signed(request.proof.0)));
+        let mut state = self.state();
+        let number = u32::try_from(state.devices.len()).unwrap() + 7;
+        let byte = u8::try_from(number).unwrap();
+        let sender = Sender {
+            server: self.id,
+            organisation: ORGANISATION,
+            device: DeviceId::from_bytes([byte; 16]),
+            generation: request.generation,
+            account: AccountId::from_bytes([byte; 16]),
+            key,
+            number,
+        };
+        state.devices.push((sender.device, sender));
+        let mut reply = EnrolmentReply {
+            server: self.id,
+            epoch: EPOCH,
+            reply_key_id: KEY_ID,
+            reply_key: enrolment::PublicKey(PublicKey::from(&self.key).0),
+            device: sender.device,
+            device_number: number,
+            account: sender.account,
+            full_name: format!("Therapist {number}"),
+            role: Role::Ot,
+            organisation: ORGANISATION,
+            authority: "Made Up Council".to_owned(),
+            signature: Signature([0; 64]),
+        };
+        reply.signature = Signature(sign(&self.key, &reply.signed_bytes(&request)).0);
+        let body = serde_json::to_vec(&reply).unwrap();
+        HttpReply { status: 201, content_type: "application/json".to_owned(), body }
+    }
+
+    fn sync(&self, body: &[u8]) -> HttpReply {
+        let mut state = self.state();
+        state.requests.push(body.to_vec());
+        let signed: SignedRequest = minicbor::decode(body).unwrap();
+        let sender = state.devices.iter().find(|(id, _)| *id == signed.device).unwrap().1;
+        let bytes = request_bytes(self.id, PATH, Hash::of(&signed.body), signed.generation, signed.counter);
+        assert!(sender.key.verifies(&bytes, &signed.signature));
+        let request: SyncRequest = unpack(&signed.body, Limits::PUSH).unwrap();
+        let at = Timestamp::from_millis(NOW);
+        let mut receipts = Receipts::new(self.id, EPOCH, at);
+        let (mut refused, mut verdicts) = (Vec::new(), Vec::new());
+        for ask in request.asks {
+            if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
+                state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
+            }
+            receipts.asks.push(ask.id);
+            verdicts.push(Verdict { ask: ask.id, at, answer: Answer::Granted });
+            state.asks.push(ask.request);
+        }
+        for push in request.pushes {
+            let document = push.document;
+            if let Some((_, reason)) = state.refuse.iter().find(|(refused, _)| *refused == document) {
+                refused.push(Refused { document, reason: reason.clone(), quarantine: None });
+                continue;
+            }
+            let current = state.documents.remove(&document).unwrap_or_else(|| Document::new(push.kind).unwrap());
+            let changes: Vec<&[u8]> = push.changes.iter().map(|bytes| bytes.as_slice()).collect();
+            let pushed =
+                Pushed { document, fork: push.fork, base: &push.base, changes: &changes, signature: &push.signature };
+            let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
+            let ties = Ties { author: true, ..Ties::default() };
+            let admitted = judge(pushed, &sender, &standing, ties, &current, &Bounds::default()).unwrap();
+            let last = admitted.envelope.changes.last().copied();
+            state.documents.insert(document, admitted.document);
+            if !state.cases.iter().any(|(known, _)| *known == document) {
+                state.cases.push((document, push.case));
+            }
+            receipts.documents.push((document, last.into_iter().collect()));
+        }
+        state.reads += request.reads.len();
+        state.purged.extend(&request.purged);
+        state.cards.retain(|card| !request.purged.contains(&card.case));
+        let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
+        let news = state.documents.iter().filter_map(|(document, state_of)| {
+            let case = state.cases.iter().find(|(known, _)| known == document)?.1;
+            let changes = state_of.changes_since(&[]).into_iter().map(ByteVec::from).collect();
+            let (document, kind, heads) = (*document, state_of.kind(), state_of.heads());
+            (!state.purge.contains(&case)).then_some(DocumentNews { document, case, kind, changes, heads })
+        });
+        let signature = sign(&self.key, &receipts.to_bytes());
+        let reply = SyncReply {
+            epoch: EPOCH,
+            at,
+            receipts: SignedReceipts { receipts, key: KEY_ID, signature },
+            refused,
+            verdicts,
+            cards: state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect(),
+            documents: news.collect(),
+            purge,
+            purge_documents: vec![],
+            photo_wants: vec![],
+            cursor: Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap() },
+            more: false,
+            photo_bearer: "bearer".to_owned(),
+        };
+        let reply = pack(&reply);
+        let key = if state.line == Line::Forged { SigningKey::from_bytes(&[43; 32]) } else { self.key.clone() };
+        let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), Hash::of(&reply)));
+        let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply) };
+        HttpReply { status: 200, content_type: "application/cbor".to_owned(), body: minicbor::to_vec(signed).unwrap() }
+    }
+
+    fn photo(&self, request: &HttpRequest) -> HttpReply {
+        assert_eq!(request.bearer.as_deref(), Some("bearer"));
+        let mut parts = request.url.rsplit('/');
+        let hash: Hash = parts.next().unwrap().parse().unwrap();
+        let document: DocumentId = parts.next().unwrap().parse().unwrap();
+        let mut state = self.state();
+        if request.method == Method::Get {
+            return match state.photos.get(&(document, hash)) {
+                Some(bytes) => HttpReply { status: 200, content_type: "image/jpeg".to_owned(), body: bytes.clone() },
+                None => problem(404, "not-found"),
+            };
+        }
+        assert_eq!(Hash::of(&request.body), hash);
+        state.photos.insert((document, hash), request.body.clone());
+        let mut receipts = Receipts::new(self.id, EPOCH, Timestamp::from_millis(NOW));
+        receipts.photos.push((document, hash));
+        let signature = sign(&self.key, &receipts.to_bytes());
+        let body = minicbor::to_vec(SignedReceipts { receipts, key: KEY_ID, signature }).unwrap();
+        HttpReply { status: 201, content_type: "application/cbor".to_owned(), body }
+    }
+}
+
+pub(super) fn problem(status: u16, kind: &str) -> HttpReply {
+    let body = serde_json::json!({ "type": format!("urn:grabrail:problem:{kind}"), "title": "No", "status": status });
+    HttpReply { status, content_type: "application/problem+json".to_owned(), body: body.to_string().into_bytes() }
+}
+
+impl Transport for Server {
+    fn send(&self, request: HttpRequest) -> Sending<'_> {
+        let line = self.state().line;
+        Box::pin(async move {
+            match line {
+                Line::Dead => return Err(LinkError::Offline("no signal".to_owned())),
+                Line::Portal => {
+                    let body = b"<html>Welcome to the library's wifi</html>".to_vec();
+                    return Ok(HttpReply { status: 200, content_type: "text/html".to_owned(), body });
+                }
+                _ => {}
+            }
+            let path = request.url.strip_prefix(URL).unwrap();
+            let reply = match path {
+                "/v1/devices" => self.enrol(&request.body),
+                PATH => self.sync(&request.body),
+                _ => self.photo(&request),
+            };
+            if line == Line::LosesReply { Err(LinkError::Offline("cut off".to_owned())) } else { Ok(reply) }
+        })
+    }
+}

@@ -1,0 +1,130 @@
+use super::*;
+use crate::domain::kind::Kind;
+use crate::domain::record::{Dimension, Reading, SharedText, Tolerance};
+use crate::domain::testing::{Tablet, cite, document, note, photo, reading};
+use crate::domain::vocabulary::ItemKind;
+
+const DOOR: &str = "bathroom-1/door-1";
+
+struct Desk {
+    home: Tablet,
+    clinical: Tablet,
+    survey: Tablet,
+    prescription: Tablet,
+    door: Key,
+    item: Key,
+}
+
+impl Desk {
+    /// A door to be widened, citing one reading with its photo, and a weight.
+    fn new() -> Self {
+        let kinds = [(Kind::Home, 1), (Kind::Clinical, 2), (Kind::Survey, 4), (Kind::Prescription, 3)];
+        let [mut home, mut clinical, survey, mut prescription] = kinds.map(|(kind, n)| Tablet::new(kind, n));
+        let picture = home.add(Body::Photo(photo(5)));
+        let measured = Reading { photos: vec![picture], ..reading(DOOR, "door-clear-width", 702) };
+        let door = home.add(Body::Reading(measured));
+        clinical.say(None, "person.weight", Value::Number(92));
+        let item = prescription.item(ItemKind::DoorWidening);
+        let cites = vec![cite(document(1), door)];
+        let width = Dimension { mm: 850, tolerance: Tolerance::Min, cites };
+        prescription.say(Some(item), "door-widening.required-clear-width", Value::Dimension(width));
+        prescription.say(None, "prescription.photos", Value::Cites(vec![cite(document(1), picture)]));
+        prescription.say(None, "prescription.client-weight", Value::Number(137));
+        prescription.write(SharedText::Reasoning, 0, "Parkinson's.");
+        prescription.add(Body::Note(note("justification", "Falls.")));
+        Self { home, clinical, survey, prescription, door, item }
+    }
+
+    fn others(&self) -> BTreeMap<DocumentId, View> {
+        [(1, &self.home), (2, &self.clinical), (4, &self.survey)].map(|(n, t)| (document(n), t.view())).into()
+    }
+
+    fn basis(&self) -> Hash {
+        basis(&self.prescription.view(), &self.others())
+    }
+
+    fn contents(&self) -> BTreeMap<String, Content> {
+        let contents = contents(&self.prescription.view(), &self.others(), &|_| "Ann".to_owned());
+        let count = contents.len();
+        let by_path: BTreeMap<_, _> = contents.into_iter().collect();
+        assert_eq!(by_path.len(), count, "a path twice");
+        by_path
+    }
+
+    /// Whether what is done changes what the signature rests on.
+    fn changes<T>(&self, work: impl FnOnce(&mut Self) -> T) -> bool {
+        let mut later = Self {
+            home: self.home.clone(),
+            clinical: self.clinical.clone(),
+            survey: self.survey.clone(),
+            prescription: self.prescription.clone(),
+            ..*self
+        };
+        work(&mut later);
+        later.basis() != self.basis()
+    }
+}
+
+#[test]
+fn a_specification_holds_what_it_cites_and_the_justification_stands_apart() {
+    let desk = Desk::new();
+    let contents = desk.contents();
+    let paths: Vec<&str> = contents.keys().map(String::as_str).collect();
+    let (home, item) = (document(1), desk.item);
+    assert_eq!(
+        paths,
+        [
+            "justification/notes/3.6".to_owned(),
+            "justification/prescription.client-weight".to_owned(),
+            "justification/reasoning".to_owned(),
+            format!("specification/items/{item}/door-widening.required-clear-width"),
+            format!("specification/items/{item}/kind"),
+            format!("specification/photos/{home}/1.1"),
+            "specification/prescription.photos".to_owned(),
+            format!("specification/readings/{home}/1.2"),
+        ]
+    );
+    let Content::Reading { reading, name, photos, .. } = &contents[&format!("specification/readings/{home}/1.2")]
+    else {
+        panic!("a cited reading is a reading");
+    };
+    assert_eq!((reading.value, name.as_str(), photos.len()), (702, "Ann", 1));
+}
+
+#[test]
+fn a_struck_item_takes_its_fields_and_what_they_cite_along() {
+    let mut desk = Desk::new();
+    desk.prescription.strike(desk.item);
+    assert!(desk.contents().keys().all(|path| !path.contains("items/") && !path.contains("readings/")));
+}
+
+/// Invariant 3: nobody takes a version for current that rests on something else by now.
+#[test]
+fn whatever_changes_behind_what_is_cited_changes_the_basis() {
+    let desk = Desk::new();
+    assert!(desk.changes(|later| later.home.measure(DOOR, 703)), "a reading that agrees");
+    assert!(desk.changes(|later| later.home.measure(DOOR, 727)), "a reading that clashes");
+    assert!(desk.changes(|later| later.home.measure_anew(DOOR, 727, &[later.door])), "one in its place");
+    assert!(desk.changes(|later| later.home.strike(later.door)), "a strike");
+    assert!(desk.changes(|later| later.survey.measure(DOOR, 703)), "the surveyor's own reading");
+    assert!(desk.changes(|later| later.clinical.say(None, "person.weight", Value::Number(101))), "a weight");
+    assert!(desk.changes(|later| later.clinical.correct(None, "person.weight", Value::Number(101))));
+    assert!(desk.changes(|later| later.prescription.item(ItemKind::GrabRail)), "an edit");
+    assert!(desk.changes(|later| {
+        later.home.measure("bathroom-2/door-1", 727);
+        later.home.join("bathroom-2", "bathroom-1");
+    }));
+    let picture = Key { counter: 1, ..desk.door };
+    assert!(desk.changes(|later| later.home.strike(picture)), "a cited photo that was struck");
+}
+
+#[test]
+fn what_is_not_cited_leaves_the_basis_as_it_is() {
+    let desk = Desk::new();
+    assert!(!desk.changes(|later| later.home.measure("hall-1/door-1", 702)));
+    assert!(!desk.changes(|later| later.survey.measure("hall-1/door-1", 702)));
+    assert!(!desk.changes(|later| later.home.add(Body::Photo(photo(9)))));
+    assert!(!desk.changes(|later| later.home.write(SharedText::Summary, 0, "Dog.")));
+    assert!(!desk.changes(|later| later.clinical.say(None, "person.height", Value::Number(1700))));
+    assert!(!desk.changes(|later| later.home.add(Body::Reading(reading(DOOR, "door-height", 1980)))));
+}
