@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use grabrail_tests::World;
+use grabrail_tests::{PASSWORD, World};
 use sync_core::access::Role;
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn verbs_work_beside_a_running_server_and_a_password_is_never_an_argument(
     let refused = world.say(&["account", "add", "bo", "--name", "Bo", "--role", "ot", "--password", "x"], "");
     assert_eq!(refused.code, Some(2), "{}", refused.err);
 
-    let request = serde_json::json!({ "sign_in": "ana", "password": "four words by hand" });
+    let request = serde_json::json!({ "sign_in": "ana", "password": PASSWORD });
     let signing_in = world.server.http().post(format!("{}/v1/sessions", world.server.url()));
     let reply = signing_in.header("content-type", "application/json").body(request.to_string()).send().await.unwrap();
     assert_eq!(reply.status(), 201);

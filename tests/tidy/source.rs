@@ -5,27 +5,27 @@ use std::process::Command;
 
 /// A tracked file that is text.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// From the root, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// All of it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Source {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// Whether it is Rust of the product: not a test, nor what only tests mount.
-    pub fn is_product(&self) -> bool {
+    pub(crate) fn is_product(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let of_tests = self.path.contains("/tests/") || ["tests.rs", "testing.rs"].contains(&name);
         self.path.ends_with(".rs") && self.path.contains("/src/") && !of_tests
     }
 
     /// The text without its tests: by custom a module at the end of the file.
-    pub fn without_tests(&self) -> &str {
+    pub(crate) fn without_tests(&self) -> &str {
         let tests = ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\npub(crate) mod tests {"];
         let tests = tests.iter().chain(&["\n#[cfg(test)]\npub(in crate::device) mod tests {"]);
         let end = tests.filter_map(|start| self.text.find(start)).min();
@@ -33,18 +33,18 @@ impl Source {
     }
 
     /// The code without tests, comments and the contents of string literals, line by line.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         blank(self.without_tests())
     }
 }
 
 /// Where the project is.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The paths of all files that are tracked, or will be once added.
-pub fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"];
     let listed = Command::new("git").args(arguments).current_dir(root()).output().unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
@@ -54,14 +54,14 @@ pub fn paths() -> Vec<String> {
 }
 
 /// Those of them that are text.
-pub fn all() -> Vec<Source> {
+pub(crate) fn all() -> Vec<Source> {
     let read =
         |path: String| Some(Source { text: String::from_utf8(std::fs::read(root().join(&path)).unwrap()).ok()?, path });
     paths().into_iter().filter_map(read).collect()
 }
 
 /// A list of exceptions: lines of `what: why`, the rest comments.
-pub fn exceptions(name: &str) -> Vec<(String, String)> {
+pub(crate) fn exceptions(name: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(root().join("tests/tidy").join(name)).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let split = |line: &str| {
