@@ -10,8 +10,12 @@ pub mod cards;
 pub mod cases;
 pub mod chance;
 pub mod config;
+#[cfg(feature = "field")]
+pub mod demo;
 pub mod documents;
 pub mod error;
+#[cfg(feature = "field")]
+pub mod field;
 pub mod keys;
 pub mod photos;
 pub mod reach;

@@ -71,6 +71,12 @@ pub enum Verb {
     Case(case::CaseVerb),
     /// Check an evidence pack; needs no server
     Verify(verify::VerifyArgs),
+    /// A device in a terminal
+    #[cfg(feature = "field")]
+    Field(crate::field::FieldArgs),
+    /// Play a home visit through, with a real server and real devices
+    #[cfg(feature = "field")]
+    Demo(crate::demo::DemoArgs),
 }
 
 /// Why a verb didn't do what was asked.
@@ -129,7 +135,20 @@ pub fn run(cli: Cli) -> ExitCode {
     if let Verb::Verify(args) = &cli.verb {
         return verify::run(args);
     }
-    let config = match Config::of_process(&cli.flags) {
+    #[cfg(feature = "field")]
+    match cli.verb {
+        Verb::Field(args) => run_alone(crate::field::run(args)),
+        Verb::Demo(args) => run_alone(async move { crate::demo::run(&args).await }),
+        verb => run_with_data(verb, &cli.flags),
+    }
+    #[cfg(not(feature = "field"))]
+    run_with_data(cli.verb, &cli.flags)
+}
+
+/// Runs a verb on the data folder that the settings name.
+#[allow(clippy::print_stderr)] // the console's own
+fn run_with_data(verb: Verb, flags: &Flags) -> ExitCode {
+    let config = match Config::of_process(flags) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("grabrail: {error}");
@@ -143,10 +162,23 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run_verb(cli.verb, config)) {
+    match runtime.block_on(run_verb(verb, config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("grabrail: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a verb that knows nothing of a data folder's settings.
+#[cfg(feature = "field")]
+#[allow(clippy::print_stderr)] // the console's own
+fn run_alone(verb: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(verb),
+        Err(error) => {
+            eprintln!("grabrail: the runtime can't be started: {error}");
             ExitCode::FAILURE
         }
     }
@@ -164,6 +196,8 @@ async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
     let app = open(config).await?;
     let done = match verb {
         Verb::Serve | Verb::Config | Verb::Verify(_) => Ok(()),
+        #[cfg(feature = "field")]
+        Verb::Field(_) | Verb::Demo(_) => Ok(()),
         Verb::Account(verb) => account::run(&app, verb).await,
         Verb::Organisation(verb) => organisation::run(&app, verb).await,
         Verb::Device(verb) => device::run(&app, verb).await,

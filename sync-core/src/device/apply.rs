@@ -44,7 +44,8 @@ impl Device {
         let _edits = self.editing.lock().await;
         let write = Writer::begin(&self.store).await?;
         let (events, carded, granted) = (Vec::new(), Vec::new(), Vec::new());
-        let mut applying = Applying { write, at: self.stamp(), events, carded, granted, offset: None, reported: pending.purged };
+        let mut applying =
+            Applying { write, at: self.stamp(), events, carded, granted, offset: None, reported: pending.purged };
         let mut done = SyncReport::default();
         for n in &pending.outbox {
             applying.was_sent(*n).await?;

@@ -56,7 +56,7 @@ pub struct ClashReport {
 }
 
 /// A value as a person reads it.
-pub(super) fn shown(field: Field, value: &Value) -> String {
+pub fn shown(field: Field, value: &Value) -> String {
     match (value, &field.spec().value) {
         (Value::Flag(flag), _) => if *flag { "yes" } else { "no" }.to_owned(),
         (Value::Number(number), ValueKind::Number { unit, .. }) => unit.show(*number),

@@ -27,7 +27,7 @@ pub use self::cases::{DocumentState, DocumentSummary};
 pub use self::edit::{MeasureInput, NoteInput, Replace};
 pub use self::error::DeviceError;
 pub use self::facade::{Device, Event, Status, Waiting};
-pub use self::findings::{ClashReport, ClashValue};
+pub use self::findings::{ClashReport, ClashValue, shown};
 pub use self::link::{Link, LinkError, LinkOptions, Transport};
 pub use self::photos::{PhotoInput, PhotoSource, PhotoState};
 pub use self::prescribe::DimensionInput;

@@ -1,0 +1,428 @@
+//! What can be typed after `grabrail field`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use sync_core::clock::Timestamp;
+use sync_core::domain::record::SharedText;
+use sync_core::domain::vocabulary::photo::{Angle, PhotoSubject, ScaleReference, ShareWith};
+use sync_core::domain::vocabulary::{Field, ItemKind, Measure, Method, Place, Section};
+use sync_core::id::{Hash, Key};
+use sync_core::protocol::ask::Practicable;
+
+const EXAMPLES: &str = "\
+A visit, from the office to the office:
+
+  export GRABRAIL_FIELD_PASSPHRASE=…            (or type it when asked)
+  grabrail field --store ana.store enrol 'grabrail:enrol?v=1&…' --name \"Ana's tablet\"
+  grabrail field --store ana.store sync
+  grabrail field --store ana.store cases
+  grabrail field --store ana.store open CASE
+
+  grabrail field --store ana.store photo CASE home door.jpg --place bathroom-1/door-1 --subject feature --consent
+  grabrail field --store ana.store measure CASE bathroom-1/door-1 door-clear-width 712 --photo 7.1
+  grabrail field --store ana.store set CASE clinical person.weight 82
+  grabrail field --store ana.store entry CASE clinical visit 'Seen at home with her daughter.'
+
+  grabrail field --store ana.store prescribe CASE stairlift
+  grabrail field --store ana.store set CASE prescription:1 prescription.route dfg
+  grabrail field --store ana.store set CASE prescription:1 stairlift.clear-width-remaining 450 \\
+      --item 7.4 --min --cites home/7.2
+  grabrail field --store ana.store findings CASE
+  grabrail field --store ana.store submit CASE prescription:1
+  grabrail field --store ana.store sync
+
+CASE is the case's id or its referral number. A document is named by its kind (home, clinical, prescription:1) or its id,
+a record by its key (7.4). Everything but enrol, sync and photo-get works without a network. With --json each command
+prints one JSON value, and an error is a problem object on standard error. Exit codes: 0 done, 1 failed, 2 wrongly asked.";
+
+/// A device in a terminal: everything a person does on a tablet, offline, on an encrypted store
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct FieldArgs {
+    /// The device's store; `enrol` makes it. Its passphrase comes from GRABRAIL_FIELD_PASSPHRASE or is asked for
+    #[arg(long, value_name = "FILE", env = "GRABRAIL_FIELD_STORE")]
+    pub store: PathBuf,
+    /// Print one JSON value instead of lines
+    #[arg(long)]
+    pub json: bool,
+    /// What the device's clock says, as 2026-11-22T09:30:00Z [default: the machine's]
+    #[arg(long, value_name = "TIME")]
+    pub clock: Option<Timestamp>,
+    /// Certificates of the council's own authority, PEM, trusted beside the machine's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: FieldVerb,
+}
+
+/// A document of a case.
+#[derive(Debug, Args)]
+pub struct InCase {
+    /// The case's id or referral number
+    pub case: String,
+    /// The document: home, clinical, prescription:1, … or its id
+    pub document: String,
+}
+
+/// How far the works may depart from a prescribed length.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub struct ToleranceArgs {
+    /// Exactly this length: critical
+    #[arg(long)]
+    pub exact: bool,
+    /// At least this length: critical
+    #[arg(long)]
+    pub min: bool,
+    /// At most this length: critical
+    #[arg(long)]
+    pub max: bool,
+    /// Within so many millimetres either way
+    #[arg(long, value_name = "MM")]
+    pub within: Option<u16>,
+}
+
+/// Which earlier readings a new one replaces.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ReplaceArg {
+    /// Your own
+    Mine,
+    /// All that stand
+    All,
+    /// None
+    None,
+}
+
+fn shared_text(text: &str) -> Result<SharedText, String> {
+    [SharedText::Summary, SharedText::Reasoning]
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| "the shared texts are summary (of a home) and reasoning (of a prescription)".to_owned())
+}
+
+fn practicable(text: &str) -> Result<Practicable, String> {
+    match text {
+        "yes" => Ok(Practicable::Yes),
+        "with-change" => Ok(Practicable::WithChange),
+        "no" => Ok(Practicable::No),
+        _ => Err("a decision is yes, with-change or no".to_owned()),
+    }
+}
+
+/// What a device can do.
+#[derive(Debug, Subcommand)]
+pub enum FieldVerb {
+    /// Make this the device of whoever was given the enrolment text
+    Enrol {
+        /// grabrail:enrol?…, as `grabrail device code` prints it
+        text: String,
+        /// What to call the device
+        #[arg(long, default_value = "terminal")]
+        name: String,
+    },
+    /// Hand in what waits, take what is new, photos last
+    Sync,
+    /// Whose device it is, what waits, what was asked and answered, and the news
+    Status,
+    /// List the cases on the device
+    Cases,
+    /// Begin a visit nobody planned: a new case, to be matched to its referral later
+    Visit {
+        /// The client's name
+        #[arg(long)]
+        name: String,
+        /// The address
+        #[arg(long)]
+        address: String,
+        /// Date of birth, YYYY-MM-DD
+        #[arg(long)]
+        born: Option<String>,
+    },
+    /// Carry a case of your team on this device, from the next sync on
+    Carry {
+        /// The case's id
+        case: sync_core::id::CaseId,
+    },
+    /// Show a case: client, documents and how safe each is, prescriptions
+    Open {
+        /// The case's id or referral number
+        case: String,
+    },
+    /// Show what a document says; for Housing the released home and signed specifications
+    Show(InCase),
+    /// Begin a document of a case: restricted, prescription or survey
+    Begin {
+        /// The case's id or referral number
+        case: String,
+        /// The kind
+        kind: sync_core::domain::kind::Kind,
+    },
+    /// Record a measurement: whole millimetres (712, 71.2cm, 0.712m), kilograms or counts
+    Measure {
+        /// The case's id or referral number
+        case: String,
+        /// Where: bathroom-1, bathroom-1/door-1
+        place: Place,
+        /// What: door-clear-width, stair-width, …
+        measure: Measure,
+        /// How much
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// tape, laser, estimate or plan
+        #[arg(long, default_value = "tape")]
+        method: Method,
+        /// A photo of the same document that shows it; may be given again
+        #[arg(long = "photo", value_name = "KEY")]
+        photos: Vec<Key>,
+        /// The document, when it isn't the home
+        #[arg(long = "in", value_name = "DOCUMENT", default_value = "home")]
+        document: String,
+        /// Which earlier readings it stands in the place of
+        #[arg(long, default_value = "mine")]
+        replace: ReplaceArg,
+    },
+    /// Set a field of a document or of one of its items
+    Set {
+        #[command(flatten)]
+        at: InCase,
+        /// The field: person.weight, prescription.route, stairlift.side, …
+        field: Field,
+        /// Its value; of several words, commas between
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// The item it is about
+        #[arg(long, value_name = "KEY")]
+        item: Option<Key>,
+        /// How far the works may depart from a length
+        #[command(flatten)]
+        tolerance: ToleranceArgs,
+        /// The records it rests on, as home/7.2; commas between
+        #[arg(long, value_delimiter = ',', value_name = "DOCUMENT/KEY")]
+        cites: Vec<String>,
+    },
+    /// Add an item: equipment, outcome, grab-rail, item-check, …
+    Item {
+        #[command(flatten)]
+        at: InCase,
+        /// What it is
+        kind: ItemKind,
+    },
+    /// Write an entry, signed as yours
+    Entry {
+        #[command(flatten)]
+        at: InCase,
+        /// The heading: visit, function, client-views, …
+        section: Section,
+        /// The words
+        text: String,
+        /// Your own earlier entry that it replaces
+        #[arg(long, value_name = "KEY")]
+        amends: Option<Key>,
+        /// An entry, anyone's, that it adds to
+        #[arg(long, value_name = "KEY")]
+        addendum_to: Option<Key>,
+        /// A photo of the same document; may be given again
+        #[arg(long = "photo", value_name = "KEY")]
+        photos: Vec<Key>,
+    },
+    /// Write a shared text (summary, reasoning), or say that you read it as it stands
+    Text {
+        #[command(flatten)]
+        at: InCase,
+        /// Which
+        #[arg(value_parser = shared_text)]
+        text: SharedText,
+        /// All of its words as they should be; leave out with --read
+        #[arg(required_unless_present = "read", conflicts_with = "read")]
+        words: Option<String>,
+        /// You read what two people had written in at once
+        #[arg(long)]
+        read: bool,
+    },
+    /// Take a photo (JPEG or PNG) into a document: shrunk, freed of GPS and all metadata, sealed
+    Photo {
+        #[command(flatten)]
+        at: InCase,
+        /// The file
+        file: PathBuf,
+        /// What it shows: room, feature, obstruction, fixing-point, equipment, outside, person, sketch
+        #[arg(long)]
+        subject: PhotoSubject,
+        /// Where it was taken
+        #[arg(long)]
+        place: Option<Place>,
+        /// A caption
+        #[arg(long)]
+        caption: Option<String>,
+        /// The person asked agreed to the photo
+        #[arg(long)]
+        consent: bool,
+        /// A person can be seen
+        #[arg(long)]
+        shows_person: bool,
+        /// Who may be shown it besides: housing, contractor, store
+        #[arg(long, value_delimiter = ',')]
+        share: Vec<ShareWith>,
+        /// From where
+        #[arg(long)]
+        angle: Option<Angle>,
+        /// What in it tells its scale
+        #[arg(long)]
+        scale: Option<ScaleReference>,
+    },
+    /// Write a photo's bytes to a file, fetched from the server if they aren't here
+    PhotoGet {
+        #[command(flatten)]
+        at: InCase,
+        /// The photo's key or hash
+        photo: PhotoName,
+        /// Where to write it
+        file: PathBuf,
+    },
+    /// Take a record back, with a reason; it stays readable
+    Strike {
+        #[command(flatten)]
+        at: InCase,
+        /// The record
+        key: Key,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say that two places are one
+    Join {
+        /// The case's id or referral number
+        case: String,
+        /// The name to give up
+        place: Place,
+        /// The name to keep
+        same_as: Place,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// The document, when it isn't the home
+        #[arg(long = "in", value_name = "DOCUMENT", default_value = "home")]
+        document: String,
+    },
+    /// List values that disagree, with who, when and by what method
+    Clashes {
+        /// The case's id or referral number
+        case: String,
+    },
+    /// Settle a clash: the named value stands over the others, with your name and reason
+    Settle {
+        /// The case's id or referral number
+        case: String,
+        /// The value that stands
+        key: Key,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// The values it stands over [default: all it clashes with]
+        #[arg(long, value_delimiter = ',', value_name = "KEY")]
+        over: Vec<Key>,
+        /// The document [default: the one whose clash it is]
+        #[arg(long = "in", value_name = "DOCUMENT")]
+        document: Option<String>,
+    },
+    /// List what is missing or doubtful
+    Findings {
+        /// The case's id or referral number
+        case: String,
+    },
+    /// Begin a prescription with these items; prints its name and the items' keys
+    Prescribe {
+        /// The case's id or referral number
+        case: String,
+        /// Items: stairlift, grab-rail, level-access-shower, …
+        items: Vec<ItemKind>,
+    },
+    /// Submit a prescription, as it is here now, for sign-off
+    Submit(InCase),
+    /// Take a submission back
+    Withdraw(InCase),
+    /// Let Housing see the home's measurements and building photos
+    Release {
+        /// The case's id or referral number
+        case: String,
+        /// How the client agreed to it
+        #[arg(long)]
+        consent: String,
+        /// The home, where there are several
+        #[arg(long = "in", value_name = "DOCUMENT", default_value = "home")]
+        document: String,
+    },
+    /// Say that the assessment is complete
+    Complete {
+        /// The case's id or referral number
+        case: String,
+        /// The clinical document, where there are several
+        #[arg(long = "in", value_name = "DOCUMENT", default_value = "clinical")]
+        document: String,
+    },
+    /// Begin a survey
+    Survey {
+        /// The case's id or referral number
+        case: String,
+    },
+    /// Write a remark in a survey
+    Remark {
+        #[command(flatten)]
+        at: InCase,
+        /// The words
+        text: String,
+        /// What it is about, as prescription:1/7.4
+        #[arg(long, value_name = "DOCUMENT/KEY")]
+        about: Option<String>,
+    },
+    /// Ask or answer in a prescription's thread
+    Post {
+        #[command(flatten)]
+        at: InCase,
+        /// The words
+        text: String,
+        /// The question it answers
+        #[arg(long, value_name = "KEY")]
+        answers: Option<Key>,
+        /// What it is about, as prescription:1/7.4
+        #[arg(long, value_name = "DOCUMENT/KEY")]
+        about: Option<String>,
+        /// The field of the item or prescription it is about
+        #[arg(long, requires = "about")]
+        field: Option<Field>,
+    },
+    /// Decide for Housing whether a signed prescription is reasonable and practicable
+    Decide {
+        #[command(flatten)]
+        at: InCase,
+        /// The prescription
+        prescription: String,
+        /// yes, with-change or no
+        #[arg(value_parser = practicable)]
+        decision: Practicable,
+        /// Why, where it is not a plain yes
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// The signed version [default: the newest here]
+        #[arg(long)]
+        number: Option<u32>,
+    },
+}
+
+/// A photo as it is typed: its record's key or its hash.
+#[derive(Debug, Clone, Copy)]
+pub enum PhotoName {
+    /// The record's key.
+    Key(Key),
+    /// The hash of its bytes.
+    Hash(Hash),
+}
+
+impl std::str::FromStr for PhotoName {
+    type Err = sync_core::id::NotAnId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('.') { text.parse().map(Self::Key) } else { text.parse().map(Self::Hash) }
+    }
+}
