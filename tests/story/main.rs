@@ -1,0 +1,11 @@
+//! Stories: people, devices and a real server, each step checked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed; clippy's own exception covers only functions marked `#[test]`"
+)]
+
+mod bindings;
+mod operator;
+mod visit;

@@ -1,0 +1,121 @@
+//! The world of a story: a data folder, its settings file, the server on it, and the people with their devices.
+
+pub(crate) mod server;
+pub(crate) mod tablet;
+pub(crate) mod verb;
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use sync_core::access::Role;
+
+use self::server::Server;
+use self::tablet::Tablet;
+use self::verb::{Said, say};
+
+/// The password of everybody in a story.
+pub const PASSWORD: &str = "four words by hand";
+
+/// How often another port is tried when somebody else took the one that was free a moment ago.
+const PORTS: usize = 5;
+
+/// A Welfare Authority in a temporary folder. It goes when this is dropped, and its server with it.
+#[derive(Debug)]
+pub struct World {
+    /// The server.
+    pub server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A fresh data folder and a server on it that takes requests.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, settings) = (folder.path().join("data"), folder.path().join("grabrail.toml"));
+        for _ in 0..PORTS {
+            let address = free_address();
+            // The address is in the file, so that every verb tells devices the same one, after a restart too.
+            let (data, authority) = (data.display(), "Borough of Example");
+            let text = format!("data = \"{data}\"\nlisten = \"{address}\"\nauthority = \"{authority}\"\n");
+            std::fs::write(&settings, text).unwrap();
+            if let Some(server) = Server::start(&settings, address, &folder.path().join("server.log")).await {
+                return Self { server, folder };
+            }
+        }
+        panic!("no free port was found in {PORTS} tries");
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A path for a file of the story.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs an administrative verb as a process beside the server, with `stdin` to read.
+    pub fn say(&self, arguments: &[&str], stdin: &str) -> Said {
+        say(&self.path("grabrail.toml"), arguments, stdin)
+    }
+
+    /// Adds an account of the council with [`PASSWORD`]; who may sign off gets an HCPC number.
+    pub fn account(&self, sign_in: &str, role: Role) -> String {
+        self.account_with(sign_in, role, &[])
+    }
+
+    /// Adds an account with further arguments, such as `--organisation`.
+    pub fn account_with(&self, sign_in: &str, role: Role, more: &[&str]) -> String {
+        let (name, role_name) = (format!("{sign_in} of the story"), role.to_string());
+        let mut arguments = vec!["account", "add", sign_in, "--name", &name, "--role", &role_name];
+        arguments.extend_from_slice(more);
+        if matches!(role, Role::Ot | Role::SeniorOt | Role::PrincipalOt | Role::PrivateOt) {
+            arguments.extend_from_slice(&["--hcpc", "OT12345"]);
+        }
+        self.say(&arguments, PASSWORD).done()
+    }
+
+    /// A one-time enrolment text for a device of an account.
+    pub fn code(&self, sign_in: &str) -> String {
+        self.say(&["device", "code", sign_in], "").done()
+    }
+
+    /// Imports one case with this reference, allocated to an account.
+    pub fn case(&self, reference: &str, allocated_to: &str) {
+        let row = format!("{reference},Doris Example,\"1 Sample Street, Exampleton\",{allocated_to}\n");
+        let file = self.path(&format!("{reference}.csv"));
+        std::fs::write(&file, format!("reference,name,address,allocated_to\n{row}")).unwrap();
+        self.say(&["case", "import", file.to_str().unwrap()], "").done();
+    }
+
+    /// A device of an account: a fresh store, enrolled over the network, not yet synced.
+    pub async fn tablet(&self, sign_in: &str) -> Tablet {
+        Tablet::enrolled(&self.path(&format!("{sign_in}.store")), &self.code(sign_in), sign_in).await
+    }
+}
+
+/// An address on this machine that nobody listens on.
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).unwrap()
+}
+
+/// A file of the build, by its name: the binaries and libraries are two folders above the test's own.
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join(name);
+    match std::fs::metadata(&path) {
+        Ok(_) => path,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("{} is not built: `tests/run` builds the workspace before it runs stories", path.display())
+        }
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
+}
+
+/// Whether the run was asked to take its time: `tests/run --long`.
+#[allow(clippy::disallowed_methods, reason = "a setting of the test run, not of the product")]
+pub fn is_long() -> bool {
+    std::env::var("GRABRAIL_TEST_LONG").is_ok_and(|value| value == "1")
+}

@@ -1,0 +1,141 @@
+//! The server as a process of its own.
+
+use std::fs::{File, OpenOptions};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::built;
+
+/// How long a server may take until it takes requests, and until it has stopped.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A running server. It is killed when this is dropped; what it logged is printed if the story failed.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    settings: PathBuf,
+    log: PathBuf,
+    http: reqwest::Client,
+}
+
+impl Server {
+    /// Starts the binary with a settings file that names `address`, and waits until it is ready. `None` when
+    /// another process has the address.
+    pub async fn start(settings: &Path, address: SocketAddr, log: &Path) -> Option<Self> {
+        // Whoever installed one before, installed the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let (settings, log) = (settings.to_owned(), log.to_owned());
+        let child = spawn(&settings, &log);
+        let mut server = Self { child, address, settings, log, http };
+        server.is_ready().await.then_some(server)
+    }
+
+    /// Waits until `/readyz` says that requests can be taken; false when the address was taken.
+    async fn is_ready(&mut self) -> bool {
+        let url = format!("{}/readyz", self.url());
+        let looks = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    assert!(self.log().contains("can't listen on"), "the server ended by {status}:\n{}", self.log());
+                    return false;
+                }
+                if self.http.get(&url).send().await.is_ok_and(|reply| reply.status() == 204) {
+                    return true;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        timeout(PATIENCE, looks).await.expect("the server did not get ready")
+    }
+
+    /// Where it is: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client that speaks to it, for requests of the story's own.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Gets a path: the status, the content type and the body.
+    pub async fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
+        let reply = self.http.get(format!("{}{path}", self.url())).send().await.unwrap();
+        let kind =
+            reply.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        (reply.status().as_u16(), kind, reply.bytes().await.unwrap().to_vec())
+    }
+
+    /// All it has logged, also before restarts.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Orders it to stop (SIGTERM) and waits until it has.
+    pub async fn stop(&mut self) -> ExitStatus {
+        // The shell's own `kill`: the standard library has no other signal than SIGKILL.
+        let id = self.child.id().to_string();
+        assert!(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().unwrap().success());
+        let looks = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        timeout(PATIENCE, looks).await.expect("the server did not stop")
+    }
+
+    /// Ends it as a power cut would (SIGKILL), in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same data folder and address, after [`Self::stop`] or [`Self::kill`].
+    pub async fn restart(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_some(), "it still runs");
+        self.child = spawn(&self.settings, &self.log);
+        assert!(self.is_ready().await, "its address was taken meanwhile:\n{}", self.log());
+    }
+}
+
+fn spawn(settings: &Path, log: &Path) -> Child {
+    let open = || -> File { OpenOptions::new().create(true).append(true).open(log).unwrap() };
+    Command::new(built("grabrail"))
+        .env_clear()
+        .arg("serve")
+        .arg("--config")
+        .arg(settings)
+        .stdin(Stdio::null())
+        .stdout(open())
+        .stderr(open())
+        .spawn()
+        .unwrap()
+}
+
+impl Drop for Server {
+    #[allow(clippy::print_stderr, reason = "whoever reads a failed story wants the server's side of it")]
+    fn drop(&mut self) {
+        // An error says that it ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A person's device: the real store in a real file, the real way over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sync_core::clock::{SystemChance, SystemClock};
+use sync_core::device::{Device, Link, LinkOptions, SyncReport, Unlock};
+use sync_core::domain::kind::Kind;
+use sync_core::id::{CaseId, DocumentId};
+use zeroize::Zeroizing;
+
+/// What opens every store in a story.
+pub const PASSPHRASE: &str = "a tablet in the rain";
+
+/// A device in somebody's hand.
+#[derive(Debug)]
+pub struct Tablet {
+    /// The facade, as the bindings and the terminal have it.
+    pub device: Device,
+    /// The way to the server.
+    pub link: Link,
+    path: PathBuf,
+}
+
+fn unlock() -> Unlock {
+    Unlock::Passphrase(Zeroizing::new(PASSPHRASE.to_owned()))
+}
+
+impl Tablet {
+    pub(crate) async fn enrolled(path: &Path, text: &str, name: &str) -> Self {
+        let clock = Arc::new(SystemClock::new());
+        let device = Device::create(path, &unlock(), clock, Box::new(SystemChance)).await.unwrap();
+        let link = Link::new(&LinkOptions::default()).unwrap();
+        device.enrol(&link, text, name).await.unwrap();
+        Self { device, link, path: path.to_owned() }
+    }
+
+    /// Hands in and takes; fails the story when it can't.
+    pub async fn sync(&self) -> SyncReport {
+        self.device.sync(&self.link).await.unwrap()
+    }
+
+    /// The only case on the device.
+    pub async fn case(&self) -> CaseId {
+        let cases = self.device.cases().await.unwrap();
+        assert_eq!(cases.len(), 1, "{cases:?}");
+        cases[0].case
+    }
+
+    /// The first document of a kind in the only case.
+    pub async fn document(&self, kind: Kind) -> DocumentId {
+        let documents = self.device.documents(self.case().await).await.unwrap();
+        documents.iter().find(|document| document.kind == kind).unwrap().document
+    }
+
+    /// Switched off and on again: the store is closed and opened from its file.
+    pub async fn restarted(self) -> Self {
+        let Self { device, link, path } = self;
+        device.close().await.unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let device = Device::open(&path, &unlock(), clock, Box::new(SystemChance)).await.unwrap();
+        Self { device, link, path }
+    }
+}
