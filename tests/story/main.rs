@@ -7,5 +7,6 @@
 )]
 
 mod bindings;
+mod hostile;
 mod operator;
 mod visit;

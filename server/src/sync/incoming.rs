@@ -62,6 +62,11 @@ impl Incoming {
                 self.decided(asking.decide(ask).await?);
             }
         }
+        for read in &request.reads {
+            // Until the audit log has rows of its own, the log is where a reading is kept: ids only, no names.
+            let (account, device) = (speaker.person.account, speaker.device.id);
+            tracing::info!(%account, %device, document = %read.document, at = %read.at.claimed, "a document was read");
+        }
         for case in &request.purged {
             let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
@@ -280,7 +285,6 @@ fn quarantine_of(push: &Push, speaker: &Speaker<'_>) -> QuarantineId {
     QuarantineId::from_bytes(id)
 }
 
-/// What a push names, for logs.
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Incoming({} receipts, {} refused)", self.receipts.documents.len(), self.refused.len())

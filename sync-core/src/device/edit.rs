@@ -305,7 +305,7 @@ impl Device {
         chosen: Key,
         reason: String,
     ) -> Result<Key, DeviceError> {
-        self.add(document, move |view| {
+        let made = self.change(document, None, move |view, _| {
             let mut over = over;
             if over.is_empty() {
                 let clash = view.clashes().into_iter().find(|clash| clash.keys().contains(&chosen));
@@ -313,9 +313,13 @@ impl Device {
                 over = clash.keys().to_vec();
             }
             over.retain(|key| *key != chosen);
-            Ok(Body::Settlement(Settlement { chosen, over, reason }))
-        })
-        .await
+            // Two opposite settlements that stand both leave the clash open: the earlier one goes with this.
+            let strike = |key| Edit::Add(Body::Strike(Strike { key, reason: reason.clone() }));
+            let mut edits: Vec<Edit> = view.opposed(chosen, &over).into_iter().map(strike).collect();
+            edits.push(Edit::Add(Body::Settlement(Settlement { chosen, over, reason })));
+            Ok(edits)
+        });
+        made.await?.keys.pop().ok_or(DeviceError::Unfit(Unfit::Nothing))
     }
 
     /// Says that a shared text which two people had edited at once was read as it stands.

@@ -143,8 +143,8 @@ pub enum Illegal {
     /// The signer looked at another version than the one submitted.
     #[error("another version has been submitted since: look again")]
     HeadsMoved,
-    /// The version was rejected and nothing has changed in it.
-    #[error("this version was rejected: change it before you submit it again")]
+    /// The version was signed or rejected, and nothing has changed in it.
+    #[error("this version has been decided on: change it before you submit it again")]
     Unchanged,
 }
 
