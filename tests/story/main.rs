@@ -7,6 +7,7 @@
 )]
 
 mod bindings;
+mod demo;
 mod hostile;
 mod operator;
 mod visit;

@@ -288,8 +288,8 @@ pub enum AskRefusal {
         #[n(1)]
         transition: Transition,
     },
-    /// The prescription can't go on as it is.
-    #[error("the prescription has {} open: {}", findings.len(), findings.join("; "))]
+    /// The prescription or assessment can't go on as it is.
+    #[error("put this right first: {}", findings.join("; "))]
     #[n(5)]
     Findings {
         /// What is missing or wrong, in words.
