@@ -116,10 +116,11 @@ pub(super) async fn gather<L: Ledger>(
     let lost = lost.iter().filter_map(|document| Some((*document, carried.documents.get(document)?.0)));
     carries.extend(lost.map(|(document, case)| Write::Uncarry { device, case, document: Some(document) }));
     if !carries.is_empty() {
-        // Its place is behind everything above: a device that never hears of it comes back with an older cursor.
         let n = ledger.commit(Plan { writes: carries }).await.map_err(Problem::from)?;
-        if !outgoing.more {
-            outgoing.until = n.max(outgoing.until);
+        // A device that never hears of this reply comes back with an older cursor and is sent it all again. Its place
+        // may only be passed when nobody else wrote between the news above and it: what they wrote would be skipped.
+        if !outgoing.more && n == outgoing.until.saturating_add(1) {
+            outgoing.until = n;
         }
     }
     outgoing.photo_wants = photo_wants(ledger, request).await?;
