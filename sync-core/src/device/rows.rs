@@ -1,13 +1,14 @@
 //! What the device keeps, as typed rows on the store's shelves. Each is CBOR with numbered places, a format for ever:
 //! a place, once used, keeps its meaning.
 
+mod shelves;
+
 use ed25519_dalek::SigningKey;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
-use super::error::DeviceError;
-use super::store::{Shelf, Store, StoreError, Transaction};
+pub(super) use self::shelves::{Reader, Writer, from_bytes, off_thread, to_bytes};
 use crate::access::Role;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::edit::Edit;
@@ -24,9 +25,7 @@ use crate::protocol::sync::Cursor;
 use crate::protocol::{Ask, Verdict};
 
 /// The group of single facts on [`Shelf::Meta`].
-pub(super) const META: &[u8] = b"meta";
-/// How many rows are read at a time.
-const PAGE: u32 = 512;
+const META: &[u8] = b"meta";
 
 /// Who this device is, whose, and of which server.
 #[derive(Clone, Encode, Decode)]
@@ -451,135 +450,6 @@ impl Single for Bearer {
     const KEY: &'static [u8] = b"bearer";
 }
 
-/// The CBOR of a row.
-pub(super) fn to_bytes<T: Encode<()>>(row: &T) -> Vec<u8> {
-    // Writing to a vector can't fail.
-    minicbor::to_vec(row).unwrap_or_default()
-}
-
-/// A row from its CBOR.
-pub(super) fn from_bytes<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, StoreError> {
-    minicbor::decode(bytes).map_err(|_| StoreError::corrupt())
-}
-
-/// Reading rows, from the store or inside a transaction.
-macro_rules! reading {
-    ($over:ty) => {
-        #[allow(dead_code)] // both sides have the same readers
-        impl $over {
-            pub(super) async fn single<T: Single>(&mut self) -> Result<Option<T>, StoreError> {
-                self.row(Shelf::Meta, T::KEY).await
-            }
-
-            pub(super) async fn row<T: for<'b> Decode<'b, ()>>(
-                &mut self,
-                shelf: Shelf,
-                key: &[u8],
-            ) -> Result<Option<T>, StoreError> {
-                self.0.get(shelf, key).await?.map(|bytes| from_bytes(&bytes)).transpose()
-            }
-
-            pub(super) async fn group<T: for<'b> Decode<'b, ()>>(
-                &mut self,
-                shelf: Shelf,
-                group: &[u8],
-                after: i64,
-            ) -> Result<Vec<(i64, T)>, StoreError> {
-                let (mut rows, mut after) = (Vec::new(), after);
-                loop {
-                    let page = self.0.list(shelf, group, after, PAGE).await?;
-                    let Some((last, _)) = page.last() else { return Ok(rows) };
-                    after = *last;
-                    for (n, bytes) in page {
-                        rows.push((n, from_bytes(&bytes)?));
-                    }
-                }
-            }
-
-            pub(super) async fn whole_shelf<T: for<'b> Decode<'b, ()>>(
-                &mut self,
-                shelf: Shelf,
-            ) -> Result<Vec<(i64, T)>, StoreError> {
-                let rows = self.0.all(shelf, u32::MAX).await?;
-                rows.into_iter().map(|(n, bytes)| Ok((n, from_bytes(&bytes)?))).collect()
-            }
-
-            pub(super) async fn document(&mut self, document: DocumentId) -> Result<Option<DocumentRow>, StoreError> {
-                self.row(Shelf::Document, document.as_bytes()).await
-            }
-        }
-    };
-}
-
-/// The store, read row by row.
-pub(super) struct Reader<'a>(pub(super) &'a Store);
-/// A transaction, read and written row by row.
-pub(super) struct Writer(pub(super) Transaction);
-
-reading!(Reader<'_>);
-reading!(Writer);
-
-impl Writer {
-    pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self(store.begin().await?))
-    }
-
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.0.commit().await
-    }
-
-    pub(super) async fn put_single<T: Single>(&mut self, row: &T) -> Result<(), StoreError> {
-        self.0.put(Shelf::Meta, None, META, T::KEY, &to_bytes(row)).await.map(drop)
-    }
-
-    pub(super) async fn remove_single<T: Single>(&mut self) -> Result<(), StoreError> {
-        self.0.remove(Shelf::Meta, T::KEY).await.map(drop)
-    }
-
-    pub(super) async fn put_document(&mut self, row: &DocumentRow) -> Result<(), StoreError> {
-        let (case, key) = (row.case, row.document);
-        self.0.put(Shelf::Document, Some(case), case.as_bytes(), key.as_bytes(), &to_bytes(row)).await.map(drop)
-    }
-
-    /// Adds a change to a document unless it is there; its number, and whether it is new.
-    pub(super) async fn put_change(
-        &mut self,
-        row: &mut DocumentRow,
-        hash: Hash,
-        bytes: Vec<u8>,
-    ) -> Result<Option<i64>, StoreError> {
-        let key = [&row.document.as_bytes()[..], hash.as_bytes()].concat();
-        if hash == row.kind.skeleton_hash() || self.0.get(Shelf::Change, &key).await?.is_some() {
-            return Ok(None);
-        }
-        let value = to_bytes(&ChangeRow { hash, bytes: ByteVec::from(bytes) });
-        let n = self.0.put(Shelf::Change, Some(row.case), row.document.as_bytes(), &key, &value).await?;
-        row.changes = row.changes.saturating_add(1);
-        Ok(Some(n))
-    }
-
-    pub(super) async fn put_photo(&mut self, row: &PhotoRow) -> Result<(), StoreError> {
-        let key = PhotoRow::key(row.document, row.hash);
-        self.0.put(Shelf::Photo, Some(row.case), row.document.as_bytes(), &key, &to_bytes(row)).await.map(drop)
-    }
-
-    pub(super) async fn put_photo_bytes(&mut self, row: &PhotoRow, bytes: &[u8]) -> Result<(), StoreError> {
-        let key = PhotoRow::key(row.document, row.hash);
-        self.0.put(Shelf::PhotoBytes, Some(row.case), row.document.as_bytes(), &key, bytes).await.map(drop)
-    }
-
-    pub(super) async fn notice(&mut self, case: Option<CaseId>, at: Stamp, notice: Notice) -> Result<(), StoreError> {
-        self.0.append(Shelf::Notice, case, b"notices", &to_bytes(&NoticeRow { at, notice })).await.map(drop)
-    }
-}
-
-/// A row of the outbox: changed rows keep their place.
-impl Writer {
-    pub(super) async fn put_outbox(&mut self, key: &[u8], row: &OutboxRow) -> Result<i64, StoreError> {
-        self.0.put(Shelf::Outbox, Some(row.case()), &row.group(), key, &to_bytes(row)).await
-    }
-}
-
 impl OutboxRow {
     /// The key under which it lies.
     pub(super) fn key(&self) -> Vec<u8> {
@@ -587,15 +457,5 @@ impl OutboxRow {
             Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
             Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
         }
-    }
-}
-
-/// Waits for work that takes long or may panic, away from the threads that serve others.
-pub(super) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DeviceError> + Send + 'static,
-) -> Result<T, DeviceError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(StoreError::Io(std::io::Error::other(error)).into()),
     }
 }

@@ -308,17 +308,22 @@ async fn a_newer_format_is_refused_and_left_alone() {
     home.open().await.unwrap();
 }
 
+impl Store {
+    /// As if the disk had room for so many pages more.
+    pub(in crate::device) async fn leave_room_for(&self, more: i64) {
+        let mut rows = self.rows.lock().await;
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut rows.connection).await.unwrap();
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + more));
+        sqlx::raw_sql(limit).execute(&mut rows.connection).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_is_its_own_error_and_keeps_what_was_there() {
     let home = furnished().await;
     let store = home.open().await.unwrap();
     let before = read_everything(&store).await.unwrap();
-    {
-        let mut rows = store.rows.lock().await;
-        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut rows.connection).await.unwrap();
-        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 4));
-        sqlx::raw_sql(limit).execute(&mut rows.connection).await.unwrap();
-    }
+    store.leave_room_for(4).await;
     let mut writing = store.begin().await.unwrap();
     writing.put(Shelf::Meta, None, b"", b"enrolment", b"small").await.unwrap();
     let full = writing.put(Shelf::PhotoBytes, Some(case(3)), b"", b"photo", &[0; 100_000]).await;

@@ -329,10 +329,8 @@ async fn a_prescription_is_submitted_only_when_nothing_blocks_it() {
     device.submit(prescription).await.unwrap();
     let report = device.sync(&tablet.link()).await.unwrap();
     assert_eq!((report.granted, report.exchanges), (1, 1));
-    let state = server.state();
-    let heads = state.documents[&prescription].heads();
-    assert_eq!(state.asks, [Request::Submit { document: prescription, heads }]);
-    drop(state);
+    let heads = server.state().documents[&prescription].heads();
+    assert_eq!(server.state().asks, [Request::Submit { document: prescription, heads }]);
     assert!(device.pending_asks().await.unwrap().is_empty());
     let names: Vec<String> = device.documents(case).await.unwrap().into_iter().map(|d| d.name).collect();
     assert_eq!(names, ["home", "clinical", "prescription:1"]);
@@ -448,4 +446,32 @@ async fn a_document_of_many_changes_reads_the_same_from_its_snapshot() {
     assert_eq!(first.records.len(), 70);
     let device = tablet.reopened(device).await;
     assert_eq!(view(&device, home).await, first);
+}
+
+#[tokio::test]
+async fn an_edit_on_a_full_disk_is_typed_and_changes_nothing() {
+    let server = Server::new();
+    let (_, home, _) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 17);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.measure(home, door(712)).await.unwrap();
+    let before = view(&device, home).await;
+    device.store.leave_room_for(4).await;
+    let long = "x".repeat(8_000);
+    let full = loop {
+        // The pages in use have some room left; each entry takes more than one.
+        match device.note(home, NoteInput::new(Section::Property, long.clone())).await {
+            Ok(_) => continue,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, DeviceError::Store(StoreError::DiskFull)), "{full:?}");
+    let unsent = device.state(home).await.unwrap().unsent;
+    device.store.leave_room_for(10_000).await;
+    let now = view(&device, home).await;
+    assert_eq!(now.records.len(), unsent);
+    assert!(before.records.iter().all(|(key, record)| now.records[key] == *record));
+    device.measure(home, door(713)).await.unwrap();
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().receipted, unsent + 1);
 }
