@@ -9,7 +9,7 @@ use sync_core::id::CaseId;
 
 use super::{CaseError, open, relate, someone};
 use crate::app::App;
-use crate::storage::ledger::{CaseRow, CommitError, Ledger, Plan, Write};
+use crate::storage::ledger::{CaseRow, Ledger, Plan, Write};
 
 /// The most rows one file may have.
 const MOST_ROWS: usize = 50_000;
@@ -150,7 +150,7 @@ async fn bring_up_to_date(
         imported.changed.push(reference);
         if !dry_run {
             let plan = Plan { writes: vec![Write::Case(next)] };
-            app.storage.ledger().commit(plan).await.map_err(CommitError::from)?;
+            app.storage.ledger().commit(plan).await?;
         }
     }
     Ok(case)

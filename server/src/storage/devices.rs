@@ -148,7 +148,15 @@ impl Storage {
         let Some(row) = row else { return Ok(Err(CodeRefused::Unknown)) };
         let account = account(&row)?;
         if time_if_any(&row, "used_at")?.is_some() {
-            return Ok(Err(CodeRefused::Used));
+            // The device that spent it may ask again, its reply having been lost: key and generation are its own.
+            let spent = sqlx::query(select!("WHERE account_id = $1 AND generation = $2 AND public_key = $3"))
+                .bind(account.id.to_string())
+                .bind(new.generation.to_string())
+                .bind(new.public_key.as_slice())
+                .fetch_optional(&mut *write)
+                .await?;
+            let spent = spent.as_ref().map(device).transpose()?;
+            return Ok(spent.map(|device| (device, account)).ok_or(CodeRefused::Used));
         } else if now >= time(&row, "expires_at")? {
             return Ok(Err(CodeRefused::Expired));
         } else if !account.enabled {

@@ -20,7 +20,7 @@ pub enum KeysVerb {
     },
     /// Retire the key of a purpose and make the next; what it signed stays provable
     Rotate {
-        /// reply, signoff or token
+        /// signoff or token; devices know the reply key from their enrolment and can't follow a new one yet
         purpose: KeyPurpose,
     },
 }
@@ -35,6 +35,7 @@ pub(super) async fn run(app: &App, verb: KeysVerb) -> Result<(), VerbError> {
             }
         }
         KeysVerb::Public { purpose } => out(public_text(&app.storage.current_key(purpose).await?.public)),
+        KeysVerb::Rotate { purpose: KeyPurpose::Reply } => return Err(VerbError::Pinned),
         KeysVerb::Rotate { purpose } => out(public_text(&app.storage.rotate_key(purpose).await?.public)),
     }
     Ok(())

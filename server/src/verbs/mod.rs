@@ -109,6 +109,9 @@ pub enum VerbError {
     /// A name that can't be one.
     #[error("a name has 1 to 200 printable characters")]
     BadName,
+    /// The key that every device pinned.
+    #[error("every device knows the reply key from its enrolment and would take no other: it can't be rotated yet")]
+    Pinned,
     /// A file that can't be read.
     #[error("{0}: {1}")]
     File(std::path::PathBuf, std::io::Error),
