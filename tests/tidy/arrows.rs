@@ -162,7 +162,7 @@ fn sayings(sources: &[Source]) -> Vec<String> {
         for saying in SAYINGS {
             let Some(below) = source.path.strip_prefix(saying.within) else { continue };
             let allowed = |only: &&str| if only.ends_with('/') { below.starts_with(only) } else { below == *only };
-            if saying.only.iter().any(|only| allowed(&only)) {
+            if saying.only.iter().any(allowed) {
                 continue;
             }
             for (number, line) in lines(&source.code()) {
