@@ -124,11 +124,7 @@ struct Behind {
 }
 
 impl Behind {
-    async fn read<L: Ledger>(
-        &mut self,
-        ledger: &L,
-        case: CaseId,
-    ) -> Result<&BTreeMap<DocumentId, View>, StorageError> {
+    async fn read<L: Ledger>(&mut self, ledger: &L, case: CaseId) -> Result<&BTreeMap<DocumentId, View>, StorageError> {
         match &mut self.views {
             Some(views) => Ok(views),
             empty => Ok(empty.insert(documents::views_behind(ledger, case).await?)),

@@ -11,9 +11,7 @@ use sync_core::protocol::card::CaseState;
 use crate::app::App;
 use crate::storage::StorageError;
 use crate::storage::accounts::{Account, SignInName};
-use crate::storage::ledger::{
-    CaseRow, CommissionRow, CommitError, DocumentRow, Ledger, Plan, RelationRow, Write,
-};
+use crate::storage::ledger::{CaseRow, CommissionRow, CommitError, DocumentRow, Ledger, Plan, RelationRow, Write};
 
 pub use self::import::{Imported, Particulars, RowError, import};
 

@@ -204,7 +204,9 @@ impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Storage(error) => error.into(),
-            CommitError::Moved => Self::later(1, "Others are writing in the same place. Nothing was stored; try again."),
+            CommitError::Moved => {
+                Self::later(1, "Others are writing in the same place. Nothing was stored; try again.")
+            }
         }
     }
 }

@@ -82,7 +82,9 @@ fn check(bytes: &[u8]) -> Result<(), Problem> {
         return Err(refused("The photo has more pixels than the app lets through: prepare it on the device."));
     }
     if photo_bytes::carries_metadata(bytes) {
-        return Err(refused("The photo carries metadata, which may tell where someone lives. Prepare it on the device."));
+        return Err(refused(
+            "The photo carries metadata, which may tell where someone lives. Prepare it on the device.",
+        ));
     }
     Ok(())
 }

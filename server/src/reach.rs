@@ -57,8 +57,7 @@ impl Directory {
         let organisations: BTreeMap<OrganisationId, (String, bool)> =
             storage.organisations().await?.into_iter().map(|o| (o.id, (o.name, o.is_authority))).collect();
         let person = |account: Account| {
-            let (organisation_name, of_council) =
-                organisations.get(&account.organisation).cloned().unwrap_or_default();
+            let (organisation_name, of_council) = organisations.get(&account.organisation).cloned().unwrap_or_default();
             let person = Person {
                 account: account.id,
                 name: account.full_name,

@@ -149,7 +149,10 @@ async fn answer(
 }
 
 fn not_a_request() -> Problem {
-    Problem::new(ProblemKind::BadRequest, "This isn't a whole sync request. Send it again; if it stays, update the app.")
+    Problem::new(
+        ProblemKind::BadRequest,
+        "This isn't a whole sync request. Send it again; if it stays, update the app.",
+    )
 }
 
 fn unknown_device() -> Problem {
@@ -165,7 +168,6 @@ fn undecodable(error: Undecodable) -> Problem {
         Undecodable::Damaged | Undecodable::Unknown => not_a_request(),
     }
 }
-
 
 /// The limits of one request.
 impl crate::config::Limits {

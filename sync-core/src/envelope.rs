@@ -4,8 +4,8 @@
 //! the server, organisation, document, device, store generation and account, so that nothing can be replayed elsewhere.
 //! These bytes are formats for ever; their golden bytes are in `golden/`.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use data_encoding::HEXLOWER;
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

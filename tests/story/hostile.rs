@@ -34,7 +34,15 @@ fn stamp() -> Stamp {
 }
 
 fn empty() -> SyncRequest {
-    SyncRequest { cursor: None, at: stamp(), pushes: vec![], asks: vec![], purged: vec![], reads: vec![], carries: vec![] }
+    SyncRequest {
+        cursor: None,
+        at: stamp(),
+        pushes: vec![],
+        asks: vec![],
+        purged: vec![],
+        reads: vec![],
+        carries: vec![],
+    }
 }
 
 impl Forger {
@@ -265,7 +273,8 @@ async fn a_document_of_another_case_an_unknown_case_and_anothers_device_are_refu
     forged.signature = Signed([9; 64]);
     let reply = olu.sync(&world, &SyncRequest { pushes: vec![forged], ..empty() }).await;
     assert_eq!(reply.refused.len(), 1);
-    let nobody = Forger { enrolled: EnrolmentReply { device: DeviceId::mint(&mut SystemChance), ..olu.enrolled }, ..eve };
+    let nobody =
+        Forger { enrolled: EnrolmentReply { device: DeviceId::mint(&mut SystemChance), ..olu.enrolled }, ..eve };
     let body = nobody.signed_for(nobody.enrolled.server, PATH, 500, pack(&empty()));
     assert_eq!(kind_of(&post(&world, PATH, body).await.1), "device-unknown");
 }
@@ -323,7 +332,9 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     let (case, home) = home_of(&world, &mut olu).await;
     let (other_case, other_home) = home_of(&world, &mut eve).await;
     let mut jpeg = std::io::Cursor::new(Vec::new());
-    image::RgbImage::from_pixel(40, 30, image::Rgb([9, 99, 199])).write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    image::RgbImage::from_pixel(40, 30, image::Rgb([9, 99, 199]))
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .unwrap();
     let good = jpeg.into_inner();
     let with_position = {
         let mut bytes = good[..2].to_vec();

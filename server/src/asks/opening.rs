@@ -23,7 +23,9 @@ impl<L: Ledger> Asking<'_, L> {
         let checked = particular("name", &particulars.name, 200)
             .and_then(|()| particular("address", &particulars.address, 400))
             .and_then(|()| match &particulars.born {
-                Some(born) if time::Date::parse(born, &time::format_description::well_known::Iso8601::DATE).is_err() => {
+                Some(born)
+                    if time::Date::parse(born, &time::format_description::well_known::Iso8601::DATE).is_err() =>
+                {
                     let why = "a date as YYYY-MM-DD".to_owned();
                     Err(AskRefusal::Particulars { field: "born".to_owned(), why })
                 }
@@ -126,7 +128,11 @@ impl<L: Ledger> Asking<'_, L> {
             .filter(|finding| finding.keeps_open())
             .map(|finding| finding.to_string())
             .collect();
-        Ok(if missing.is_empty() { Ok(vec![Write::Touch(ask.case)]) } else { Err(AskRefusal::Findings { findings: missing }) })
+        Ok(if missing.is_empty() {
+            Ok(vec![Write::Touch(ask.case)])
+        } else {
+            Err(AskRefusal::Findings { findings: missing })
+        })
     }
 
     pub(super) async fn survey_decision(

@@ -134,7 +134,9 @@ async fn set_up(stage: &mut Stage) -> Result<(), Failed> {
     stage.tell("Friday", "The office imports 12 referrals; importing the same file again adds nothing.");
     stage.admin(&["case", "commission", CASE, "ben.private", "--ends", "2099-12-31T23:59:59Z"]).await?;
     stage.admin(&["case", "assign", CASE, "sue.surveyor"]).await?;
-    for (store, sign_in, name) in [(ANA, "ana.ot", "Ana's tablet"), (BEN, "ben.private", "Ben's phone"), (SUE, "sue.surveyor", "Sue's tablet")] {
+    for (store, sign_in, name) in
+        [(ANA, "ana.ot", "Ana's tablet"), (BEN, "ben.private", "Ben's phone"), (SUE, "sue.surveyor", "Sue's tablet")]
+    {
         let text = stage.admin(&["device", "code", sign_in, "--public-url", &stage.wire.url()]).await?;
         tablet(stage, store, "2026-11-13T15:00:00Z").does(&["enrol", &text, "--name", name]).await?;
         let again = tablet(stage, "thief.store", "2026-11-13T15:00:00Z").tries(&["enrol", &text]).await?;
@@ -144,14 +146,18 @@ async fn set_up(stage: &mut Stage) -> Result<(), Failed> {
         let took = stage.elapsed().saturating_sub(began);
         check(took <= 2_000, format!("the first sync took {took} ms"))?;
     }
-    stage.tell("Friday", "Ana (council OT), Ben (private OT, commissioned) and Sue (surveyor) enrol their devices, each code once.");
+    stage.tell(
+        "Friday",
+        "Ana (council OT), Ben (private OT, commissioned) and Sue (surveyor) enrol their devices, each code once.",
+    );
     Ok(())
 }
 
 async fn monday(stage: &mut Stage) -> Result<(), Failed> {
     let ana = tablet(stage, ANA, "2026-11-16T09:40:00Z");
     ana.key(&["measure", CASE, "bathroom-1/door-1", "door-clear-width", "71.2cm"]).await?;
-    ana.does(&["text", CASE, "home", "summary", "Back bathroom is the one in use; the hall light does not work."]).await?;
+    ana.does(&["text", CASE, "home", "summary", "Back bathroom is the one in use; the hall light does not work."])
+        .await?;
     ana.key(&["entry", CASE, "clinical", "observation", CLINICAL]).await?;
     ana.set("clinical", "visit.carer-present", "no", &[]).await?;
     let findings = ana.does(&["findings", CASE]).await?.to_string();
@@ -159,7 +165,8 @@ async fn monday(stage: &mut Stage) -> Result<(), Failed> {
     ana.set("clinical", "visit.carer-absent-reason", "At work until six", &[]).await?;
     let status = ana.does(&["open", CASE]).await?.to_string();
     check(status.contains("on-this-device"), "the tablet says that unsent work is elsewhere")?;
-    stage.tell("Monday", "Ana measures the bathroom door in a dead spot: 712 mm. Her tablet says: on this device only.");
+    stage
+        .tell("Monday", "Ana measures the bathroom door in a dead spot: 712 mm. Her tablet says: on this device only.");
     Ok(())
 }
 
@@ -183,12 +190,18 @@ async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     let args = take(&stairs, "stairs-1");
     let stairs = ben.key(&args.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     ben.key(&["measure", CASE, "bathroom-1/door-1", "door-clear-width", "737", "--photo", &door]).await?;
-    let width = ben.key(&["measure", CASE, "stairs-1", "stair-clear-width", "760", "--method", "laser", "--photo", &stairs]).await?;
+    let width = ben
+        .key(&["measure", CASE, "stairs-1", "stair-clear-width", "760", "--method", "laser", "--photo", &stairs])
+        .await?;
     let height = ben.key(&["measure", CASE, "bathroom-1/toilet-1", "wc-seat-height", "430"]).await?;
-    ben.does(&["text", CASE, "home", "summary", "Stairs turn left at the top. Parking for one van at the front."]).await?;
+    ben.does(&["text", CASE, "home", "summary", "Stairs turn left at the top. Parking for one van at the front."])
+        .await?;
     ben.key(&["entry", CASE, "clinical", "function", "Climbs on hands and knees; daughter stands behind her."]).await?;
     ben.set("clinical", "person.weight", "118", &[]).await?;
-    stage.tell("Tuesday", "Ben measures the same door as 737 mm and the stairs, photographs both, writes his own entry and the summary.");
+    stage.tell(
+        "Tuesday",
+        "Ben measures the same door as 737 mm and the stairs, photographs both, writes his own entry and the summary.",
+    );
 
     let lift = ben.does(&["prescribe", CASE, "stairlift"]).await?;
     let rails = ben.does(&["prescribe", CASE, "grab-rail", "grab-rail"]).await?;
@@ -211,7 +224,10 @@ async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     let said = refused.map_or_else(|problem| problem.to_string(), |_| String::new());
     check(said.contains("100 kg is under the client's weight of 118 kg"), format!("the load was let through: {said}"))?;
     ben.set(&stairlift, "item.required-load", "135", &["--item", &lift]).await?;
-    stage.tell("Tuesday", "His stairlift's load (100 kg) is under the client's weight (118 kg): a finding, and he mends it to 135 kg.");
+    stage.tell(
+        "Tuesday",
+        "His stairlift's load (100 kg) is under the client's weight (118 kg): a finding, and he mends it to 135 kg.",
+    );
 
     let (document, rail) = (document(&rails), [item(&rails, 0), item(&rails, 1)]);
     let cite = format!("home/{height}");
@@ -229,7 +245,10 @@ async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     }
     ben.does(&["submit", CASE, &stairlift]).await?;
     ben.does(&["submit", CASE, &document]).await?;
-    stage.tell("Tuesday", "He prescribes a stairlift (dfg) and two rails (minor), citing his readings, and submits both, offline.");
+    stage.tell(
+        "Tuesday",
+        "He prescribes a stairlift (dfg) and two rails (minor), citing his readings, and submits both, offline.",
+    );
     let card = ben.does(&["open", CASE]).await?;
     let case = card["card"]["case"].as_str().unwrap_or_default().to_owned();
     Ok(Cast { case, stairlift, rails: document, lift, height })
@@ -246,14 +265,23 @@ async fn thursday(stage: &mut Stage) -> Result<(), Failed> {
     check(number(&ben["receipted"]) > 0 && list(&ben["refused"]).is_empty(), format!("Ben's sync: {ben}"))?;
     check(number(&ben["photos_sent"]) == 2, format!("Ben's photos: {ben}"))?;
     let twice = sync(stage, BEN, CLOCK, "Ben's phone, again").await?;
-    check(number(&twice["receipted"]) == 0 && number(&twice["photos_sent"]) == 0, format!("a second sync sent: {twice}"))?;
-    stage.tell("Thursday", "Ben syncs first: cut in the middle, then whole, then once more. Nothing is lost, nothing is doubled.");
+    check(
+        number(&twice["receipted"]) == 0 && number(&twice["photos_sent"]) == 0,
+        format!("a second sync sent: {twice}"),
+    )?;
+    stage.tell(
+        "Thursday",
+        "Ben syncs first: cut in the middle, then whole, then once more. Nothing is lost, nothing is doubled.",
+    );
     sync(stage, ANA, CLOCK, "Ana's tablet, Monday's work").await?;
     sync(stage, BEN, CLOCK, "Ben's phone, Ana's news").await?;
 
     for store in [ANA, BEN] {
         let clashes = tablet(stage, store, CLOCK).does(&["clashes", CASE]).await?.to_string();
-        check(clashes.contains("712") && clashes.contains("737"), format!("{store} does not see both widths: {clashes}"))?;
+        check(
+            clashes.contains("712") && clashes.contains("737"),
+            format!("{store} does not see both widths: {clashes}"),
+        )?;
     }
     stage.tell("Thursday", "Both see both door widths, 712 and 737 mm, each with who and when: a clash, not a winner.");
     let ana = tablet(stage, ANA, CLOCK);
@@ -261,7 +289,8 @@ async fn thursday(stage: &mut Stage) -> Result<(), Failed> {
     let values: Vec<&Value> = list(&clashes).iter().flat_map(|clash| list(&clash["values"])).collect();
     let mine = values.iter().find(|value| value.to_string().contains("712")).map(|value| value["key"].clone());
     let mine = mine.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-    ana.key(&["settle", CASE, &mine, "--reason", "Measured again between door face and stop, door at 90 degrees"]).await?;
+    ana.key(&["settle", CASE, &mine, "--reason", "Measured again between door face and stop, door at 90 degrees"])
+        .await?;
     check(list(&ana.does(&["clashes", CASE]).await?).is_empty(), "the clash is still open")?;
     let home = ana.does(&["show", CASE, "home"]).await?.to_string();
     check(home.contains("hall light does not work") && home.contains("Parking for one van"), "the summary lost words")?;
@@ -270,7 +299,10 @@ async fn thursday(stage: &mut Stage) -> Result<(), Failed> {
     ana.does(&["text", CASE, "home", "summary", "--read"]).await?;
     let findings = ana.does(&["findings", CASE]).await?.to_string();
     check(!findings.contains("written by two people at once"), "the summary was read and is still asked for")?;
-    stage.tell("Thursday", "Ana settles it by name with a reason. The summary holds both people's words; a finding asked her to read it.");
+    stage.tell(
+        "Thursday",
+        "Ana settles it by name with a reason. The summary holds both people's words; a finding asked her to read it.",
+    );
     sync(stage, ANA, CLOCK, "Ana's tablet, the settlement").await?;
     sync(stage, BEN, CLOCK, "Ben's phone, the settlement").await?;
     check(list(&tablet(stage, BEN, CLOCK).does(&["clashes", CASE]).await?).is_empty(), "Ben still sees the clash")
@@ -284,7 +316,8 @@ async fn photos_arrived(stage: &Stage) -> Result<(), Failed> {
     let home = documents.iter().find(|document| document["kind"] == "home").map(|home| home["document"].clone());
     let home = home.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let view = ben.does(&["show", CASE, "home"]).await?.to_string();
-    let hashes: Vec<&str> = view.split('"').filter(|word| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit())).collect();
+    let hashes: Vec<&str> =
+        view.split('"').filter(|word| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit())).collect();
     let grace = stage.sign_in("grace.senior").await?;
     let mut seen = 0;
     for hash in hashes {
@@ -319,7 +352,8 @@ async fn sign_off(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     let (_, queue) = stage.call("GET", "/v1/prescriptions", Some(&grace), None).await?;
     check(list(&queue).len() == 2, format!("the queue shows {queue}"))?;
     let reasons = json!([{ "item": cast.lift, "field": "stairlift.side", "text": "Which side of the stairs?" }]);
-    let ask = json!({ "case": cast.case, "ask": "return", "document": cast.stairlift, "heads": heads, "reasons": reasons });
+    let ask =
+        json!({ "case": cast.case, "ask": "return", "document": cast.stairlift, "heads": heads, "reasons": reasons });
     let (status, answer) = stage.ask(&grace, ask).await?;
     check(status == 200, format!("the return: {status} {answer}"))?;
     sync(stage, BEN, CLOCK, "Ben's phone, a return").await?;
@@ -353,7 +387,10 @@ async fn surveyor(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     let home = sue.does(&["show", CASE, "home"]).await?.to_string();
     let everything = format!("{open}{home}");
     check(home.contains("712") && home.contains("760"), format!("the released home lacks its readings: {home}"))?;
-    check(everything.contains("grab-rail.height") && everything.contains("stairlift.side"), "a signed specification is missing")?;
+    check(
+        everything.contains("grab-rail.height") && everything.contains("stairlift.side"),
+        "a signed specification is missing",
+    )?;
     for secret in [CLINICAL, REASONING, "9434765919", "1948-03-09", "hands and knees", "seen with the family", "118"] {
         let bytes = secret.as_bytes();
         let travelled = secret.len() > 3 && heard.windows(bytes.len()).any(|window| window == bytes);
@@ -368,8 +405,18 @@ async fn surveyor(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     sue.key(&["remark", CASE, &survey, "Consumer unit has a spare way."]).await?;
     let thread = thread_of(&sue, &cast.stairlift).await?;
     let about = format!("{}/{}", cast.stairlift, cast.lift);
-    let question =
-        sue.key(&["post", CASE, &thread, "May the rail start one step lower?", "--about", &about, "--field", "stairlift.side"]).await?;
+    let question = sue
+        .key(&[
+            "post",
+            CASE,
+            &thread,
+            "May the rail start one step lower?",
+            "--about",
+            &about,
+            "--field",
+            "stairlift.side",
+        ])
+        .await?;
     sync(stage, SUE, CLOCK, "Sue's tablet, survey and question").await?;
     sync(stage, BEN, CLOCK, "Ben's phone, Sue's question").await?;
     let ben = tablet(stage, BEN, CLOCK);
@@ -406,7 +453,10 @@ async fn changed_since(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     check(rails.is_some_and(|card| card["changed_since"] == true), "Grace does not see that it changed")?;
     let lift = prescription(&tablet(stage, SUE, CLOCK), &cast.stairlift).await?;
     check(lift["standing"]["standing"] == "current", format!("the stairlift stands no more: {lift}"))?;
-    let said = format!("A later reading behind a cited height (record {}): everyone sees “changed since sign-off”; the signed version reads as before.", cast.height);
+    let said = format!(
+        "A later reading behind a cited height (record {}): everyone sees “changed since sign-off”; the signed version reads as before.",
+        cast.height
+    );
     stage.tell("Tuesday", &said);
     Ok(())
 }
@@ -450,7 +500,10 @@ async fn evidence(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     let named = stage.grabrail(&["verify", &altered.to_string_lossy(), "--key", &key]).await?;
     let names = named.err.contains("stairlift.side");
     check(named.code == 1 && names, format!("the flipped byte: exit {}, {}", named.code, named.err))?;
-    stage.tell("Wednesday", "The evidence pack verifies with the council's public key; with one byte flipped, verify names the field.");
+    stage.tell(
+        "Wednesday",
+        "The evidence pack verifies with the council's public key; with one byte flipped, verify names the field.",
+    );
     Ok(())
 }
 
@@ -480,7 +533,12 @@ fn figures(stage: &Stage) {
     stage.say("\nWhat each sync cost (bytes up, bytes down, round trips):");
     for (what, report) in &stage.syncs {
         let number = |name: &str| number(&report[name]);
-        stage.say(&format!("  {:>8} {:>8} {:>3}  {what}", number("bytes_up"), number("bytes_down"), number("round_trips")));
+        stage.say(&format!(
+            "  {:>8} {:>8} {:>3}  {what}",
+            number("bytes_up"),
+            number("bytes_down"),
+            number("round_trips")
+        ));
     }
     let memory = stage.server_memory().map(|mib| format!("; the server holds {mib} MiB")).unwrap_or_default();
     stage.say(&format!("\nEvery step was as it should be, in {} s{memory}.", stage.elapsed() / 1000));

@@ -25,11 +25,8 @@ impl Wire {
     /// Relays to `server` from now on.
     pub(super) async fn to(server: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let wire = Self {
-            address: listener.local_addr()?,
-            cut_after: Arc::new(AtomicU64::new(NEVER)),
-            down: Arc::default(),
-        };
+        let wire =
+            Self { address: listener.local_addr()?, cut_after: Arc::new(AtomicU64::new(NEVER)), down: Arc::default() };
         let relay = wire.clone();
         tokio::spawn(async move {
             while let Ok((device, _)) = listener.accept().await {

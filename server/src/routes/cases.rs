@@ -42,8 +42,7 @@ pub(super) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<V
     let mut lines = Vec::new();
     let Some(person) = directory.person(who.account) else { return Ok(Json(lines)) };
     for case in ledger.cases().await? {
-        let reach =
-            crate::reach::Reach::read(&ledger, person, case.case, app.clock.now()).await?;
+        let reach = crate::reach::Reach::read(&ledger, person, case.case, app.clock.now()).await?;
         if reach.may_know() {
             lines.push(CaseLine {
                 case: case.case.to_string(),

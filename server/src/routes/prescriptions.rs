@@ -63,11 +63,7 @@ pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<
     Ok(Json(lines.collect()))
 }
 
-async fn reached(
-    app: &App,
-    person: &Person,
-    document: &str,
-) -> Result<(DocumentRow, Reach), Problem> {
+async fn reached(app: &App, person: &Person, document: &str) -> Result<(DocumentRow, Reach), Problem> {
     let document: DocumentId = document.parse().map_err(|_| nothing())?;
     let ledger = app.storage.ledger();
     let row = ledger.document(document).await?.ok_or_else(nothing)?;

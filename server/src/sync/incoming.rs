@@ -17,9 +17,7 @@ use super::Speaker;
 use crate::asks::{Asking, Failed};
 use crate::documents;
 use crate::reach::Reach;
-use crate::storage::ledger::{
-    CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, QuarantineRow, Write,
-};
+use crate::storage::ledger::{CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, QuarantineRow, Write};
 
 /// How often a push is judged anew because its document moved.
 const TRIES: usize = 8;

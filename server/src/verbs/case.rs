@@ -77,7 +77,12 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
                 Ok(imported) => {
                     let would = if dry_run { "would be " } else { "" };
                     let (opened, changed, same) = (imported.opened, imported.changed, imported.same);
-                    out(format_args!("{} {would}opened, {} {would}changed, {} as before", opened.len(), changed.len(), same.len()));
+                    out(format_args!(
+                        "{} {would}opened, {} {would}changed, {} as before",
+                        opened.len(),
+                        changed.len(),
+                        same.len()
+                    ));
                 }
                 Err(errors) => {
                     for error in &errors {
@@ -90,7 +95,13 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
         CaseVerb::List => {
             let ledger = app.storage.ledger();
             for case in ledger.cases().await? {
-                out(format_args!("{}  {}  {}, {}", case.case, case.reference.unwrap_or_default(), case.name, case.address));
+                out(format_args!(
+                    "{}  {}  {}, {}",
+                    case.case,
+                    case.reference.unwrap_or_default(),
+                    case.name,
+                    case.address
+                ));
                 for relation in ledger.relations_to(case.case).await? {
                     let name = app.storage.account(relation.account).await?.map(|account| account.sign_in.to_string());
                     let until = relation.ends.map(|ends| format!(" until {ends}")).unwrap_or_default();

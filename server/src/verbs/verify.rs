@@ -42,13 +42,19 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
         Ok(evidence) => {
             let header = &evidence.signed.header;
             let (number, prescription) = (header.number, header.prescription);
-            out(format_args!("version {number} of prescription {prescription}, {} fields", evidence.signed.fields.len()));
+            out(format_args!(
+                "version {number} of prescription {prescription}, {} fields",
+                evidence.signed.fields.len()
+            ));
             if args.key.is_none() {
                 out("consistent, signer not proven: give the council's key with --key");
                 return ExitCode::from(2);
             }
             let hcpc = header.signer.hcpc.as_deref().unwrap_or("no HCPC number");
-            out(format_args!("signed off by {} ({hcpc}) for {} at {}", header.signer.name, header.authority, header.at));
+            out(format_args!(
+                "signed off by {} ({hcpc}) for {} at {}",
+                header.signer.name, header.authority, header.at
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {
