@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::json::{Json, ProblemBody};
@@ -33,10 +33,7 @@ const BODY: usize = 64 * 1024;
 ))]
 struct About;
 
-fn endpoints(app: &App) -> OpenApiRouter<App> {
-    let photo = DefaultBodyLimit::max(app.config.limits.photo_bytes);
-    // Room for the signature around the largest request.
-    let sync = DefaultBodyLimit::max(app.config.limits.sync_bytes.saturating_add(1024));
+fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(About::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
@@ -44,8 +41,8 @@ fn endpoints(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::sign_out))
         .routes(routes!(devices::enrol))
-        .routes(routes!(sync::settle).layer(sync))
-        .routes(routes!(photos::put, photos::get).layer(photo))
+        .routes(routes!(sync::settle))
+        .routes(routes!(photos::put, photos::get))
         .routes(routes!(asks::ask))
         .routes(routes!(cases::list))
         .routes(routes!(cases::show))
@@ -57,7 +54,7 @@ fn endpoints(app: &App) -> OpenApiRouter<App> {
 
 /// The router, its documentation and what stands around every request.
 pub fn router(app: App) -> Router {
-    let (router, openapi) = endpoints(&app).split_for_parts();
+    let (router, openapi) = endpoints().split_for_parts();
     router
         .route("/openapi.json", get(move || std::future::ready(axum::Json(openapi))))
         .fallback(edge::nothing_here)

@@ -1,7 +1,6 @@
 //! `PUT` and `GET /v1/photos/{case}/{document}/{hash}`: photo bytes, whole.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -41,13 +40,13 @@ pub(super) async fn put(
     State(app): State<App>,
     bearer: PhotoBearer,
     path: Name,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     let name = name(&path)?;
-    let body = whole(body)?;
+    let body = whole(body, app.config.limits.photo_bytes).await?;
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(bearer.account.id).ok_or_else(gone)?;
-    let receipts = photos::take(&app, person, name, body.to_vec()).await?;
+    let receipts = photos::take(&app, person, name, body).await?;
     let receipts = minicbor::to_vec(&receipts).unwrap_or_default();
     Ok((StatusCode::CREATED, [(header::CONTENT_TYPE, CBOR)], receipts).into_response())
 }

@@ -1,8 +1,10 @@
 //! `POST /v1/sync`: a device's one round trip.
 
-use axum::body::Bytes;
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
@@ -25,19 +27,34 @@ pub(super) const CBOR: &str = "application/cbor";
     (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
     (status = 507, description = "Disk full", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn settle(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
-    let body = whole(body)?;
+pub(super) async fn settle(State(app): State<App>, body: Body) -> Result<Response, Problem> {
+    // Room for the signature around the largest request.
+    let body = whole(body, app.config.limits.sync_bytes.saturating_add(1024)).await?;
     let reply = service::settle(&app, &body).await?;
     Ok(([(header::CONTENT_TYPE, CBOR)], reply).into_response())
 }
 
-/// A body that came to its end within its bound.
-pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    body.map_err(|rejection| {
-        if rejection.status() == ProblemKind::TooLarge.status() {
-            Problem::new(ProblemKind::TooLarge, "The body is larger than this endpoint takes; send less at once.")
+/// A body that came to its end within its bound, in bytes. One that is larger is read on for as much again, so that
+/// its sender hears of it instead of a broken connection.
+pub(super) async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut beyond = 0_usize;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame
+            .map_err(|_| Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if beyond == 0 && bytes.len() + data.len() <= most {
+            bytes.extend_from_slice(&data);
         } else {
-            Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again.")
+            bytes = Vec::new();
+            beyond = beyond.saturating_add(data.len());
+            if beyond > most {
+                break;
+            }
         }
-    })
+    }
+    if beyond == 0 {
+        return Ok(bytes);
+    }
+    Err(Problem::new(ProblemKind::TooLarge, format!("The body may have {most} bytes; send less at once.")))
 }
