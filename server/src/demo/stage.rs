@@ -64,32 +64,13 @@ impl Stage {
     pub(super) async fn set(once: bool) -> Result<Self, Failed> {
         let program = std::env::current_exe()?;
         let folder = tempfile::Builder::new().prefix("grabrail-demo-").tempdir()?;
-        // The address is free a moment before the server takes it.
-        let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let wire = Wire::to(address).await?;
-        let log = std::fs::File::create(folder.path().join("server.log"))?;
-        let server = Command::new(&program)
-            .args(["serve", "--data"])
-            .arg(folder.path().join("data"))
-            .args(["--listen", &address.to_string(), "--authority", "London Borough of Wenbury"])
-            .stdout(log)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
         // Once a process; a second time finds it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
+        let (address, server) = serve(&program, folder.path(), &http).await?;
+        let wire = Wire::to(address).await?;
         let clock = SystemClock::new();
-        let stage = Self { program, folder, keep: !once, address, server, wire, http, clock, syncs: Vec::new() };
-        for _ in 0..200 {
-            if let Ok(answer) = stage.http.get(format!("http://{address}/readyz")).send().await
-                && answer.status().is_success()
-            {
-                return Ok(stage);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Err(Failed::Check("the server was not ready within 10 s".to_owned()))
+        Ok(Self { program, folder, keep: !once, address, server, wire, http, clock, syncs: Vec::new() })
     }
 
     /// A file of the demonstration.
@@ -261,6 +242,35 @@ impl Stage {
         self.folder.disable_cleanup(true);
         Ok(())
     }
+}
+
+/// Starts a server and waits until it takes requests. An address is free a moment before the server takes it: where
+/// another process was quicker, another one is tried.
+async fn serve(program: &Path, folder: &Path, http: &reqwest::Client) -> Result<(SocketAddr, Child), Failed> {
+    for _ in 0..5 {
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let log = std::fs::File::create(folder.join("server.log"))?;
+        let mut server = Command::new(program)
+            .args(["serve", "--data"])
+            .arg(folder.join("data"))
+            .args(["--listen", &address.to_string(), "--authority", "London Borough of Wenbury"])
+            .stdout(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if server.try_wait()?.is_some() {
+                break;
+            }
+            if let Ok(answer) = http.get(format!("http://{address}/readyz")).send().await
+                && answer.status().is_success()
+            {
+                return Ok((address, server));
+            }
+        }
+    }
+    Err(Failed::Check("the server does not get ready: its log is in the folder".to_owned()))
 }
 
 /// Checks.

@@ -40,8 +40,8 @@ pub(super) async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Proble
     let mut bytes = Vec::new();
     let mut beyond = 0_usize;
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame
-            .map_err(|_| Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again."))?;
+        let frame =
+            frame.map_err(|_| Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again."))?;
         let Ok(data) = frame.into_data() else { continue };
         if beyond == 0 && bytes.len() + data.len() <= most {
             bytes.extend_from_slice(&data);
