@@ -58,7 +58,8 @@ impl<L: Ledger> Asking<'_, L> {
     /// [`Failed`]; nothing was decided then.
     pub async fn decide(&self, ask: &Ask) -> Result<Verdict, Failed> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
-        let digest = Hash::of(&bytes);
+        // When it was asked is no part of what was asked: posted again, it is the same ask.
+        let digest = Hash::of(&minicbor::to_vec((ask.id, ask.case, &ask.request)).unwrap_or_default());
         for _ in 0..TRIES {
             if let Some(known) = self.ledger.ask(ask.id).await? {
                 let same = known.digest == digest && known.account == self.person.account;

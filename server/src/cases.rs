@@ -121,20 +121,29 @@ fn planned(case: CaseId, kind: Kind, document: DocumentId, commission: Option<Co
     DocumentRow { document, case, kind, commission, about: None, authors: Vec::new(), version: 0, heads }
 }
 
+/// Whom a case is allocated to, in words.
+const ALLOCATED: &str = "an OT, OT assistant or supervisor";
+
+/// Whether a case can be allocated to this role.
+const fn allocatable(role: Role) -> bool {
+    matches!(role, Role::Ot | Role::OtAssistant | Role::SeniorOt | Role::PrincipalOt)
+}
+
 /// Ties somebody to a case from now on.
 ///
 /// # Errors
 /// [`CaseError::Role`] when their role can't be tied so.
 pub async fn relate(app: &App, case: CaseId, account: &Account, relation: Relation) -> Result<(), CaseError> {
-    use Role::{GrantsOfficer, Ot, OtAssistant, PrincipalOt, SeniorOt, Surveyor};
-    let (roles, wanted): (&[Role], _) = match relation {
+    let (fits, wanted) = match relation {
         Relation::Allocated | Relation::Team | Relation::Duty | Relation::BreakGlass => {
-            (&[Ot, OtAssistant, SeniorOt, PrincipalOt], "an OT, OT assistant or supervisor")
+            (allocatable(account.role), ALLOCATED)
         }
-        Relation::Assigned => (&[Surveyor, GrantsOfficer], "a surveyor or grants officer"),
-        Relation::Commissioned => (&[Role::PrivateOt], "a private OT, by a commission"),
+        Relation::Assigned => {
+            (matches!(account.role, Role::Surveyor | Role::GrantsOfficer), "a surveyor or grants officer")
+        }
+        Relation::Commissioned => (false, "a private OT, by a commission"),
     };
-    if !roles.contains(&account.role) {
+    if !fits {
         return Err(CaseError::Role { role: account.role, relation, wanted });
     }
     let starts = app.clock.now();

@@ -2,7 +2,6 @@
 
 use sync_core::access::Action;
 use sync_core::domain::signed::Content;
-use sync_core::domain::signoff::State;
 use sync_core::envelope::Signed;
 use sync_core::guard::photos_named;
 use sync_core::id::{CaseId, DocumentId, Hash};
@@ -93,13 +92,11 @@ fn check(bytes: &[u8]) -> Result<(), Problem> {
 async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> {
     for _ in 0..TRIES {
         let mut writes = vec![Write::Photo(photo)];
+        // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
+        // to look again.
         for row in ledger.prescriptions_of(photo.case).await? {
-            if let State::AwaitingPhotos { .. } = &row.state {
-                let state = row.state.clone().photo_arrived(photo.hash);
-                if state != row.state {
-                    writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
-                }
-            }
+            let state = row.state.clone().photo_arrived(photo.hash);
+            writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }
         match ledger.commit(Plan { writes }).await {
             Ok(_) => return Ok(()),

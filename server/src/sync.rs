@@ -55,6 +55,7 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
     let body_of: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
+    bounded(&body_of)?;
     let sender = Sender {
         server,
         organisation: person.organisation,
@@ -72,6 +73,20 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), Hash::of(&body_of))));
     let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into() };
     Ok(minicbor::to_vec(&reply).unwrap_or_default())
+}
+
+/// The most documents, asks or cases that one request may name. A device that has more sends it in several.
+const MOST_NAMED: usize = 5_000;
+/// The most readings of documents that one request may tell of.
+const MOST_READS: usize = 20_000;
+
+fn bounded(request: &SyncRequest) -> Result<(), Problem> {
+    let named = [request.pushes.len(), request.asks.len(), request.purged.len(), request.carries.len()];
+    if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS {
+        let detail = format!("A request names at most {MOST_NAMED} documents, asks or cases; send less at once.");
+        return Err(Problem::new(ProblemKind::TooLarge, detail));
+    }
+    Ok(())
 }
 
 async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), Problem> {
@@ -120,7 +135,8 @@ async fn answer(
     };
     incoming.take(&asking, speaker, request).await.map_err(Problem::from)?;
     let after = request.cursor.filter(|cursor| cursor.epoch == epoch).map_or(0, |cursor| cursor.n.max(0));
-    let outgoing = outgoing::gather(&ledger, directory, speaker, request, after, now).await?;
+    let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
+    let outgoing = outgoing::gather(&ledger, directory, speaker, (request, &taken), after, now).await?;
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
     let signature = Signed(signer.sign(&incoming.receipts.to_bytes()));
     let mut verdicts = incoming.verdicts;

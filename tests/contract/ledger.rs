@@ -62,6 +62,7 @@ held_by_both! {
     news::touches as every_write_that_a_card_shows_touches_its_case;
     news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
+    plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;
 }
 
 /// Commits what must be taken.

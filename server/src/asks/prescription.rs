@@ -29,6 +29,8 @@ struct Judged {
     whole: Document,
     view: View,
     behind: BTreeMap<DocumentId, View>,
+    /// The versions of all that was looked at: what is decided on them is written only while they stand.
+    seen: Vec<Write>,
 }
 
 macro_rules! granted {
@@ -42,12 +44,21 @@ macro_rules! granted {
 
 impl<L: Ledger> Asking<'_, L> {
     async fn judged(&self, row: &DocumentRow, heads: &Heads) -> Result<Result<Judged, AskRefusal>, StorageError> {
+        // The versions before the documents: one that moves in between is noticed when the decision is written.
+        let rows = self.ledger.documents_of(row.case).await?;
+        let seen = rows
+            .iter()
+            .filter(|other| {
+                other.document == row.document || matches!(other.kind, Kind::Home | Kind::Clinical | Kind::Survey)
+            })
+            .map(|other| Write::Expect { document: other.document, version: other.version })
+            .collect();
         let (_, whole) = documents::load(self.ledger, row).await?;
         let Some(then) = whole.at(heads).filter(|_| !heads.is_empty()) else {
             return Ok(Err(AskRefusal::HeadsUnknown));
         };
         let behind = documents::views_behind(self.ledger, row.case).await?;
-        Ok(Ok(Judged { view: then.view(), whole, behind }))
+        Ok(Ok(Judged { view: then.view(), whole, behind, seen }))
     }
 
     /// What stands in the way of submitting and signing.
@@ -62,7 +73,13 @@ impl<L: Ledger> Asking<'_, L> {
         let findings: Vec<String> = finding::of_prescription(document, &judged.view, &judged.behind, weight)
             .into_iter()
             .filter(finding::Finding::blocks)
-            .map(|finding| finding.to_string())
+            .map(|finding| match finding.what {
+                // The weight may come from an assessment that this person may not read.
+                finding::What::LoadUnderWeight { load, .. } => {
+                    format!("the required load of {load} kg is under the client's weight")
+                }
+                _ => finding.to_string(),
+            })
             .collect();
         if findings.is_empty() { Ok(()) } else { Err(AskRefusal::Findings { findings }) }
     }
@@ -84,7 +101,9 @@ impl<L: Ledger> Asking<'_, L> {
         }
         let state = granted!(prescription.state.clone().submit(heads.clone(), missing).map_err(illegal));
         let submitted = Some((self.person.account, self.now));
-        Ok(Ok(vec![Write::Prescription(PrescriptionRow { state, submitted, ..prescription })]))
+        let mut writes = judged.seen;
+        writes.push(Write::Prescription(PrescriptionRow { state, submitted, ..prescription }));
+        Ok(Ok(writes))
     }
 
     pub(super) async fn withdraw(&self, ask: &Ask, document: DocumentId) -> Result<Decision, StorageError> {
@@ -179,7 +198,8 @@ impl<L: Ledger> Asking<'_, L> {
             key: signer.key.id,
         };
         let signature = Signed(signer.sign(&header.to_bytes()));
-        let mut writes = vec![Write::Prescription(PrescriptionRow { state, ..prescription })];
+        let mut writes = judged.seen;
+        writes.push(Write::Prescription(PrescriptionRow { state, ..prescription }));
         for signed in earlier.iter().filter(|signed| signed.standing == SignedStanding::Current) {
             let standing = SignedStanding::Superseded { by: number };
             writes.push(Write::Standing { document, number: signed.number, standing });

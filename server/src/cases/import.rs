@@ -82,6 +82,10 @@ pub async fn import(app: &App, csv: &[u8], dry_run: bool) -> Result<Result<Impor
             && !accounts.contains_key(sign_in)
         {
             match someone(app, sign_in).await {
+                Ok(account) if !super::allocatable(account.role) => {
+                    let why = format!("{sign_in:?} is a {}: a case is allocated to {}", account.role, super::ALLOCATED);
+                    errors.push(RowError { line: *line, why });
+                }
                 Ok(account) => {
                     accounts.insert(sign_in.clone(), account);
                 }

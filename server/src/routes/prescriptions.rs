@@ -96,7 +96,10 @@ pub(super) async fn show(
     let (_, whole) = documents::load(&ledger, &row).await?;
     let looked_at = prescription.state.submitted().cloned().unwrap_or_else(|| whole.heads());
     let view = whole.at(&looked_at).unwrap_or_else(|| whole.clone()).view();
-    let behind = documents::views_behind(&ledger, row.case).await?;
+    let mut behind = documents::views_behind(&ledger, row.case).await?;
+    let rows = ledger.documents_of(row.case).await?;
+    let readable = |document| rows.iter().any(|row| row.document == document && reach.may(row, Action::Read));
+    behind.retain(|document, _| readable(*document));
     let name = |account| directory.name(account);
     let contents = sync_core::domain::specification::contents(&view, &behind, &name);
     let fields: serde_json::Map<String, Value> =

@@ -319,6 +319,13 @@ pub enum Write {
     },
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
+    /// Nothing is written, but the plan rests on this document standing at this version.
+    Expect {
+        /// The document.
+        document: DocumentId,
+        /// The version that was looked at.
+        version: i64,
+    },
 }
 
 /// What to write in one transaction.

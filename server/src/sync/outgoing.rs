@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
+use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DocumentId, Hash};
 use sync_core::protocol::sync::DocumentNews;
@@ -13,7 +14,7 @@ use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
 use crate::reach::{Directory, Reach};
-use crate::storage::ledger::{CarryRow, Ledger, Number, Plan, RelationRow, Write};
+use crate::storage::ledger::{CarryRow, DocumentRow, Ledger, Number, Plan, RelationRow, Write};
 
 /// Changes of one page of news.
 const PAGE: usize = 5_000;
@@ -58,7 +59,7 @@ pub(super) async fn gather<L: Ledger>(
     ledger: &L,
     directory: &Directory,
     speaker: &Speaker<'_>,
-    request: &SyncRequest,
+    (request, taken): (&SyncRequest, &BTreeSet<DocumentId>),
     after: Number,
     now: Timestamp,
 ) -> Result<Outgoing, Problem> {
@@ -70,40 +71,55 @@ pub(super) async fn gather<L: Ledger>(
     if speaker.revoked {
         return Ok(outgoing);
     }
-    // News is read before what is gained: a change that lands in between is sent twice, never missed.
-    let news = ledger.news(device, after, PAGE).await?;
-    outgoing.until = news.until;
-    outgoing.more = news.more;
+    let mut news = ledger.news(device, after, PAGE).await?;
     outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
-    let touched: BTreeSet<CaseId> = news.touched.iter().copied().collect();
-    let mut whole = Vec::new();
+    let mut touched: BTreeSet<CaseId> = news.touched.iter().copied().collect();
+    touched.extend(super::incoming::cases_of(request));
+    let mut gained = BTreeMap::new();
     let mut carries = Vec::new();
-    for (case, reach) in &wanted {
+    for case in wanted.keys() {
         let new_case = carried.cases.get(case).is_none_or(|n| *n > after);
-        if !new_case && !touched.contains(case) && !super::incoming::cases_of(request).contains(case) {
+        if !new_case && !touched.contains(case) {
             continue;
         }
         let Some(rows) = CaseRows::read(ledger, *case).await? else { continue };
         let Some(card) = cards::card(ledger, directory, &rows, speaker.person, now).await? else { continue };
         let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|document| document.document).collect();
-        for row in rows.carried(reach).filter(|row| allowed.contains(&row.document)) {
+        for row in rows.documents.into_iter().filter(|row| allowed.contains(&row.document)) {
             if carried.documents.get(&row.document).is_none_or(|(_, n)| *n > after) {
-                whole.push(row.clone());
+                gained.insert(row.document, row);
             }
         }
         let lost = carried.documents.iter().filter(|(document, (of, _))| of == case && !allowed.contains(document));
-        outgoing.purge_documents.extend(lost.map(|(document, _)| *document));
+        for (document, _) in lost {
+            outgoing.purge_documents.push(*document);
+            carries.push(Write::Uncarry { device, case: *case, document: Some(*document) });
+        }
         if new_case {
             carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
         }
         outgoing.cards.push(card);
     }
-    let gained: BTreeSet<DocumentId> = whole.iter().map(|row| row.document).collect();
-    outgoing.documents = page(news.changes, &gained, ledger).await?;
-    for row in whole {
+    if news.more {
+        // What is gained comes with the last page: before it, the cursor could not pass its place.
+        gained.clear();
+        carries.retain(|write| matches!(write, Write::Uncarry { .. }));
+    }
+    let whole = gained.values().map(|row| (row.case, row.document));
+    carries
+        .extend(whole.map(|(case, document)| Write::Carry(CarryRow { device, case, document: Some(document), n: 0 })));
+    if !carries.is_empty() {
+        // First its place, then the news up to it and the documents as they are behind it: the cursor passes nothing
+        // that others wrote meanwhile, and a device that never hears of this reply is sent it all again.
+        ledger.commit(Plan { writes: carries }).await.map_err(Problem::from)?;
+        news = ledger.news(device, after, PAGE).await?;
+    }
+    outgoing.until = news.until;
+    outgoing.more = news.more;
+    outgoing.documents = page(news.changes, &gained, &wanted, ledger).await?;
+    for row in gained.into_values() {
         let (_, document) = documents::load(ledger, &row).await?;
         let changes = document.changes_since(&[row.kind.skeleton_hash()]);
-        carries.push(Write::Carry(CarryRow { device, case: row.case, document: Some(row.document), n: 0 }));
         outgoing.documents.push(DocumentNews {
             document: row.document,
             case: row.case,
@@ -112,18 +128,7 @@ pub(super) async fn gather<L: Ledger>(
             heads: document.heads(),
         });
     }
-    let lost = &outgoing.purge_documents;
-    let lost = lost.iter().filter_map(|document| Some((*document, carried.documents.get(document)?.0)));
-    carries.extend(lost.map(|(document, case)| Write::Uncarry { device, case, document: Some(document) }));
-    if !carries.is_empty() {
-        let n = ledger.commit(Plan { writes: carries }).await.map_err(Problem::from)?;
-        // A device that never hears of this reply comes back with an older cursor and is sent it all again. Its place
-        // may only be passed when nobody else wrote between the news above and it: what they wrote would be skipped.
-        if !outgoing.more && n == outgoing.until.saturating_add(1) {
-            outgoing.until = n;
-        }
-    }
-    outgoing.photo_wants = photo_wants(ledger, request).await?;
+    outgoing.photo_wants = photo_wants(ledger, taken).await?;
     Ok(outgoing)
 }
 
@@ -159,34 +164,38 @@ async fn wanted<L: Ledger>(
     Ok(wanted)
 }
 
-/// The changes of a page, by document; those of documents that are sent whole are in there already.
+/// The changes of a page, by document, of those this person may read now; what is sent whole has them already.
 async fn page<L: Ledger>(
     changes: Vec<crate::storage::ledger::ChangeRow>,
-    gained: &BTreeSet<DocumentId>,
+    gained: &BTreeMap<DocumentId, DocumentRow>,
+    wanted: &BTreeMap<CaseId, Reach>,
     ledger: &L,
 ) -> Result<Vec<DocumentNews>, Problem> {
     let mut by_document: BTreeMap<DocumentId, Vec<ByteVec>> = BTreeMap::new();
-    for change in changes.into_iter().filter(|change| !gained.contains(&change.document)) {
+    for change in changes.into_iter().filter(|change| !gained.contains_key(&change.document)) {
         by_document.entry(change.document).or_default().push(change.bytes.into());
     }
     let mut news = Vec::new();
     for (document, changes) in by_document {
         let Some(row) = ledger.document(document).await? else { continue };
+        // The rows of what it carries are no right to read (invariant 5).
+        if !wanted.get(&row.case).is_some_and(|reach| reach.may(&row, Action::Read)) {
+            continue;
+        }
         news.push(DocumentNews { document, case: row.case, kind: row.kind, changes, heads: row.heads });
     }
     Ok(news)
 }
 
-/// The photos named by what this device pushed that have not arrived.
-async fn photo_wants<L: Ledger>(ledger: &L, request: &SyncRequest) -> Result<Vec<(DocumentId, Hash)>, Problem> {
+/// The photos named by the documents of this device that were taken in, as far as they have not arrived.
+async fn photo_wants<L: Ledger>(ledger: &L, taken: &BTreeSet<DocumentId>) -> Result<Vec<(DocumentId, Hash)>, Problem> {
     let mut wants = Vec::new();
-    let pushed: BTreeSet<DocumentId> = request.pushes.iter().map(|push| push.document).collect();
-    for document in pushed {
-        let Some(row) = ledger.document(document).await? else { continue };
+    for document in taken {
+        let Some(row) = ledger.document(*document).await? else { continue };
         let (_, whole) = documents::load(ledger, &row).await?;
-        let here: BTreeSet<Hash> = ledger.photos_of(document).await?.into_iter().map(|photo| photo.hash).collect();
+        let here: BTreeSet<Hash> = ledger.photos_of(*document).await?.into_iter().map(|photo| photo.hash).collect();
         let named = sync_core::guard::photos_named(&whole.view());
-        wants.extend(named.difference(&here).map(|hash| (document, *hash)));
+        wants.extend(named.difference(&here).map(|hash| (*document, *hash)));
     }
     Ok(wants)
 }

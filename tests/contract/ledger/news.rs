@@ -169,6 +169,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Append { .. }
             | Write::Quarantine(_)
             | Write::Ask(_)
+            | Write::Expect { .. }
             | Write::Carry(_)
             | Write::Uncarry { .. } => false,
         };

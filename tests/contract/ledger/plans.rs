@@ -25,3 +25,18 @@ pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
     assert_eq!(put(ledger, [Write::Case(other)]).await, 2);
     assert_eq!(ledger.end().await.unwrap(), 2);
 }
+
+/// What a plan rests on has to stand when it is written: a document that moved or is not there takes the plan with it.
+pub(super) async fn expects<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(1);
+    let case = hand.case_row();
+    let document = hand.document_row(case.case);
+    let expect = |version| Write::Expect { document: document.document, version };
+    put(ledger, [Write::Case(case.clone())]).await;
+    refused(ledger, [Write::Touch(case.case), expect(0)]).await;
+    put(ledger, [Write::Document(document.clone()), expect(document.version)]).await;
+    let end = ledger.end().await.unwrap();
+    refused(ledger, [Write::Touch(case.case), expect(document.version + 1)]).await;
+    assert_eq!(ledger.end().await.unwrap(), end);
+    put(ledger, [Write::Touch(case.case), expect(document.version)]).await;
+}

@@ -215,6 +215,11 @@ impl Tables {
                 }
             }
             Write::Touch(case) => self.touch(n, case),
+            Write::Expect { document, version } => {
+                if self.documents.rows.get(&document).is_none_or(|row| row.version != version) {
+                    return Err(CommitError::Moved);
+                }
+            }
         }
         Ok(())
     }

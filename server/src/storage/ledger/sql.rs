@@ -70,7 +70,8 @@ impl Write {
             | Self::Photo(_)
             | Self::Carry(_)
             | Self::Uncarry { .. }
-            | Self::Touch(_) => None,
+            | Self::Touch(_)
+            | Self::Expect { .. } => None,
         }
     }
 }
@@ -111,6 +112,7 @@ impl Writing<'_> {
             Write::Carry(row) => self.carry(row).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
             Write::Touch(case) => self.touch(case).await,
+            Write::Expect { document, version } => self.expect(document, version).await,
         }
     }
 }

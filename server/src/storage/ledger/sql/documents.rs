@@ -108,6 +108,13 @@ pub(super) struct Append {
 }
 
 impl Writing<'_> {
+    pub(super) async fn expect(&mut self, document: DocumentId, version: i64) -> Result<(), CommitError> {
+        let sql = "SELECT version FROM documents WHERE document_id = $1";
+        let row = sqlx::query(sql).bind(document.to_string()).fetch_optional(&mut *self.transaction).await?;
+        let stands = row.map(|row| row.try_get::<i64, _>("version")).transpose()?;
+        if stands == Some(version) { Ok(()) } else { Err(CommitError::Moved) }
+    }
+
     pub(super) async fn document(&mut self, row: DocumentRow) -> Result<(), CommitError> {
         let sql = "INSERT INTO documents (document_id, case_id, kind, commission_id, about, version, heads) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
