@@ -1,0 +1,313 @@
+//! Forged, cut, flipped and back-dated changes against the guard.
+
+use super::*;
+use crate::access::{Relation, Role};
+use crate::clock::{Chance, Seeded, Stamp, Timestamp};
+use crate::domain::edit::Edit;
+use crate::domain::record::{Item, Join, Reading, Strike};
+use crate::domain::vocabulary::{ItemKind, Measure, Method};
+use crate::envelope::{PublicKey, sign};
+use crate::id::{AccountId, DeviceId, Generation, OrganisationId, ServerId};
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{Automerge, ROOT, ReadDoc};
+use ed25519_dalek::SigningKey;
+
+struct Tablet {
+    key: SigningKey,
+    sender: Sender,
+    document: DocumentId,
+    state: Document,
+    counter: u32,
+    fork: u32,
+}
+
+fn stamp() -> Stamp {
+    Stamp { claimed: Timestamp::from_millis(1), elapsed: 0, offset: None }
+}
+
+impl Tablet {
+    fn new(number: u32) -> Self {
+        let mut chance = Seeded::new(u64::from(number));
+        let mut secret = [0; 32];
+        chance.fill(&mut secret);
+        let key = SigningKey::from_bytes(&secret);
+        let sender = Sender {
+            server: ServerId::from_bytes([1; 16]),
+            organisation: OrganisationId::from_bytes([2; 16]),
+            device: DeviceId::mint(&mut chance),
+            generation: Generation::mint(&mut chance),
+            account: AccountId::mint(&mut chance),
+            key: PublicKey::from(&key),
+            number,
+        };
+        let document = DocumentId::from_bytes([9; 17]);
+        Self { key, sender, document, state: Document::new(Kind::Home).unwrap(), counter: 0, fork: 0 }
+    }
+
+    fn actor(&self) -> [u8; 16] {
+        actor(&self.sender, self.document, self.fork)
+    }
+
+    fn edit(&mut self, edit: Edit) -> Vec<u8> {
+        self.counter += 1;
+        let key = Key { device: self.sender.number, counter: self.counter };
+        let actor = self.actor();
+        let (_, bytes) = self.state.edit(actor, self.sender.account, stamp(), &mut [key].into_iter(), &[edit]).unwrap();
+        bytes
+    }
+
+    fn measure(&mut self, place: &str, value: i32) -> Vec<u8> {
+        self.edit(Edit::Add(Body::Reading(Reading {
+            place: place.parse().unwrap(),
+            measure: Measure::named("door-clear-width").unwrap(),
+            value,
+            method: Method::Tape,
+            photos: vec![],
+            supersedes: vec![],
+        })))
+    }
+
+    /// A change that no edit of ours makes, built with Automerge itself in this tablet's name.
+    fn forge(&mut self, work: impl FnOnce(&mut automerge::transaction::Transaction<'_>)) -> Vec<u8> {
+        let mut raw = Automerge::load(&self.state.save()).unwrap();
+        raw.set_actor(ActorId::from(&self.actor()[..]));
+        let mut change = raw.transaction();
+        work(&mut change);
+        change.commit_with(CommitOptions::default().with_time(0));
+        raw.get_last_local_change().unwrap().raw_bytes().to_vec()
+    }
+
+    fn push(&self, server: &Document, changes: &[Vec<u8>]) -> Result<Admitted, Refusal> {
+        self.push_as(server, changes, Role::Ot)
+    }
+
+    fn push_as(&self, server: &Document, changes: &[Vec<u8>], role: Role) -> Result<Admitted, Refusal> {
+        let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+        let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
+        let envelope = Envelope::new(&self.sender, self.document, self.fork, vec![], hashes);
+        let signature = sign(&self.key, &envelope.to_bytes());
+        let pushed = Pushed {
+            document: self.document,
+            fork: self.fork,
+            base: &vec![],
+            changes: &changes,
+            signature: &signature,
+        };
+        let standing = Standing { role, of_council: true, relations: vec![Relation::Allocated] };
+        judge(pushed, &self.sender, &standing, Ties::default(), server, &Bounds::default())
+    }
+}
+
+fn container(change: &automerge::transaction::Transaction<'_>, name: &str) -> automerge::ObjId {
+    change.get(ROOT, name).unwrap().unwrap().1
+}
+
+#[test]
+fn honest_work_is_taken_in_once_and_a_second_time_changes_nothing() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let changes = vec![tablet.measure("bathroom-1/door-1", 712), tablet.measure("bathroom-1/door-2", 760)];
+    let admitted = tablet.push(&server, &changes).unwrap();
+    assert_eq!(admitted.changes.len(), 2);
+    assert_eq!(admitted.view.records.len(), 2);
+    assert_eq!(admitted.document.heads(), tablet.state.heads());
+    let again = tablet.push(&admitted.document, &changes).unwrap();
+    assert!(again.changes.is_empty());
+    assert_eq!(again.document.heads(), admitted.document.heads());
+}
+
+#[test]
+fn a_signature_over_anything_else_is_none() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let changes = vec![tablet.measure("bathroom-1/door-1", 712)];
+    let twin = Tablet { document: DocumentId::from_bytes([8; 17]), ..Tablet::new(7) };
+    // The same change for another document: the actor is another.
+    assert_eq!(twin.push(&server, &changes).unwrap_err(), Refusal::Actor { at: 0 });
+    let mut other_server = Tablet::new(7);
+    other_server.sender.server = ServerId::from_bytes([3; 16]);
+    let hashes = vec![chunk_hash(&changes[0]).unwrap()];
+    let signature =
+        sign(&tablet.key, &Envelope::new(&other_server.sender, tablet.document, 0, vec![], hashes).to_bytes());
+    let pushed =
+        Pushed { document: tablet.document, fork: 0, base: &vec![], changes: &[&changes[0]], signature: &signature };
+    let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
+    let judged = judge(pushed, &tablet.sender, &standing, Ties::default(), &server, &Bounds::default());
+    assert_eq!(judged.unwrap_err(), Refusal::Signature);
+}
+
+#[test]
+fn nobody_writes_in_the_name_of_another() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut honest = Tablet::new(7);
+    let change = honest.measure("bathroom-1/door-1", 712);
+    assert_eq!(Tablet::new(8).push(&server, &[change]).unwrap_err(), Refusal::Actor { at: 0 });
+}
+
+#[test]
+fn a_gap_in_what_is_pushed_is_refused_with_what_is_missing() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    let second = tablet.measure("bathroom-1/door-2", 760);
+    let missing = vec![chunk_hash(&first).unwrap()];
+    assert_eq!(tablet.push(&server, &[second]).unwrap_err(), Refusal::Missing { at: 0, missing });
+}
+
+#[test]
+fn a_role_or_a_relation_that_may_not_write_is_refused() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let change = tablet.measure("bathroom-1/door-1", 712);
+    for role in [Role::Surveyor, Role::GrantsOfficer, Role::Administrator, Role::PrivateOt] {
+        let judged = tablet.push_as(&server, std::slice::from_ref(&change), role);
+        assert_eq!(judged.unwrap_err(), Refusal::NotAllowed, "{role}");
+    }
+}
+
+#[test]
+fn no_operation_but_those_of_edits_is_taken_in() {
+    let server = Document::new(Kind::Home).unwrap();
+    type Forgery = fn(&mut automerge::transaction::Transaction<'_>);
+    let forgeries: [(&str, Forgery); 9] = [
+        ("a container is deleted", |change| change.delete(ROOT, "readings").unwrap()),
+        ("a container is overwritten", |change| {
+            change.put_object(ROOT, "readings", automerge::ObjType::Map).unwrap();
+        }),
+        ("a scalar at the root", |change| change.put(ROOT, "kind", "clinical").unwrap()),
+        ("a key of another device", |change| {
+            let readings = container(change, "readings");
+            change.put(readings, "8.1", ScalarValue::Bytes(vec![1])).unwrap();
+        }),
+        ("a key that is none", |change| {
+            let readings = container(change, "readings");
+            change.put(readings, "hello", ScalarValue::Bytes(vec![1])).unwrap();
+        }),
+        ("a record that is no bytes", |change| {
+            let readings = container(change, "readings");
+            change.put(readings, "7.1", 712).unwrap();
+        }),
+        ("an object as a record", |change| {
+            let readings = container(change, "readings");
+            change.put_object(readings, "7.1", automerge::ObjType::Map).unwrap();
+        }),
+        ("a counter in the captions", |change| {
+            let captions = container(change, CAPTIONS);
+            change.put(captions, "7.1", ScalarValue::counter(1)).unwrap();
+        }),
+        ("an object in a text", |change| {
+            let summary = container(change, "summary");
+            change.insert_object(summary, 0, automerge::ObjType::Map).unwrap();
+        }),
+    ];
+    for (what, forgery) in forgeries {
+        let change = Tablet::new(7).forge(forgery);
+        let judged = Tablet::new(7).push(&server, &[change]);
+        assert!(matches!(judged, Err(Refusal::Operation { .. })), "{what}: {judged:?}");
+    }
+}
+
+#[test]
+fn a_record_is_never_overwritten_or_deleted_not_even_by_its_author() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    let server = tablet.push(&server, &[first]).unwrap().document;
+    let overwrite = tablet.forge(|change| {
+        let readings = container(change, "readings");
+        change.put(readings, "7.1", ScalarValue::Bytes(vec![1])).unwrap();
+    });
+    assert!(matches!(tablet.push(&server, &[overwrite]), Err(Refusal::Operation { .. })));
+    let delete = tablet.forge(|change| {
+        let readings = container(change, "readings");
+        change.delete(readings, "7.1").unwrap();
+    });
+    assert!(matches!(tablet.push(&server, &[delete]), Err(Refusal::Operation { .. })));
+}
+
+#[test]
+fn a_back_dated_branch_cannot_take_a_key_that_the_server_has() {
+    let empty = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    let server = tablet.push(&empty, &[first]).unwrap().document;
+    // The same device begins anew at the skeleton under another fork number, and uses the key 7.1 again.
+    let mut anew = Tablet { fork: 1, ..Tablet::new(7) };
+    let second = anew.measure("bathroom-1/door-1", 999);
+    assert!(matches!(anew.push(&server, &[second]), Err(Refusal::Unfit { .. })));
+}
+
+#[test]
+fn a_record_in_anothers_name_or_in_another_encoding_is_refused() {
+    let server = Document::new(Kind::Home).unwrap();
+    let record = |by: AccountId| Record { by, at: stamp(), body: Body::Item(Item { kind: ItemKind::Equipment }) };
+    let put = |bytes: Vec<u8>, name: &'static str| {
+        Tablet::new(7).forge(move |change| {
+            let object = container(change, name);
+            change.put(object, "7.1", ScalarValue::Bytes(bytes)).unwrap();
+        })
+    };
+    let me = Tablet::new(7).sender.account;
+    let honest = record(me).to_bytes();
+    assert!(Tablet::new(7).push(&server, &[put(honest.clone(), "items")]).is_ok());
+    let forged = put(record(Tablet::new(8).sender.account).to_bytes(), "items");
+    assert!(matches!(Tablet::new(7).push(&server, &[forged]), Err(Refusal::Operation { .. })));
+    let elsewhere = put(honest.clone(), "notes");
+    assert!(matches!(Tablet::new(7).push(&server, &[elsewhere]), Err(Refusal::Operation { .. })));
+    let mut longer = honest;
+    longer.push(0);
+    assert!(matches!(Tablet::new(7).push(&server, &[put(longer, "items")]), Err(Refusal::Unfit { .. })));
+}
+
+#[test]
+fn bytes_that_are_no_change_are_refused_wherever_they_are_cut_or_flipped() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let change = tablet.measure("bathroom-1/door-1", 712);
+    for at in 0..change.len() {
+        let mut flipped = change.clone();
+        flipped[at] ^= 0x40;
+        assert!(tablet.push(&server, &[flipped]).is_err(), "byte {at}");
+        assert!(tablet.push(&server, &[change[..at].to_vec()]).is_err(), "cut at {at}");
+    }
+    let mut longer = change;
+    longer.push(0);
+    assert_eq!(tablet.push(&server, &[longer]).unwrap_err(), Refusal::NotAChange { at: 0 });
+}
+
+#[test]
+fn time_and_message_belong_into_the_data() {
+    let server = Document::new(Kind::Home).unwrap();
+    let tablet = Tablet::new(7);
+    let mut raw = Automerge::load(&tablet.state.save()).unwrap();
+    raw.set_actor(ActorId::from(&tablet.actor()[..]));
+    let mut change = raw.transaction();
+    let captions = container(&change, "summary");
+    change.splice_text(captions, 0, 0, "x").unwrap();
+    change.commit_with(CommitOptions::default().with_message("hello").with_time(5));
+    let bytes = raw.get_last_local_change().unwrap().raw_bytes().to_vec();
+    assert_eq!(tablet.push(&server, &[bytes]).unwrap_err(), Refusal::Decorated { at: 0 });
+}
+
+#[test]
+fn what_refers_to_nothing_or_to_itself_does_not_fit() {
+    let server = Document::new(Kind::Home).unwrap();
+    let absent = Key { device: 3, counter: 3 };
+    let bodies = [
+        Body::Strike(Strike { key: absent, reason: "wrong room".to_owned() }),
+        Body::Join(Join {
+            place: "bathroom-1".parse().unwrap(),
+            same_as: "bathroom-1".parse().unwrap(),
+            reason: "same".to_owned(),
+        }),
+    ];
+    for body in bodies {
+        let record = Record { by: Tablet::new(7).sender.account, at: stamp(), body };
+        let name = Container::of(&record.body).name();
+        let change = Tablet::new(7).forge(|change| {
+            let object = container(change, name);
+            change.put(object, "7.1", ScalarValue::Bytes(record.to_bytes())).unwrap();
+        });
+        assert!(matches!(Tablet::new(7).push(&server, &[change]), Err(Refusal::Unfit { .. })));
+    }
+}
