@@ -396,6 +396,7 @@ fn sync_request() -> SyncRequest {
         purged: vec![CaseId::from_bytes([10; 16])],
         reads: vec![ReadLog { document: document(1), at: stamp() }],
         carries: vec![CaseId::from_bytes([11; 16])],
+        purged_documents: vec![],
     }
 }
 
@@ -498,7 +499,8 @@ fn asks_refusals_states_and_cards_travel_as_they_always_did() {
 
 #[test]
 fn both_ways_of_a_sync_travel_as_they_always_did() {
-    keep("sync-request-1.txt", named(vec![("request", sync_request())]));
+    let purged = SyncRequest { purged_documents: vec![document(2)], ..sync_request() };
+    keep("sync-request-1.txt", named(vec![("request", sync_request()), ("request-purged-documents", purged)]));
     keep("sync-reply-1.txt", named(vec![("reply", sync_reply())]));
     // How zstd packs may change with its version; what was packed once unpacks for ever.
     let request = SignedRequest {

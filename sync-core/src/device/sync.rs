@@ -231,6 +231,7 @@ impl Device {
             pushes,
             asks,
             purged: purged.clone(),
+            purged_documents: Vec::new(),
             reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
             carries: self.reader().single::<Carries>().await?.unwrap_or_default().0,
         };

@@ -68,6 +68,8 @@ pub struct Waiting {
     pub asks: Vec<Ask>,
     /// Cases that were purged as ordered.
     pub purged: Vec<CaseId>,
+    /// Documents that were purged as ordered, in cases that stay.
+    pub purged_documents: Vec<DocumentId>,
     /// Documents that were opened.
     pub reads: Vec<ReadLog>,
     /// Cases chosen to be carried.
@@ -105,6 +107,7 @@ impl Identity {
             pushes: pushes.collect(),
             asks,
             purged: waiting.purged,
+            purged_documents: waiting.purged_documents,
             reads: waiting.reads,
             carries: waiting.carries,
         };

@@ -74,6 +74,7 @@ fn waiting() -> Waiting {
             ask(3, Request::Withdraw { document: DOCUMENT }),
         ],
         purged: vec![],
+        purged_documents: vec![],
         reads: vec![],
         carries: vec![],
     }

@@ -68,6 +68,11 @@ pub struct SyncRequest {
     /// Cases its person chose to carry, beside those that are theirs.
     #[n(6)]
     pub carries: Vec<CaseId>,
+    /// Documents it was told to purge and has purged, in cases that stay. A request that tells of none reads as those
+    /// did that had no place for it.
+    #[n(7)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub purged_documents: Vec<DocumentId>,
 }
 
 /// A place in the server's news.
