@@ -5,15 +5,20 @@ mod import;
 use sync_core::access::{Relation, Role};
 use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
-use sync_core::id::{AccountId, CaseId, CommissionId, DocumentId};
+use sync_core::id::{AccountId, CaseId, CommissionId, DocumentId, OrganisationId};
 use sync_core::protocol::card::CaseState;
 
 use crate::app::App;
 use crate::storage::StorageError;
 use crate::storage::accounts::{Account, SignInName};
-use crate::storage::ledger::{CaseRow, CommissionRow, CommitError, DocumentRow, Ledger, Plan, RelationRow, Write};
+use crate::storage::ledger::{
+    CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, Plan, RelationRow, Write,
+};
 
 pub use self::import::{Imported, Particulars, RowError, import};
+
+/// How often a decision is made anew because a row moved.
+const TRIES: usize = 8;
 
 /// Why a case was not opened or nobody was tied to it.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +88,8 @@ pub async fn someone(app: &App, sign_in: &str) -> Result<Account, CaseError> {
     app.storage.account_named(&name).await?.ok_or_else(missing)
 }
 
-/// Opens a case with its planned documents: the home and the council's own assessment.
-///
-/// # Errors
-/// [`CommitError::Moved`] when the reference is taken.
-pub async fn open(app: &App, particulars: Particulars) -> Result<CaseId, CaseError> {
-    let authority = app.storage.authority(&app.config.authority).await?;
+/// What opens a case with its planned documents: the home and the council's own assessment.
+fn opening(app: &App, authority: OrganisationId, particulars: Particulars) -> (CaseId, Vec<Write>) {
     let mut chance = app.chance.clone();
     let case = CaseId::mint(&mut chance);
     let document = |kind: Kind, document: DocumentId| Write::Document(planned(case, kind, document, None));
@@ -96,7 +97,7 @@ pub async fn open(app: &App, particulars: Particulars) -> Result<CaseId, CaseErr
         Write::Case(CaseRow {
             case,
             reference: particulars.reference,
-            organisation: authority.id,
+            organisation: authority,
             state: CaseState::Open,
             name: particulars.name,
             address: particulars.address,
@@ -108,12 +109,12 @@ pub async fn open(app: &App, particulars: Particulars) -> Result<CaseId, CaseErr
             opened_by: None,
             created: app.clock.now(),
             released: None,
+            version: 0,
         }),
         document(Kind::Home, DocumentId::mint(&mut chance)),
         document(Kind::Clinical, DocumentId::mint(&mut chance)),
     ];
-    app.storage.ledger().commit(Plan { writes }).await?;
-    Ok(case)
+    (case, writes)
 }
 
 fn planned(case: CaseId, kind: Kind, document: DocumentId, commission: Option<CommissionId>) -> DocumentRow {
@@ -159,18 +160,28 @@ pub async fn relate(app: &App, case: CaseId, account: &Account, relation: Relati
 pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation) -> Result<(), CaseError> {
     let ledger = app.storage.ledger();
     let now = app.clock.now();
-    let relations = ledger.relations_to(case).await?;
-    let found = relations.into_iter().find(|row| row.account == account && row.relation == relation && row.holds(now));
-    let Some(row) = found else { return Err(CaseError::NotRelated(relation)) };
-    let mut writes = Vec::new();
-    if let Some(commission) = row.commission
-        && let Some(commission) = ledger.commission(commission).await?
-    {
-        writes.push(Write::Commission(CommissionRow { ends: now, ..commission }));
+    for _ in 0..TRIES {
+        // The case before who is tied to it: a change in between is noticed when this is written.
+        let stands =
+            ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
+        let relations = ledger.relations_to(case).await?;
+        let found =
+            relations.into_iter().find(|row| row.account == account && row.relation == relation && row.holds(now));
+        let Some(row) = found else { return Err(CaseError::NotRelated(relation)) };
+        let mut writes: Vec<Write> = stands.into_iter().collect();
+        if let Some(commission) = row.commission
+            && let Some(commission) = ledger.commission(commission).await?
+        {
+            writes.push(Write::Commission(CommissionRow { ends: now, ..commission }));
+        }
+        writes.push(Write::Relation(RelationRow { ends: Some(now), ..row }));
+        match ledger.commit(Plan { writes }).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    writes.push(Write::Relation(RelationRow { ends: Some(now), ..row }));
-    ledger.commit(Plan { writes }).await?;
-    Ok(())
+    Err(CommitError::Moved.into())
 }
 
 /// Commissions a private OT to assess a case, with an assessment document of the commission's own.

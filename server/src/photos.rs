@@ -1,7 +1,9 @@
 //! Photo bytes: taken in when a document names them, given to who may see them, never carrying metadata.
 
 use sync_core::access::Action;
+use sync_core::domain::finding::photos_cited;
 use sync_core::domain::signed::Content;
+use sync_core::domain::signoff::State;
 use sync_core::envelope::Signed;
 use sync_core::guard::photos_named;
 use sync_core::id::{CaseId, DocumentId, Hash};
@@ -95,7 +97,7 @@ async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> 
         // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
         // to look again.
         for row in ledger.prescriptions_of(photo.case).await? {
-            let state = row.state.clone().photo_arrived(photo.hash);
+            let state = row.state.clone().photos_missing(missing(ledger, &row, photo).await?);
             writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }
         match ledger.commit(Plan { writes }).await {
@@ -105,6 +107,25 @@ async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> 
         }
     }
     Err(CommitError::Moved.into())
+}
+
+/// The photos that a prescription awaits once this one is here. The same bytes may be wanted in another document too,
+/// where they would be another photo.
+async fn missing<L: Ledger>(ledger: &L, row: &PrescriptionRow, photo: PhotoRow) -> Result<Vec<Hash>, Problem> {
+    let State::AwaitingPhotos { heads, missing } = &row.state else { return Ok(Vec::new()) };
+    if !missing.contains(&photo.hash) {
+        return Ok(missing.clone());
+    }
+    let document = ledger.document(row.document).await?.ok_or_else(nothing_here)?;
+    let Some(then) = documents::load(ledger, &document).await?.1.at(heads) else { return Ok(missing.clone()) };
+    let behind = documents::views_behind(ledger, row.case).await?;
+    let mut still = Vec::new();
+    for (document, hash) in photos_cited(&then.view(), &behind) {
+        if (document, hash) != (photo.document, photo.hash) && ledger.photo(document, hash).await?.is_none() {
+            still.push(hash);
+        }
+    }
+    Ok(still)
 }
 
 /// Gives a photo's bytes to someone who may read its document, or is shown it in a released home or a signed

@@ -39,6 +39,7 @@ macro_rules! held_by_both {
 held_by_both! {
     cases::reads_back as a_case_reads_back_and_is_found_by_its_reference;
     cases::particulars as new_particulars_replace_the_old_ones;
+    cases::moves as a_case_moves_by_compare_and_set_with_who_is_tied_to_it;
     cases::reference_once as a_reference_belongs_to_one_case;
     cases::relations_end as a_relation_ends_and_stays_readable;
     cases::commissions as a_commission_is_kept_and_prolonged;
@@ -60,6 +61,7 @@ held_by_both! {
     news::pages as pages_skip_nothing_and_double_nothing;
     news::touched as touched_cases_are_those_whose_card_is_carried;
     news::touches as every_write_that_a_card_shows_touches_its_case;
+    news::documents_carried as the_rows_of_what_a_device_carries_come_with_what_its_threads_are_about;
     news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
     plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;

@@ -42,6 +42,7 @@ fn empty() -> SyncRequest {
         purged: vec![],
         reads: vec![],
         carries: vec![],
+        purged_documents: vec![],
     }
 }
 

@@ -10,7 +10,7 @@ use sync_core::protocol::card::CaseState;
 
 use super::{Asking, Decision, particular, words};
 use crate::storage::StorageError;
-use crate::storage::ledger::{CaseRow, DocumentRow, Ledger, RelationRow, Write};
+use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Write};
 
 /// Who may begin a case with a visit nobody planned.
 const MAY_OPEN: [Role; 4] = [Role::Ot, Role::OtAssistant, Role::SeniorOt, Role::PrincipalOt];
@@ -70,6 +70,7 @@ impl<L: Ledger> Asking<'_, L> {
                 opened_by: Some(self.person.account),
                 created: self.now,
                 released: None,
+                version: 0,
             }),
             Write::Relation(RelationRow {
                 account: self.person.account,
@@ -155,10 +156,17 @@ impl<L: Ledger> Asking<'_, L> {
         if let Err(refusal) = self.holds(&row, survey.1).await? {
             return Ok(Err(refusal));
         }
+        // Its version before its signed versions: a recall or a new one in between is noticed when this is written.
+        let Some(row) = self.ledger.prescription(prescription.0).await?.filter(|row| row.case == ask.case) else {
+            return Ok(Err(AskRefusal::Unknown));
+        };
         let signed = self.ledger.signed(prescription.0).await?;
-        let current = signed.iter().find(|signed| signed.number == prescription.1 && signed.case == ask.case);
+        let current = signed.iter().find(|signed| signed.number == prescription.1);
         Ok(match current {
-            Some(signed) if signed.standing == SignedStanding::Current => Ok(vec![Write::Touch(ask.case)]),
+            Some(signed) if signed.standing == SignedStanding::Current => {
+                let of = Counted::Prescription(prescription.0);
+                Ok(vec![Write::Expect { of, version: row.version }, Write::Touch(ask.case)])
+            }
             Some(_) => Err(AskRefusal::HeadsMoved),
             None => Err(AskRefusal::Unknown),
         })

@@ -19,7 +19,7 @@ use sync_core::protocol::ask::AskRefusal;
 use super::{Asking, Decision, illegal, words};
 use crate::documents;
 use crate::storage::StorageError;
-use crate::storage::ledger::{DocumentRow, Ledger, PrescriptionRow, SignedRow, Write};
+use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, SignedRow, Write};
 
 /// The most reasons one return gives, and the most conditions of one sign-off.
 const MOST_REASONS: usize = 50;
@@ -51,7 +51,7 @@ impl<L: Ledger> Asking<'_, L> {
             .filter(|other| {
                 other.document == row.document || matches!(other.kind, Kind::Home | Kind::Clinical | Kind::Survey)
             })
-            .map(|other| Write::Expect { document: other.document, version: other.version })
+            .map(|other| Write::Expect { of: Counted::Document(other.document), version: other.version })
             .collect();
         let (_, whole) = documents::load(self.ledger, row).await?;
         let Some(then) = whole.at(heads).filter(|_| !heads.is_empty()) else {

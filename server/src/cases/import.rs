@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sync_core::access::Relation;
 use sync_core::domain::identifier::{NhsNumber, Uprn};
-use sync_core::id::CaseId;
+use sync_core::id::OrganisationId;
 
-use super::{CaseError, open, relate, someone};
+use super::{CaseError, TRIES, opening, someone};
 use crate::app::App;
-use crate::storage::ledger::{CaseRow, Ledger, Plan, Write};
+use crate::storage::accounts::Account;
+use crate::storage::ledger::{CaseRow, CommitError, Counted, Ledger, Plan, RelationRow, Write};
 
 /// The most rows one file may have.
 const MOST_ROWS: usize = 50_000;
@@ -63,10 +64,12 @@ pub struct Imported {
     pub changed: Vec<String>,
     /// References of cases that were here just so.
     pub same: Vec<String>,
+    /// References of cases that the file allocates to somebody whose allocation was ended here: it stays ended.
+    pub left_ended: Vec<String>,
 }
 
-/// Checks every row, and, unless it is a dry run, opens and brings up to date. The same reference is one case, within
-/// a file and across files.
+/// Checks every row, and, unless it is a dry run, opens and brings up to date, in one transaction. The same reference
+/// is one case, within a file and across files.
 ///
 /// # Errors
 /// Every bad row, when there is one: then nothing is written.
@@ -99,46 +102,78 @@ pub async fn import(app: &App, csv: &[u8], dry_run: bool) -> Result<Result<Impor
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
-    let ledger = app.storage.ledger();
-    let mut imported = Imported::default();
-    for (_, row) in rows {
-        let reference = row.reference.clone().unwrap_or_default();
-        let allocated = row.allocated_to.as_ref().and_then(|sign_in| accounts.get(sign_in));
-        let case = match ledger.case_by_reference(&reference).await? {
-            None => {
-                imported.opened.push(reference);
-                if dry_run {
-                    continue;
-                }
-                open(app, row.clone()).await?
-            }
-            Some(known) => bring_up_to_date(app, known, &row, dry_run, &mut imported).await?,
-        };
-        if let Some(account) = allocated.filter(|_| !dry_run) {
-            let now = app.clock.now();
-            let relations = ledger.relations_to(case).await?;
-            let held = |relation: Relation| {
-                relations.iter().any(|row| row.account == account.id && row.relation == relation && row.holds(now))
-            };
-            if !held(Relation::Allocated) {
-                relate(app, case, account, Relation::Allocated).await?;
-            }
+    let authority = app.storage.authority(&app.config.authority).await?.id;
+    for _ in 0..TRIES {
+        let (imported, plan) = planned(app, authority, &rows, &accounts).await?;
+        if dry_run {
+            return Ok(Ok(imported));
+        }
+        match app.storage.ledger().commit(plan).await {
+            Ok(_) => return Ok(Ok(imported)),
+            Err(CommitError::Moved) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(Ok(imported))
+    Err(CommitError::Moved.into())
 }
 
-async fn bring_up_to_date(
+/// What an import comes to now, as one plan: it is written whole, and only while every case stands as it was read.
+async fn planned(
     app: &App,
-    known: CaseRow,
-    row: &Particulars,
-    dry_run: bool,
-    imported: &mut Imported,
-) -> Result<CaseId, CaseError> {
-    let reference = known.reference.clone().unwrap_or_default();
-    let case = known.case;
-    // An empty cell says nothing: it takes nothing away.
-    let next = CaseRow {
+    authority: OrganisationId,
+    rows: &[(u64, Particulars)],
+    accounts: &BTreeMap<String, Account>,
+) -> Result<(Imported, Plan), CaseError> {
+    let ledger = app.storage.ledger();
+    let now = app.clock.now();
+    let mut imported = Imported::default();
+    let mut plan = Plan::default();
+    for (_, row) in rows {
+        let reference = row.reference.clone().unwrap_or_default();
+        let known = ledger.case_by_reference(&reference).await?;
+        let case = match &known {
+            None => {
+                let (case, writes) = opening(app, authority, row.clone());
+                plan.writes.extend(writes);
+                imported.opened.push(reference.clone());
+                case
+            }
+            Some(known) => {
+                let next = brought_up_to_date(known, row);
+                if next == *known {
+                    imported.same.push(reference.clone());
+                    let of = Counted::Case(known.case);
+                    plan.writes.push(Write::Expect { of, version: known.version });
+                } else {
+                    imported.changed.push(reference.clone());
+                    plan.writes.push(Write::Case(next));
+                }
+                known.case
+            }
+        };
+        let Some(account) = row.allocated_to.as_ref().and_then(|sign_in| accounts.get(sign_in)) else { continue };
+        let relations = ledger.relations_to(case).await?;
+        let earlier = relations.iter().find(|row| row.account == account.id && row.relation == Relation::Allocated);
+        match earlier {
+            None => plan.writes.push(Write::Relation(RelationRow {
+                account: account.id,
+                case,
+                relation: Relation::Allocated,
+                commission: None,
+                starts: now,
+                ends: None,
+            })),
+            Some(earlier) if earlier.holds(now) => {}
+            // Somebody ended it here; an older list from elsewhere doesn't know that.
+            Some(_) => imported.left_ended.push(reference),
+        }
+    }
+    Ok((imported, plan))
+}
+
+/// A case's row with what a file says. An empty cell says nothing: it takes nothing away.
+fn brought_up_to_date(known: &CaseRow, row: &Particulars) -> CaseRow {
+    CaseRow {
         name: row.name.clone(),
         address: row.address.clone(),
         contact: row.contact.clone().or(known.contact.clone()),
@@ -147,17 +182,7 @@ async fn bring_up_to_date(
         born: row.born.clone().or(known.born.clone()),
         nhs_number: row.nhs_number.clone().or(known.nhs_number.clone()),
         ..known.clone()
-    };
-    if next == known {
-        imported.same.push(reference);
-    } else {
-        imported.changed.push(reference);
-        if !dry_run {
-            let plan = Plan { writes: vec![Write::Case(next)] };
-            app.storage.ledger().commit(plan).await?;
-        }
     }
-    Ok(case)
 }
 
 /// The rows of a file with their lines, each checked and put into its one form.

@@ -57,6 +57,9 @@ pub struct CaseRow {
     pub created: Timestamp,
     /// Since when Housing may see the projection of the home, and who released it.
     pub released: Option<(Timestamp, AccountId)>,
+    /// Counts the changes of this row and of who is tied to the case; a plan that rests on another count is not
+    /// written. 0: not there yet.
+    pub version: i64,
 }
 
 /// What ties an account to a case, from when until when.
@@ -248,9 +251,11 @@ pub struct CarryRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "a plan has few writes, and each is moved once")]
 pub enum Write {
-    /// A new case, or new particulars of one that is there. Touches it.
+    /// A case's row as it shall be; `version` is the one it stands at, 0 for a new one, and becomes one more. Touches
+    /// it.
     Case(CaseRow),
-    /// A relation begins, or its end is set anew: the row is found by (account, case, relation). Touches the case.
+    /// A relation begins, or its end is set anew: the row is found by (account, case, relation). The version of the
+    /// case becomes one more. Touches the case.
     Relation(RelationRow),
     /// A commission begins or its end is set anew.
     Commission(CommissionRow),
@@ -308,7 +313,7 @@ pub enum Write {
     Photo(PhotoRow),
     /// A device was sent something whole; its `n` is given by the ledger: that of this plan.
     Carry(CarryRow),
-    /// A device has purged a case, or was told to purge one document.
+    /// A device has purged a case, or one document of it.
     Uncarry {
         /// The device.
         device: DeviceId,
@@ -319,13 +324,24 @@ pub enum Write {
     },
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
-    /// Nothing is written, but the plan rests on this document standing at this version.
+    /// Nothing is written, but the plan rests on this standing at this version.
     Expect {
-        /// The document.
-        document: DocumentId,
-        /// The version that was looked at.
+        /// What was looked at.
+        of: Counted,
+        /// The version that it had.
         version: i64,
     },
+}
+
+/// What counts its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// A case, with who is tied to it.
+    Case(CaseId),
+    /// A document.
+    Document(DocumentId),
+    /// Where a prescription stands, with its signed versions.
+    Prescription(DocumentId),
 }
 
 /// What to write in one transaction.
@@ -338,7 +354,7 @@ pub struct Plan {
 /// Why a plan was not written; nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// A document or prescription that it rests on has moved, or the ask id, case reference or document id is taken:
+    /// A case, document or prescription that it rests on has moved, or the ask id, case reference or document id is taken:
     /// look again and decide again.
     #[error("something this rests on has changed meanwhile")]
     Moved,
@@ -419,6 +435,11 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Option<PhotoRow>, StorageError>> + Send;
     /// The photos of a document that have arrived.
     fn photos_of(&self, document: DocumentId) -> impl Future<Output = Result<Vec<PhotoRow>, StorageError>> + Send;
+    /// The rows of the documents that a device has been sent whole, and of what threads among them are about, by id.
+    fn documents_carried(
+        &self,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
     /// What a device has been sent whole.
     fn carried(&self, device: DeviceId) -> impl Future<Output = Result<Vec<CarryRow>, StorageError>> + Send;
     /// What is new for a device behind `after`: changes of at most `most` of the documents it carries. Takes time that

@@ -69,6 +69,11 @@ impl Incoming {
             let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
         }
+        for document in &request.purged_documents {
+            let Some(row) = asking.ledger.document(*document).await? else { continue };
+            let write = Write::Uncarry { device: speaker.device.id, case: row.case, document: Some(*document) };
+            asking.ledger.commit(Plan { writes: vec![write] }).await?;
+        }
         Ok(())
     }
 
@@ -114,9 +119,10 @@ async fn admit<L: Ledger>(
         let found = asking.ledger.document(push.document).await?;
         let opens = found.is_none();
         let row = match found {
+            // Whoever may not know of the case is not told what is in it either.
+            _ if !reach.may_know() => return Ok(Err(Refusal::NotAllowed)),
             Some(row) if row.case == push.case && row.kind == push.kind => row,
             Some(_) => return Ok(Err(Refusal::OtherDocument)),
-            None if asking.ledger.case(push.case).await?.is_none() => return Ok(Err(Refusal::NotAllowed)),
             None => opened(speaker, &reach, push),
         };
         // A right to begin a document is a right to write what it begins with.
@@ -245,15 +251,15 @@ fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
     ]
 }
 
-/// Keeps what was refused, where a supervisor finds it. The push of a case that is not here can't be sealed for it and
-/// stays on the device.
+/// Keeps what was refused, where a supervisor finds it, when its author has or had to do with the case. Any other push
+/// stays on its device, and is answered as one of a case that is not here.
 async fn set_aside<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     push: &Push,
     reason: &Refusal,
 ) -> Result<Option<QuarantineId>, Failed> {
-    if asking.ledger.case(push.case).await?.is_none() {
+    if !knew(asking, push.case).await? {
         return Ok(None);
     }
     let row = QuarantineRow {
@@ -272,6 +278,16 @@ async fn set_aside<L: Ledger>(
         Ok(_) | Err(CommitError::Moved) => Ok(Some(quarantine)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether this person may know of the case, or once did: a right that ended leaves work behind that is worth keeping.
+async fn knew<L: Ledger>(asking: &Asking<'_, L>, case: CaseId) -> Result<bool, Failed> {
+    if asking.ledger.case(case).await?.is_none() {
+        return Ok(false);
+    }
+    let relations = asking.ledger.relations_to(case).await?;
+    let related = relations.iter().any(|relation| relation.account == asking.person.account);
+    Ok(related || Reach::of(asking.person, relations, asking.now).may_know())
 }
 
 /// The id of what is set aside follows from it, so that the same push is kept once.

@@ -71,10 +71,14 @@ pub(super) async fn gather<L: Ledger>(
     if speaker.revoked {
         return Ok(outgoing);
     }
+    let lost = lost(ledger, speaker, &carried, &wanted).await?;
     let mut news = ledger.news(device, after, PAGE).await?;
     outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
     let mut touched: BTreeSet<CaseId> = news.touched.iter().copied().collect();
     touched.extend(super::incoming::cases_of(request));
+    // The card of a case that lost a document names it no more.
+    touched.extend(lost.values());
+    outgoing.purge_documents = lost.into_keys().collect();
     let mut gained = BTreeMap::new();
     let mut carries = Vec::new();
     for case in wanted.keys() {
@@ -90,11 +94,6 @@ pub(super) async fn gather<L: Ledger>(
                 gained.insert(row.document, row);
             }
         }
-        let lost = carried.documents.iter().filter(|(document, (of, _))| of == case && !allowed.contains(document));
-        for (document, _) in lost {
-            outgoing.purge_documents.push(*document);
-            carries.push(Write::Uncarry { device, case: *case, document: Some(*document) });
-        }
         if new_case {
             carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
         }
@@ -103,7 +102,7 @@ pub(super) async fn gather<L: Ledger>(
     if news.more {
         // What is gained comes with the last page: before it, the cursor could not pass its place.
         gained.clear();
-        carries.retain(|write| matches!(write, Write::Uncarry { .. }));
+        carries.clear();
     }
     let whole = gained.values().map(|row| (row.case, row.document));
     carries
@@ -162,6 +161,27 @@ async fn wanted<L: Ledger>(
         }
     }
     Ok(wanted)
+}
+
+/// The documents that the device was sent and that its person may no longer read, in cases that stay. They are ordered
+/// purged until the device says that they are; a right can end by itself, so all that it carries is looked at.
+async fn lost<L: Ledger>(
+    ledger: &L,
+    speaker: &Speaker<'_>,
+    carried: &Carried,
+    wanted: &BTreeMap<CaseId, Reach>,
+) -> Result<BTreeMap<DocumentId, CaseId>, Problem> {
+    let rows = ledger.documents_carried(speaker.device.id).await?;
+    let rows: BTreeMap<DocumentId, &DocumentRow> = rows.iter().map(|row| (row.document, row)).collect();
+    let lost = carried.documents.iter().filter(|(document, (case, _))| {
+        let (Some(row), Some(reach)) = (rows.get(document), wanted.get(case)) else { return false };
+        let about = row.about.and_then(|about| rows.get(&about));
+        // A thread is there for those who may know of what it is about.
+        let knows =
+            about.is_none_or(|about| reach.may(about, Action::Read) || reach.may(about, Action::ReadProjection));
+        !reach.may(row, Action::Read) || !knows
+    });
+    Ok(lost.map(|(document, (case, _))| (*document, *case)).collect())
 }
 
 /// The changes of a page, by document, of those this person may read now; what is sent whole has them already.

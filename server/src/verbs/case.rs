@@ -83,6 +83,9 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
                         changed.len(),
                         same.len()
                     ));
+                    for reference in imported.left_ended {
+                        out(format_args!("{reference}: its allocation was ended here and stays ended"));
+                    }
                 }
                 Err(errors) => {
                     for error in &errors {

@@ -182,12 +182,15 @@ impl State {
         Ok(if missing.is_empty() { Self::Submitted { heads } } else { Self::AwaitingPhotos { heads, missing } })
     }
 
-    /// A photo has arrived: the last one missing makes the submission visible.
-    pub fn photo_arrived(self, photo: Hash) -> Self {
+    /// Only these photos are missing now: none makes the submission visible.
+    pub fn photos_missing(self, missing: Vec<Hash>) -> Self {
         match self {
-            Self::AwaitingPhotos { heads, mut missing } => {
-                missing.retain(|hash| *hash != photo);
-                if missing.is_empty() { Self::Submitted { heads } } else { Self::AwaitingPhotos { heads, missing } }
+            Self::AwaitingPhotos { heads, .. } => {
+                if missing.is_empty() {
+                    Self::Submitted { heads }
+                } else {
+                    Self::AwaitingPhotos { heads, missing }
+                }
             }
             other => other,
         }
@@ -312,9 +315,10 @@ mod tests {
         let photo = |n| Hash::from_bytes([n; 32]);
         let waiting = State::Draft.submit(heads(1), vec![photo(7), photo(8)]).unwrap();
         assert_eq!(waiting.submitted(), None);
-        let waiting = waiting.photo_arrived(photo(7)).photo_arrived(photo(9));
+        let waiting = waiting.photos_missing(vec![photo(8)]);
         assert_eq!(waiting.submitted(), None);
-        assert_eq!(waiting.photo_arrived(photo(8)), State::Submitted { heads: heads(1) });
+        assert_eq!(waiting.photos_missing(vec![]), State::Submitted { heads: heads(1) });
+        assert_eq!(State::Draft.photos_missing(vec![]), State::Draft);
     }
 
     #[test]

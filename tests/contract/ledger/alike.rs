@@ -2,8 +2,8 @@
 
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{
-    AskRow, CarryRow, CaseRow, CommissionRow, CommitError, DocumentRow, Ledger, PhotoRow, Plan, PrescriptionRow,
-    QuarantineRow, RelationRow, Write,
+    AskRow, CarryRow, CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, PhotoRow, Plan,
+    PrescriptionRow, QuarantineRow, RelationRow, Write,
 };
 use sync_core::access::Relation;
 use sync_core::domain::signoff::SignedStanding;
@@ -50,11 +50,13 @@ impl Pool {
         let (account, device) = (hand.pick(&self.accounts), hand.pick(&self.devices));
         // Usually the version that is there.
         let off = i64::from(hand.below(8) == 0);
-        match hand.below(18) {
+        match hand.below(19) {
             0 => {
                 let reference = hand.below(2) == 0;
                 let reference = reference.then(|| self.references[hand.below(self.references.len())].clone());
-                Write::Case(CaseRow { case: hand.pick(&self.cases), reference, ..hand.case_row() })
+                let case = hand.pick(&self.cases);
+                let version = ledger.case(case).await.unwrap().map_or(0, |row| row.version) + off;
+                Write::Case(CaseRow { case, version, reference, ..hand.case_row() })
             }
             1 => {
                 let ends = (hand.below(2) == 0).then(|| hand.now());
@@ -102,6 +104,10 @@ impl Pool {
                 Write::Ask(AskRow { ask, ..hand.ask_row(case, account) })
             }
             16 => {
+                let of = [Counted::Case(case), Counted::Document(document), Counted::Prescription(document)];
+                Write::Expect { of: hand.pick(&of), version: 1 + i64::try_from(hand.below(2)).unwrap() }
+            }
+            17 => {
                 let hash = hand.pick(&self.hashes);
                 Write::Photo(PhotoRow { hash, ..hand.photo_row(document, case) })
             }
@@ -162,6 +168,7 @@ impl Pool {
             }
             for device in self.devices.iter().copied() {
                 read!(carried(device));
+                read!(documents_carried(device));
                 for most in [1, 4, 1000] {
                     read!(news(device, after, most));
                 }

@@ -1,6 +1,6 @@
 //! Cases, relations, commissions.
 
-use grabrail_server::storage::ledger::{CaseRow, CommissionRow, Ledger, RelationRow, Write};
+use grabrail_server::storage::ledger::{CaseRow, CommissionRow, Counted, Ledger, RelationRow, Write};
 use sync_core::access::Relation;
 use sync_core::id::{CaseId, CommissionId};
 use sync_core::protocol::card::CaseState;
@@ -24,6 +24,8 @@ pub(super) async fn reads_back<L: Ledger>(ledger: &L) {
     };
     let bare_too = CaseRow { state: CaseState::Closed, case: hand.case(), ..bare.clone() };
     put(ledger, [&bare_too, &bare, &whole].map(|row| Write::Case(row.clone()))).await;
+    // Each is at its first version now.
+    let [whole, bare, bare_too] = [whole, bare, bare_too].map(written);
     for row in [&whole, &bare, &bare_too] {
         assert_eq!(ledger.case(row.case).await.unwrap().as_ref(), Some(row));
     }
@@ -36,6 +38,11 @@ pub(super) async fn reads_back<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.cases().await.unwrap(), all);
 }
 
+/// A row as it reads back once it was written.
+fn written(row: CaseRow) -> CaseRow {
+    CaseRow { version: row.version + 1, ..row }
+}
+
 pub(super) async fn particulars<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(3);
     let old = hand.case_row();
@@ -43,12 +50,36 @@ pub(super) async fn particulars<L: Ledger>(ledger: &L) {
         name: "Ada Whitcombe-Hall".to_owned(),
         reference: Some("REF-2".to_owned()),
         contact: None,
-        ..old.clone()
+        ..written(old.clone())
     };
     put(ledger, [Write::Case(old.clone())]).await;
     put(ledger, [Write::Case(new.clone())]).await;
+    let new = written(new);
     assert_eq!(ledger.cases().await.unwrap(), [new]);
     assert_eq!(ledger.case_by_reference(old.reference.as_deref().unwrap()).await.unwrap(), None);
+}
+
+/// Two who looked at the same case: one of them has to look again. Whoever is tied to it meanwhile counts too.
+pub(super) async fn moves<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(7);
+    let new = hand.case_row();
+    refused(ledger, [Write::Case(CaseRow { version: 1, ..new.clone() })]).await;
+    put(ledger, [Write::Case(new.clone())]).await;
+    refused(ledger, [Write::Case(new.clone())]).await;
+    let seen = written(new);
+    let released = CaseRow { released: Some((hand.now(), hand.account())), ..seen.clone() };
+    put(ledger, [Write::Case(released.clone())]).await;
+    refused(ledger, [Write::Case(CaseRow { name: "Somebody Else".to_owned(), ..seen.clone() })]).await;
+    let released = written(released);
+    assert_eq!(ledger.case(seen.case).await.unwrap(), Some(released.clone()));
+
+    let account = hand.account();
+    let related = put(ledger, [Write::Relation(hand.relation_row(seen.case, account))]).await;
+    refused(ledger, [Write::Case(CaseRow { contact: None, ..released.clone() })]).await;
+    let expect = |version| Write::Expect { of: Counted::Case(seen.case), version };
+    refused(ledger, [Write::Touch(seen.case), expect(released.version)]).await;
+    put(ledger, [Write::Touch(seen.case), expect(released.version + 1)]).await;
+    assert_eq!(ledger.end().await.unwrap(), related + 1);
 }
 
 pub(super) async fn reference_once<L: Ledger>(ledger: &L) {
@@ -57,6 +88,7 @@ pub(super) async fn reference_once<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Case(first.clone()), Write::Case(second.clone())]).await;
     let third = CaseRow { reference: first.reference.clone(), ..hand.case_row() };
     refused(ledger, [Write::Case(third.clone())]).await;
+    let (first, second) = (written(first), written(second));
     refused(ledger, [Write::Case(CaseRow { reference: first.reference.clone(), ..second.clone() })]).await;
     assert_eq!(ledger.cases().await.unwrap(), [first, second]);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use grabrail_server::storage::ledger::{CommitError, Ledger, Plan, Write};
+use grabrail_server::storage::ledger::{CaseRow, CommitError, Ledger, Plan, Write};
 
 use super::hand::{Hand, SECRET};
 use super::{Folder, put};
@@ -187,7 +187,7 @@ async fn two_handles_see_each_others_commits_at_once() {
     for _ in 0..20 {
         let case = hand.case_row();
         let n = put(&one, [Write::Case(case.clone())]).await;
-        assert_eq!(two.case(case.case).await.unwrap(), Some(case));
+        assert_eq!(two.case(case.case).await.unwrap(), Some(CaseRow { version: 1, ..case }));
         assert_eq!(two.end().await.unwrap(), n);
     }
     storage.close().await;

@@ -93,6 +93,7 @@ impl Hand {
             opened_by: None,
             created: self.now(),
             released: None,
+            version: 0,
         }
     }
 

@@ -184,7 +184,8 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
         }
     }
     assert!(kinds.len() >= 14);
-    let n = put(ledger, [Write::Case(scene.case.clone())]).await;
+    // Written once, and somebody was tied to it once.
+    let n = put(ledger, [Write::Case(CaseRow { version: 2, ..scene.case.clone() })]).await;
     assert_eq!(ledger.news(scene.reader, n - 1, 10).await.unwrap().touched, [scene.case.case]);
 }
 
@@ -212,4 +213,18 @@ pub(super) async fn carries<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Carry(document)]).await;
     put(ledger, [Write::Uncarry { device: scene.reader, case: card.case, document: None }]).await;
     assert_eq!(ledger.carried(scene.reader).await.unwrap(), [elsewhere]);
+}
+
+pub(super) async fn documents_carried<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 47).await;
+    let case = scene.case.case;
+    let (about, elsewhere) = (scene.hand.document_row(case), scene.hand.document_row(case));
+    let thread = DocumentRow { about: Some(about.document), ..scene.hand.document_row(case) };
+    let carried = CarryRow { device: scene.reader, case, document: Some(thread.document), n: 0 };
+    put(ledger, [&about, &elsewhere, &thread].map(|row| Write::Document(row.clone()))).await;
+    put(ledger, [Write::Carry(carried)]).await;
+    let mut wanted = vec![scene.document.clone(), thread, about];
+    wanted.sort_by_key(|row| row.document);
+    assert_eq!(ledger.documents_carried(scene.reader).await.unwrap(), wanted);
+    assert_eq!(ledger.documents_carried(scene.hand.device()).await.unwrap(), []);
 }

@@ -1,6 +1,6 @@
 //! What holds for every plan, whatever it writes.
 
-use grabrail_server::storage::ledger::{Ledger, Plan, Write};
+use grabrail_server::storage::ledger::{CaseRow, Counted, Ledger, Plan, PrescriptionRow, Write};
 
 use super::hand::Hand;
 use super::{put, refused};
@@ -17,7 +17,7 @@ pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
     writes.push(Write::Ask(ask));
     refused(ledger, writes).await;
     assert_eq!(ledger.end().await.unwrap(), 1);
-    assert_eq!(ledger.cases().await.unwrap(), [case]);
+    assert_eq!(ledger.cases().await.unwrap(), [CaseRow { version: 1, ..case }]);
     assert_eq!(ledger.documents_of(other.case).await.unwrap(), []);
     assert_eq!(ledger.relations_to(other.case).await.unwrap(), []);
     assert_eq!(ledger.quarantine(None).await.unwrap(), []);
@@ -31,7 +31,7 @@ pub(super) async fn expects<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(1);
     let case = hand.case_row();
     let document = hand.document_row(case.case);
-    let expect = |version| Write::Expect { document: document.document, version };
+    let expect = |version| Write::Expect { of: Counted::Document(document.document), version };
     put(ledger, [Write::Case(case.clone())]).await;
     refused(ledger, [Write::Touch(case.case), expect(0)]).await;
     put(ledger, [Write::Document(document.clone()), expect(document.version)]).await;
@@ -39,4 +39,11 @@ pub(super) async fn expects<L: Ledger>(ledger: &L) {
     refused(ledger, [Write::Touch(case.case), expect(document.version + 1)]).await;
     assert_eq!(ledger.end().await.unwrap(), end);
     put(ledger, [Write::Touch(case.case), expect(document.version)]).await;
+
+    let prescription = hand.prescription_row(case.case);
+    let expect = |version| Write::Expect { of: Counted::Prescription(prescription.document), version };
+    refused(ledger, [expect(0)]).await;
+    put(ledger, [Write::Prescription(prescription.clone()), expect(1)]).await;
+    put(ledger, [Write::Prescription(PrescriptionRow { version: 1, ..prescription.clone() })]).await;
+    refused(ledger, [Write::Touch(case.case), expect(1)]).await;
 }

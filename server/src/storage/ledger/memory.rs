@@ -12,8 +12,8 @@ use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId
 use sync_core::protocol::Verdict;
 
 use super::{
-    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, DocumentRow, Ledger, News, Number, PhotoRow,
-    Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
+    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
 };
 use crate::storage::StorageError;
 
@@ -124,15 +124,23 @@ impl Tables {
         *place += 1;
         let spot = (n, *place);
         match write {
-            Write::Case(row) => {
+            Write::Case(mut row) => {
+                if self.cases.rows.get(&row.case).map_or(0, |here| here.version) != row.version {
+                    return Err(CommitError::Moved);
+                }
                 let taken = |other: &CaseRow| other.case != row.case && other.reference == row.reference;
                 if row.reference.is_some() && self.cases.rows.values().any(taken) {
                     return Err(CommitError::Moved);
                 }
+                row.version += 1;
                 self.touch(n, row.case);
                 self.cases.set(row.case, row);
             }
             Write::Relation(row) => {
+                if let Some(mut case) = self.cases.rows.get(&row.case).cloned() {
+                    case.version += 1;
+                    self.cases.set(row.case, case);
+                }
                 self.touch(n, row.case);
                 self.relations.set((row.case, row.account, row.relation), row);
             }
@@ -215,8 +223,13 @@ impl Tables {
                 }
             }
             Write::Touch(case) => self.touch(n, case),
-            Write::Expect { document, version } => {
-                if self.documents.rows.get(&document).is_none_or(|row| row.version != version) {
+            Write::Expect { of, version } => {
+                let stands = match of {
+                    Counted::Case(case) => self.cases.rows.get(&case).map(|row| row.version),
+                    Counted::Document(document) => self.documents.rows.get(&document).map(|row| row.version),
+                    Counted::Prescription(document) => self.prescriptions.rows.get(&document).map(|row| row.version),
+                };
+                if stands != Some(version) {
                     return Err(CommitError::Moved);
                 }
             }
@@ -372,6 +385,16 @@ impl Ledger for MemoryLedger {
     async fn photos_of(&self, document: DocumentId) -> Result<Vec<PhotoRow>, StorageError> {
         let tables = self.tables();
         Ok(by_place(tables.photos.rows.values().filter(|(_, row)| row.document == document).collect()))
+    }
+
+    async fn documents_carried(&self, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
+        let tables = self.tables();
+        let carried = |row: &&DocumentRow| tables.carries(device, row.document);
+        let mut rows: BTreeMap<DocumentId, DocumentRow> =
+            tables.documents.rows.values().filter(carried).map(|row| (row.document, row.clone())).collect();
+        let about: Vec<DocumentId> = rows.values().filter_map(|row| row.about).collect();
+        rows.extend(about.into_iter().filter_map(|id| Some((id, tables.documents.rows.get(&id)?.clone()))));
+        Ok(rows.into_values().collect())
     }
 
     async fn carried(&self, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {

@@ -19,8 +19,8 @@ use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId
 use sync_core::protocol::Verdict;
 
 use super::{
-    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, DocumentRow, Ledger, News, Number, PhotoRow,
-    Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
+    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
 };
 use crate::storage::{Storage, StorageError};
 
@@ -87,6 +87,20 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    async fn expect(&mut self, of: Counted, version: i64) -> Result<(), CommitError> {
+        let (sql, id) = match of {
+            Counted::Case(case) => ("SELECT version FROM cases WHERE case_id = $1", case.to_string()),
+            Counted::Document(document) => {
+                ("SELECT version FROM documents WHERE document_id = $1", document.to_string())
+            }
+            Counted::Prescription(document) => {
+                ("SELECT version FROM prescriptions WHERE document_id = $1", document.to_string())
+            }
+        };
+        let stands: Option<i64> = sqlx::query_scalar(sql).bind(id).fetch_optional(&mut *self.transaction).await?;
+        if stands == Some(version) { Ok(()) } else { Err(CommitError::Moved) }
+    }
+
     fn next_place(&mut self) -> i64 {
         self.place += 1;
         self.place
@@ -112,7 +126,7 @@ impl Writing<'_> {
             Write::Carry(row) => self.carry(row).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
             Write::Touch(case) => self.touch(case).await,
-            Write::Expect { document, version } => self.expect(document, version).await,
+            Write::Expect { of, version } => self.expect(of, version).await,
         }
     }
 }
@@ -206,6 +220,10 @@ impl Ledger for SqlLedger {
 
     async fn photos_of(&self, document: DocumentId) -> Result<Vec<PhotoRow>, StorageError> {
         arrivals::photos_of(self, document).await
+    }
+
+    async fn documents_carried(&self, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
+        documents::documents_carried(self, device).await
     }
 
     async fn carried(&self, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {

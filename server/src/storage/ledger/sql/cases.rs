@@ -14,7 +14,7 @@ macro_rules! select_case {
     ($rest:literal) => {
         concat!(
             "SELECT case_id, reference, organisation_id, state, name, address, contact, visitor_risk, uprn, born, ",
-            "nhs_number, opened_by, created_at, released_at, released_by FROM cases ",
+            "nhs_number, opened_by, created_at, released_at, released_by, version FROM cases ",
             $rest
         )
     };
@@ -59,6 +59,7 @@ fn read_case(row: &SqliteRow) -> Result<CaseRow, StorageError> {
         opened_by: text_if_any(row, "opened_by")?,
         created: time(row, "created_at")?,
         released: time_if_any(row, "released_at")?.zip(text_if_any(row, "released_by")?),
+        version: row.try_get("version")?,
     })
 }
 
@@ -135,17 +136,17 @@ pub(super) async fn commission(
 
 impl Writing<'_> {
     pub(super) async fn case(&mut self, row: CaseRow) -> Result<(), CommitError> {
-        let sql = "INSERT INTO cases (case_id, reference, organisation_id, state, name, address, contact, \
-                   visitor_risk, uprn, born, nhs_number, opened_by, created_at, released_at, released_by) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-                   ON CONFLICT (case_id) DO UPDATE SET reference = excluded.reference, \
-                   organisation_id = excluded.organisation_id, state = excluded.state, name = excluded.name, \
-                   address = excluded.address, contact = excluded.contact, visitor_risk = excluded.visitor_risk, \
-                   uprn = excluded.uprn, born = excluded.born, nhs_number = excluded.nhs_number, \
-                   opened_by = excluded.opened_by, created_at = excluded.created_at, \
-                   released_at = excluded.released_at, released_by = excluded.released_by";
+        let sql = if row.version == 0 {
+            "INSERT INTO cases (case_id, reference, organisation_id, state, name, address, contact, visitor_risk, uprn, \
+             born, nhs_number, opened_by, created_at, released_at, released_by, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 + 1)"
+        } else {
+            "UPDATE cases SET reference = $2, organisation_id = $3, state = $4, name = $5, address = $6, contact = $7, \
+             visitor_risk = $8, uprn = $9, born = $10, nhs_number = $11, opened_by = $12, created_at = $13, \
+             released_at = $14, released_by = $15, version = version + 1 WHERE case_id = $1 AND version = $16"
+        };
         let (released_at, released_by) = row.released.unzip();
-        sqlx::query(sql)
+        let written = sqlx::query(sql)
             .bind(row.case.to_string())
             .bind(row.reference)
             .bind(row.organisation.to_string())
@@ -161,9 +162,14 @@ impl Writing<'_> {
             .bind(row.created.millis())
             .bind(released_at.map(|at| at.millis()))
             .bind(released_by.map(|by| by.to_string()))
+            .bind(row.version)
             .execute(&mut *self.transaction)
             .await
-            .map_err(moved)?;
+            .map_err(moved)?
+            .rows_affected();
+        if written == 0 {
+            return Err(CommitError::Moved);
+        }
         self.touch(row.case).await
     }
 
@@ -179,6 +185,10 @@ impl Writing<'_> {
             .bind(row.commission.map(|commission| commission.to_string()))
             .bind(row.starts.millis())
             .bind(row.ends.map(|ends| ends.millis()))
+            .execute(&mut *self.transaction)
+            .await?;
+        sqlx::query("UPDATE cases SET version = version + 1 WHERE case_id = $1")
+            .bind(row.case.to_string())
             .execute(&mut *self.transaction)
             .await?;
         self.touch(row.case).await

@@ -48,17 +48,43 @@ pub(super) async fn document(ledger: &SqlLedger, document: DocumentId) -> Result
 pub(super) async fn documents_of(ledger: &SqlLedger, case: CaseId) -> Result<Vec<DocumentRow>, StorageError> {
     let id = case.to_string();
     let rows = sqlx::query(select_document!("WHERE case_id = $1")).bind(&id).fetch_all(ledger.readers()).await?;
+    let sql = "SELECT document_id, account_id FROM document_authors WHERE case_id = $1 ORDER BY n, place";
+    let authors = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
+    with_authors(&rows, &authors)
+}
+
+/// Documents by id, each with its authors in their order.
+fn with_authors(rows: &[SqliteRow], authors: &[SqliteRow]) -> Result<Vec<DocumentRow>, StorageError> {
     let mut documents = rows.iter().map(read_document).collect::<Result<Vec<_>, _>>()?;
     documents.sort_by_key(|row| row.document);
-    let sql = "SELECT document_id, account_id FROM document_authors WHERE case_id = $1 ORDER BY n, place";
-    for row in sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await? {
-        let document: DocumentId = text(&row, "document_id")?;
+    for row in authors {
+        let document: DocumentId = text(row, "document_id")?;
         // A document that came between the two queries isn't in this answer.
         if let Ok(at) = documents.binary_search_by_key(&document, |row| row.document) {
-            documents[at].authors.push(text(&row, "account_id")?);
+            documents[at].authors.push(text(row, "account_id")?);
         }
     }
     Ok(documents)
+}
+
+/// The ids of the documents that device `$1` has been sent whole, and of what threads among them are about.
+macro_rules! carried {
+    ($select:literal) => {
+        concat!(
+            $select,
+            "WHERE document_id IN (SELECT document_id FROM carries WHERE device_id = $1 UNION SELECT about FROM ",
+            "documents WHERE document_id IN (SELECT document_id FROM carries WHERE device_id = $1))"
+        )
+    };
+}
+
+pub(super) async fn documents_carried(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
+    let id = device.to_string();
+    let sql = carried!("SELECT document_id, case_id, kind, commission_id, about, version, heads FROM documents ");
+    let rows = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
+    let sql = concat!(carried!("SELECT document_id, account_id FROM document_authors "), " ORDER BY n, place");
+    let authors = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
+    with_authors(&rows, &authors)
 }
 
 pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
@@ -108,13 +134,6 @@ pub(super) struct Append {
 }
 
 impl Writing<'_> {
-    pub(super) async fn expect(&mut self, document: DocumentId, version: i64) -> Result<(), CommitError> {
-        let sql = "SELECT version FROM documents WHERE document_id = $1";
-        let row = sqlx::query(sql).bind(document.to_string()).fetch_optional(&mut *self.transaction).await?;
-        let stands = row.map(|row| row.try_get::<i64, _>("version")).transpose()?;
-        if stands == Some(version) { Ok(()) } else { Err(CommitError::Moved) }
-    }
-
     pub(super) async fn document(&mut self, row: DocumentRow) -> Result<(), CommitError> {
         let sql = "INSERT INTO documents (document_id, case_id, kind, commission_id, about, version, heads) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
