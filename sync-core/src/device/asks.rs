@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{AskedRow, OutboxAsk, OutboxRow, Writer, to_bytes};
+use super::rows::{AskedRow, Carries, OutboxAsk, OutboxRow, Writer, to_bytes};
 use super::store::{Shelf, StoreError};
 use crate::domain::finding::Finding;
 use crate::domain::kind::Kind;
@@ -34,6 +34,12 @@ impl Device {
     }
 
     async fn ask(&self, case: CaseId, request: Request) -> Result<AskId, DeviceError> {
+        // No reply is applied meanwhile: one that came while this was made up may have purged what it is about.
+        let _edits = self.editing.lock().await;
+        match request.document() {
+            Some(document) => drop(self.find(document).await?),
+            None => drop(self.card(case).await?),
+        }
         let mut write = Writer::begin(&self.store).await?;
         let id = self.queue(&mut write, case, request).await?;
         write.commit().await?;
@@ -146,13 +152,8 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn carry(&self, case: CaseId) -> Result<(), DeviceError> {
-        let mut carries = self.reader().single::<super::rows::Carries>().await?.unwrap_or_default();
-        if !carries.0.contains(&case) {
-            carries.0.push(case);
-            let mut write = Writer::begin(&self.store).await?;
-            write.put_single(&carries).await?;
-            write.commit().await?;
-        }
-        Ok(())
+        let mut write = Writer::begin(&self.store).await?;
+        write.enlist::<Carries>(case).await?;
+        Ok(write.commit().await?)
     }
 }

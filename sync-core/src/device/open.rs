@@ -28,7 +28,8 @@ impl Device {
         let view = self.view_of(&found.row).await?;
         let mut write = Writer::begin(&self.store).await?;
         let read = ReadRow { document, at: self.stamp() };
-        write.0.append(Shelf::ReadLog, Some(found.row.case), b"reads", &to_bytes(&read)).await?;
+        // Under the store's key: that it was read is still to be handed in when the case has gone.
+        write.0.append(Shelf::ReadLog, None, b"reads", &to_bytes(&read)).await?;
         write.commit().await?;
         Ok(view)
     }
@@ -86,9 +87,13 @@ impl Device {
         }
     }
 
-    async fn keep_snapshot(&self, row: &DocumentRow, snapshot: Snapshot) {
+    pub(super) async fn keep_snapshot(&self, row: &DocumentRow, snapshot: Snapshot) {
         let kept = async {
             let mut write = Writer::begin(&self.store).await?;
+            if write.document(row.document).await?.is_none() {
+                // Purged while it was read.
+                return Ok(());
+            }
             let (case, key) = (Some(row.case), snapshot_key(row.document));
             write.0.put(Shelf::Document, case, b"snapshots", &key, &to_bytes(&snapshot)).await?;
             write.commit().await
@@ -101,10 +106,11 @@ impl Device {
     /// Remembers that a document can't be read, tells its person once, and says so.
     async fn set_aside(&self, row: &DocumentRow, unreadable: &Unreadable) -> Result<DeviceError, DeviceError> {
         let why = unreadable.to_string();
-        if row.set_aside.as_ref() != Some(&why) {
-            let mut write = Writer::begin(&self.store).await?;
-            let aside = DocumentRow { set_aside: Some(why.clone()), ..row.clone() };
-            write.put_document(&aside).await?;
+        let mut write = Writer::begin(&self.store).await?;
+        // As it is now: it may have had news, or been purged, while it was read.
+        let now = write.document(row.document).await?;
+        if let Some(now) = now.filter(|now| now.set_aside.as_ref() != Some(&why)) {
+            write.put_document(&DocumentRow { set_aside: Some(why.clone()), ..now }).await?;
             let notice = Notice::SetAside { document: row.document, why: why.clone() };
             write.notice(Some(row.case), self.stamp(), notice).await?;
             write.commit().await?;

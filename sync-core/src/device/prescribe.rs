@@ -38,6 +38,8 @@ impl Device {
     /// [`DeviceError::NoSuchCase`]; [`DeviceError::NotAllowed`] when this person may not begin one of this kind.
     pub async fn begin(&self, case: CaseId, kind: Kind) -> Result<DocumentId, DeviceError> {
         let role = self.enrolment()?.role;
+        // No reply is applied meanwhile, which could purge the case.
+        let _edits = self.editing.lock().await;
         let card = self.card(case).await?;
         let ties = Ties { author: true, own_commission: true, ..Ties::default() };
         if !standing(role, &card).judge(kind, ties, Action::Open).is_granted() {

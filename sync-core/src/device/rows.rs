@@ -129,6 +129,10 @@ pub(super) struct Pending {
     /// Whether more waited than one request takes.
     #[n(4)]
     pub(super) more: bool,
+    /// Purges of single documents that it reports.
+    #[n(5)]
+    #[cbor(default)]
+    pub(super) purged_documents: Vec<DocumentId>,
 }
 
 /// A document on this device.
@@ -354,6 +358,10 @@ pub enum Notice {
         /// The case.
         #[n(0)]
         case: CaseId,
+        /// Photos taken in it that no server has taken.
+        #[n(1)]
+        #[cbor(default)]
+        photos: u32,
     },
     /// A document that this program can't read was set aside.
     #[n(3)]
@@ -365,6 +373,33 @@ pub enum Notice {
         #[n(1)]
         why: String,
     },
+    /// A document was removed from this device as the server ordered, while its case stays.
+    #[n(4)]
+    PurgedDocument {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+        /// The document.
+        #[n(1)]
+        document: DocumentId,
+        /// Its kind.
+        #[n(2)]
+        kind: Kind,
+        /// Photos taken in it that no server has taken.
+        #[n(3)]
+        photos: u32,
+    },
+}
+
+impl Notice {
+    /// The document whose words it may repeat.
+    pub(super) const fn repeats(&self) -> Option<DocumentId> {
+        match self {
+            Self::Refused { document, .. } | Self::SetAside { document, .. } => Some(*document),
+            Self::AskRefused { document, .. } => *document,
+            Self::Purged { .. } | Self::PurgedDocument { .. } => None,
+        }
+    }
 }
 
 /// A notice as it is kept.
@@ -409,7 +444,13 @@ macro_rules! singles {
     )*};
 }
 
-/// Cases by name of the list: what was purged and not yet reported, what is chosen, what is to be purged.
+/// A single fact that is a list, each thing in it once.
+pub(super) trait List: Single + Default {
+    type Item: PartialEq;
+
+    fn items(&mut self) -> &mut Vec<Self::Item>;
+}
+
 macro_rules! lists {
     ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {$(
         $(#[$doc])*
@@ -418,6 +459,14 @@ macro_rules! lists {
 
         impl Single for $name {
             const KEY: &'static [u8] = $key;
+        }
+
+        impl List for $name {
+            type Item = $of;
+
+            fn items(&mut self) -> &mut Vec<$of> {
+                &mut self.0
+            }
         }
     )*};
 }
@@ -436,6 +485,10 @@ lists! {
     Purged(CaseId) = b"purged";
     /// Cases that are to be purged once what was typed in them is handed in.
     Purging(CaseId) = b"purging";
+    /// Documents that were purged, until the server knows.
+    PurgedDocuments(DocumentId) = b"purged-documents";
+    /// Documents that are to be purged once what was typed in them is handed in.
+    PurgingDocuments(DocumentId) = b"purging-documents";
     /// Cases chosen to be carried.
     Carries(CaseId) = b"carries";
     /// Photos that the server waits for.

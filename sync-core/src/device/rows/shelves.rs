@@ -3,7 +3,7 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use super::{ChangeRow, DocumentRow, META, Notice, NoticeRow, OutboxRow, PhotoRow, Single};
+use super::{ChangeRow, DocumentRow, List, META, Notice, NoticeRow, OutboxRow, PhotoRow, Single};
 use crate::clock::Stamp;
 use crate::device::error::DeviceError;
 use crate::device::store::{Shelf, Store, StoreError, Transaction};
@@ -94,6 +94,27 @@ impl Writer {
 
     pub(in crate::device) async fn put_single<T: Single>(&mut self, row: &T) -> Result<(), StoreError> {
         self.0.put(Shelf::Meta, None, META, T::KEY, &to_bytes(row)).await.map(drop)
+    }
+
+    /// Adds to a list what it does not have yet.
+    pub(in crate::device) async fn enlist<L: List>(&mut self, item: L::Item) -> Result<(), StoreError> {
+        let mut list = self.single::<L>().await?.unwrap_or_default();
+        if list.items().contains(&item) {
+            return Ok(());
+        }
+        list.items().push(item);
+        self.put_single(&list).await
+    }
+
+    /// Takes from a list what `keep` does not keep.
+    pub(in crate::device) async fn thin<L: List>(
+        &mut self,
+        keep: impl FnMut(&L::Item) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut list = self.single::<L>().await?.unwrap_or_default();
+        let before = list.items().len();
+        list.items().retain(keep);
+        if list.items().len() == before { Ok(()) } else { self.put_single(&list).await }
     }
 
     pub(in crate::device) async fn remove_single<T: Single>(&mut self) -> Result<(), StoreError> {

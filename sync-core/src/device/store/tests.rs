@@ -454,6 +454,27 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
 }
 
 #[tokio::test]
+async fn of_a_row_that_leaves_no_trace_neither_the_file_nor_its_log_holds_a_byte() {
+    let home = furnished().await;
+    let store = home.open().await.unwrap();
+    let mut writing = store.begin().await.unwrap();
+    writing.put(Shelf::Change, Some(case(1)), b"group", b"key", SECRET).await.unwrap();
+    writing.commit().await.unwrap();
+    let sealed: Vec<u8> = {
+        let mut rows = store.rows.lock().await;
+        let newest = "SELECT value FROM entry ORDER BY n DESC LIMIT 1";
+        sqlx::query_scalar(newest).fetch_one(&mut rows.connection).await.unwrap()
+    };
+    assert!(holds(&home.all_bytes(), &sealed));
+    let mut writing = store.begin().await.unwrap();
+    writing.remove_group(Shelf::Change, b"group").await.unwrap();
+    writing.leave_no_trace().unwrap();
+    writing.commit().await.unwrap();
+    assert!(!holds(&home.all_bytes(), &sealed));
+    assert_eq!(store.get(Shelf::Card, b"card 1").await.unwrap().unwrap(), SECRET, "its case's key is still here");
+}
+
+#[tokio::test]
 async fn a_transaction_dropped_without_commit_never_happened() {
     let home = furnished().await;
     let store = home.open().await.unwrap();
