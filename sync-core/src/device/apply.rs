@@ -7,7 +7,7 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
     AskedRow, Bearer, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
-    Purged, PurgedDocuments, Purging, PurgingDocuments, RefusedRow, Wants, Writer, from_bytes, to_bytes,
+    Purged, PurgedDocuments, Purging, PurgingDocuments, RefusedRow, Wants, Writer, from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -115,7 +115,7 @@ impl Applying {
             }
             Effect::Receipts(proof) => {
                 // Under the store's key: the proof outlasts the case.
-                self.write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+                self.write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
             }
             Effect::Receipted { document, heads } => done.receipted += self.receipted(document, heads).await?,
             Effect::PhotoReceipted { document, hash } => self.photo_receipted(document, hash).await?,
@@ -228,14 +228,14 @@ impl Applying {
         }
         let ask = verdict.ask;
         asked.verdict = Some(verdict);
-        self.write.0.put(Shelf::Notice, Some(case), b"asked", ask.as_bytes(), &to_bytes(&asked)).await?;
+        self.write.0.put(Shelf::Notice, Some(case), group::ASKED, ask.as_bytes(), &to_bytes(&asked)).await?;
         self.events.push(Event::Verdict { ask });
         Ok(())
     }
 
     async fn card(&mut self, card: &CaseCard) -> Result<(), StoreError> {
         let case = card.case;
-        self.write.0.put(Shelf::Card, Some(case), b"cards", case.as_bytes(), &to_bytes(card)).await?;
+        self.write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(card)).await?;
         // Planned documents are there from now on, in the card's order.
         for listed in &card.documents {
             if self.write.document(listed.document).await?.is_none() {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{AskedRow, Carries, OutboxAsk, OutboxRow, Writer, to_bytes};
+use super::rows::{AskedRow, Carries, OutboxAsk, OutboxRow, Writer, group, to_bytes};
 use super::store::{Shelf, StoreError};
 use crate::domain::finding::Finding;
 use crate::domain::kind::Kind;
@@ -29,7 +29,7 @@ impl Device {
         let asked = AskedRow { ask: ask.clone(), verdict: None };
         let waiting = OutboxRow::Ask(OutboxAsk { ask, received: false });
         write.put_outbox(&waiting.key(), &waiting).await?;
-        write.0.put(Shelf::Notice, Some(case), b"asked", id.as_bytes(), &to_bytes(&asked)).await?;
+        write.0.put(Shelf::Notice, Some(case), group::ASKED, id.as_bytes(), &to_bytes(&asked)).await?;
         Ok(id)
     }
 
@@ -130,7 +130,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn pending_asks(&self) -> Result<Vec<PendingAsk>, DeviceError> {
-        let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, b"asks", 0).await?;
+        let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await?;
         let asks = rows.into_iter().filter_map(|(_, row)| match row {
             OutboxRow::Ask(OutboxAsk { ask, received }) => Some(PendingAsk { ask, received }),
             OutboxRow::Change(_) => None,
@@ -143,7 +143,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn asked(&self) -> Result<Vec<AskedRow>, DeviceError> {
-        let rows = self.reader().group::<AskedRow>(Shelf::Notice, b"asked", 0).await?;
+        let rows = self.reader().group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedRow};
+use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedRow, group};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::domain::kind::Kind;
@@ -105,7 +105,7 @@ impl Device {
     /// [`DeviceError::Store`].
     pub async fn cases(&self) -> Result<Vec<CaseCard>, DeviceError> {
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
-        let cards = self.reader().group::<CaseCard>(Shelf::Card, b"cards", 0).await?;
+        let cards = self.reader().group::<CaseCard>(Shelf::Card, group::CARDS, 0).await?;
         Ok(cards.into_iter().map(|(_, card)| card).filter(|card| !leaving.0.contains(&card.case)).collect())
     }
 

@@ -4,7 +4,7 @@ use super::cases::{own_relation, standing};
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::findings::weight;
-use super::rows::{DocumentRow, Writer, to_bytes};
+use super::rows::{DocumentRow, Writer, group, to_bytes};
 use super::store::Shelf;
 use crate::access::{Action, Ties};
 use crate::domain::finding::{Finding, of_prescription};
@@ -168,7 +168,7 @@ impl Device {
             clinical,
         });
         let mut write = Writer::begin(&self.store).await?;
-        write.0.put(Shelf::Card, Some(case), b"cards", case.as_bytes(), &to_bytes(&card)).await?;
+        write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(&card)).await?;
         for (document, kind) in documents {
             write.put_document(&DocumentRow::new(document, case, kind, true)).await?;
         }

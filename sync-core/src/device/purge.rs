@@ -7,7 +7,7 @@ use super::apply::Applying;
 use super::facade::Event;
 use super::rows::{
     AskedRow, Carries, DocumentRow, Kept, Notice, NoticeRow, OutboxChange, OutboxRow, PhotoRow, Purged,
-    PurgedDocuments, Purging, PurgingDocuments, Wants, Writer,
+    PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, group,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
@@ -113,17 +113,17 @@ impl Writer {
         for shelf in [Shelf::Change, Shelf::Outbox] {
             self.0.remove_group(shelf, document.as_bytes()).await?;
         }
-        for (n, row) in self.group::<OutboxRow>(Shelf::Outbox, b"asks", 0).await? {
+        for (n, row) in self.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await? {
             if matches!(row, OutboxRow::Ask(asked) if asked.ask.request.document() == Some(document)) {
                 self.0.remove_n(Shelf::Outbox, n).await?;
             }
         }
-        for (n, row) in self.group::<AskedRow>(Shelf::Notice, b"asked", 0).await? {
+        for (n, row) in self.group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await? {
             if row.ask.request.document() == Some(document) {
                 self.0.remove_n(Shelf::Notice, n).await?;
             }
         }
-        for (n, row) in self.group::<NoticeRow>(Shelf::Notice, b"notices", 0).await? {
+        for (n, row) in self.group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await? {
             if row.notice.repeats() == Some(document) {
                 self.0.remove_n(Shelf::Notice, n).await?;
             }

@@ -1,6 +1,8 @@
 //! What the device keeps, as typed rows on the store's shelves. Each is CBOR with numbered places, a format for ever:
 //! a place, once used, keeps its meaning.
 
+#[cfg(test)]
+mod golden;
 mod shelves;
 
 use ed25519_dalek::SigningKey;
@@ -24,8 +26,26 @@ use crate::protocol::ask::AskRefusal;
 use crate::protocol::sync::Cursor;
 use crate::protocol::{Ask, Verdict};
 
-/// The group of single facts on [`Shelf::Meta`].
-const META: &[u8] = b"meta";
+/// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
+/// named by its id.
+pub(super) mod group {
+    /// Single facts.
+    pub(in crate::device) const META: &[u8] = b"meta";
+    /// Case cards.
+    pub(in crate::device) const CARDS: &[u8] = b"cards";
+    /// Documents' snapshots.
+    pub(in crate::device) const SNAPSHOTS: &[u8] = b"snapshots";
+    /// What is asked and waits.
+    pub(in crate::device) const ASKS: &[u8] = b"asks";
+    /// What was asked, with its verdict.
+    pub(in crate::device) const ASKED: &[u8] = b"asked";
+    /// News for the person.
+    pub(in crate::device) const NOTICES: &[u8] = b"notices";
+    /// What was opened.
+    pub(in crate::device) const READS: &[u8] = b"reads";
+    /// The server's signed receipts.
+    pub(in crate::device) const RECEIPTS: &[u8] = b"receipts";
+}
 
 /// Who this device is, whose, and of which server.
 #[derive(Clone, Encode, Decode)]
@@ -265,6 +285,18 @@ pub(super) struct OutboxAsk {
     pub(super) received: bool,
 }
 
+impl Snapshot {
+    pub(super) fn key(document: DocumentId) -> Vec<u8> {
+        [b"snapshot", &document.as_bytes()[..]].concat()
+    }
+}
+
+impl ChangeRow {
+    pub(super) fn key(document: DocumentId, hash: Hash) -> Vec<u8> {
+        [&document.as_bytes()[..], hash.as_bytes()].concat()
+    }
+}
+
 impl OutboxRow {
     pub(super) fn case(&self) -> CaseId {
         match self {
@@ -277,7 +309,15 @@ impl OutboxRow {
     pub(super) fn group(&self) -> Vec<u8> {
         match self {
             Self::Change(change) => change.document.as_bytes().to_vec(),
-            Self::Ask(_) => b"asks".to_vec(),
+            Self::Ask(_) => group::ASKS.to_vec(),
+        }
+    }
+
+    /// The key under which it lies.
+    pub(super) fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
+            Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
         }
     }
 }
@@ -437,11 +477,14 @@ pub(super) trait Single: for<'b> Decode<'b, ()> + Encode<()> {
 }
 
 macro_rules! singles {
-    ($($name:ty = $key:literal;)*) => {$(
-        impl Single for $name {
+    ($($name:ty = $key:literal;)*) => {
+        #[cfg(test)]
+        const SINGLES: &[&[u8]] = &[$($key),*];
+
+        $(impl Single for $name {
             const KEY: &'static [u8] = $key;
-        }
-    )*};
+        })*
+    };
 }
 
 /// A single fact that is a list, each thing in it once.
@@ -452,7 +495,11 @@ pub(super) trait List: Single + Default {
 }
 
 macro_rules! lists {
-    ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {
+        #[cfg(test)]
+        const LISTS: &[&[u8]] = &[$($key),*];
+
+        $(
         $(#[$doc])*
         #[derive(Default, Encode, Decode)]
         pub(super) struct $name(#[n(0)] pub(super) Vec<$of>);
@@ -467,8 +514,8 @@ macro_rules! lists {
             fn items(&mut self) -> &mut Vec<$of> {
                 &mut self.0
             }
-        }
-    )*};
+        })*
+    };
 }
 
 singles! {
@@ -478,6 +525,7 @@ singles! {
     Contact = b"contact";
     Pending = b"pending";
     Cursor = b"cursor";
+    Bearer = b"bearer";
 }
 
 lists! {
@@ -498,17 +546,3 @@ lists! {
 /// The bearer for photo bytes.
 #[derive(Encode, Decode)]
 pub(super) struct Bearer(#[n(0)] pub(super) String);
-
-impl Single for Bearer {
-    const KEY: &'static [u8] = b"bearer";
-}
-
-impl OutboxRow {
-    /// The key under which it lies.
-    pub(super) fn key(&self) -> Vec<u8> {
-        match self {
-            Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
-            Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
-        }
-    }
-}

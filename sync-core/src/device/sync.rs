@@ -11,7 +11,7 @@ use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
     Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments,
-    Purging, PurgingDocuments, ReadRow, Wants, Writer, to_bytes,
+    Purging, PurgingDocuments, ReadRow, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
 use crate::domain::kind::Kind;
@@ -225,7 +225,8 @@ impl Device {
                 asks.push(ask);
             }
         }
-        let reads = self.store.list(Shelf::ReadLog, b"reads", 0, u32::try_from(MOST_ROWS).unwrap_or(u32::MAX)).await?;
+        let reads =
+            self.store.list(Shelf::ReadLog, group::READS, 0, u32::try_from(MOST_ROWS).unwrap_or(u32::MAX)).await?;
         let reads: Vec<(i64, ReadRow)> = reads
             .iter()
             .map(|(n, bytes)| Ok((*n, super::rows::from_bytes(bytes)?)))
@@ -349,7 +350,7 @@ impl Device {
         if let Some(row) = write.row::<PhotoRow>(Shelf::Photo, &key).await? {
             write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
         }
-        write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+        write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
         let mut wants = write.single::<Wants>().await?.unwrap_or_default();
         wants.0.retain(|want| *want != (document, hash));
         write.put_single(&wants).await?;

@@ -3,7 +3,7 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use super::{ChangeRow, DocumentRow, List, META, Notice, NoticeRow, OutboxRow, PhotoRow, Single};
+use super::{ChangeRow, DocumentRow, List, Notice, NoticeRow, OutboxRow, PhotoRow, Single, group};
 use crate::clock::Stamp;
 use crate::device::error::DeviceError;
 use crate::device::store::{Shelf, Store, StoreError, Transaction};
@@ -93,7 +93,7 @@ impl Writer {
     }
 
     pub(in crate::device) async fn put_single<T: Single>(&mut self, row: &T) -> Result<(), StoreError> {
-        self.0.put(Shelf::Meta, None, META, T::KEY, &to_bytes(row)).await.map(drop)
+        self.0.put(Shelf::Meta, None, group::META, T::KEY, &to_bytes(row)).await.map(drop)
     }
 
     /// Adds to a list what it does not have yet.
@@ -133,7 +133,7 @@ impl Writer {
         hash: Hash,
         bytes: Vec<u8>,
     ) -> Result<Option<i64>, StoreError> {
-        let key = [&row.document.as_bytes()[..], hash.as_bytes()].concat();
+        let key = ChangeRow::key(row.document, hash);
         if hash == row.kind.skeleton_hash() || self.0.get(Shelf::Change, &key).await?.is_some() {
             return Ok(None);
         }
@@ -159,7 +159,7 @@ impl Writer {
         at: Stamp,
         notice: Notice,
     ) -> Result<(), StoreError> {
-        self.0.append(Shelf::Notice, case, b"notices", &to_bytes(&NoticeRow { at, notice })).await.map(drop)
+        self.0.append(Shelf::Notice, case, group::NOTICES, &to_bytes(&NoticeRow { at, notice })).await.map(drop)
     }
 }
 
