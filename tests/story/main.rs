@@ -10,4 +10,5 @@ mod bindings;
 mod demo;
 mod hostile;
 mod operator;
+mod secure;
 mod visit;
