@@ -10,5 +10,6 @@ mod bindings;
 mod demo;
 mod hostile;
 mod operator;
+mod power;
 mod secure;
 mod visit;
