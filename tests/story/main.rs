@@ -7,6 +7,7 @@
 )]
 
 mod bindings;
+mod cramped;
 mod demo;
 mod hostile;
 mod operator;
