@@ -416,7 +416,9 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     let mut writing = store.begin().await.unwrap();
     for number in 1..=2 {
         writing.put(Shelf::Card, Some(case(number)), b"cards", &[number], SECRET).await.unwrap();
-        writing.append(Shelf::Change, Some(case(number)), &[number], SECRET).await.unwrap();
+        for shelf in [Shelf::Change, Shelf::Photo, Shelf::PhotoBytes, Shelf::Notice] {
+            writing.append(shelf, Some(case(number)), &[number], SECRET).await.unwrap();
+        }
     }
     writing.put(Shelf::Receipt, None, b"", b"kept", b"receipt").await.unwrap();
     writing.commit().await.unwrap();
@@ -428,13 +430,13 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
 
     // Not committed: nothing happened.
     let mut writing = store.begin().await.unwrap();
-    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 2);
+    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 5);
     assert_eq!(writing.get(Shelf::Card, &[1]).await.unwrap(), None);
     drop(writing);
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap().unwrap(), SECRET);
 
     let mut writing = store.begin().await.unwrap();
-    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 2);
+    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 5);
     writing.commit().await.unwrap();
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap(), None);
     assert_eq!(store.list(Shelf::Change, &[1], 0, 10).await.unwrap(), []);
