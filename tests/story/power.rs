@@ -7,7 +7,7 @@ use std::time::Duration;
 use grabrail_tests::{Field, Line, World, is_long};
 use serde_json::Value;
 use sync_core::access::Role;
-use sync_core::clock::{Chance as _, Seeded};
+use sync_core::clock::{Chance as _, Clock as _, Seeded, SystemClock};
 use sync_core::device::{Kept, MeasureInput, PhotoInput, PhotoSource, Replace};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::vocabulary::photo::PhotoSubject;
@@ -225,19 +225,30 @@ async fn a_tablet_that_dies_in_the_middle_of_a_photo_delivers_it_once_when_it_is
 async fn whenever_a_tablet_dies_its_store_opens_and_what_was_said_to_be_done_is_delivered_once() {
     let (world, _line) = behind_a_line().await;
     let field = enrolled(&world, "tablet");
-    let (mut done, mut begun) = (Vec::new(), 0);
     let rounds = if is_long() { 60 } else { 9 };
-    for round in 0..rounds {
+    let (mut done, mut begun, mut takes) = (Vec::new(), 0, Vec::new());
+    let clock = SystemClock::new();
+    for round in 0..=rounds {
         let file = world.path(&format!("{round}.jpg"));
         std::fs::write(&file, noise(round)).unwrap();
         let value = (700 + round).to_string();
         // Nothing replaces another, so what is there twice would be seen.
         let measure = ["measure", "R-1", "bathroom-1/door-1", "door-clear-width", &value, "--replace", "none"];
-        for command in [&measure[..], &photo_of(file.to_str().unwrap()), &["sync"]] {
-            let child = field.start(command);
-            sleep(Duration::from_millis(25 + round * 180 / rounds)).await;
-            let said = kill(child);
-            field.done(&["status"]);
+        let commands = [&measure[..], &photo_of(file.to_str().unwrap()), &["sync"]];
+        // Each part of each command is met, and the three are not cut at the same part.
+        for (which, (command, step)) in commands.into_iter().zip([1, 7, 11]).enumerate() {
+            let began = clock.elapsed();
+            let said = if round == 0 {
+                let said = field.done(command);
+                takes.push(clock.elapsed() - began);
+                Some(said)
+            } else {
+                let child = field.start(command);
+                sleep(Duration::from_millis(takes[which] * (1 + round * step % rounds) / rounds)).await;
+                let said = kill(child);
+                field.done(&["status"]);
+                said
+            };
             if command != ["sync"] {
                 begun += 1;
                 done.extend(said.map(|said| said["key"].clone()));
