@@ -172,7 +172,7 @@ fn kill(mut child: Child) -> Option<Value> {
     ended.status.success().then(|| serde_json::from_slice(&ended.stdout).unwrap())
 }
 
-fn photo_of<'a>(file: &'a str) -> [&'a str; 9] {
+fn photo_of(file: &str) -> [&str; 9] {
     ["photo", "R-1", "home", file, "--subject", "room", "--place", "bathroom-1", "--consent"]
 }
 
