@@ -10,6 +10,8 @@
 
 mod world;
 
+pub use world::field::Field;
+pub use world::line::Line;
 pub use world::server::Server;
 pub use world::tablet::{PASSPHRASE, Tablet};
 pub use world::verb::Said;

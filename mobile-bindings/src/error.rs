@@ -79,7 +79,7 @@ impl From<DeviceError> for GrabrailError {
         match error {
             DeviceError::Store(StoreError::WrongKey) => Self::WrongKey { why },
             DeviceError::Store(StoreError::InUse) => Self::InUse { why },
-            DeviceError::Store(StoreError::DiskFull) => Self::DiskFull { why },
+            DeviceError::Store(StoreError::DiskFull | StoreError::CantWrite) => Self::DiskFull { why },
             DeviceError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. })
             | DeviceError::SetAside(_)
             | DeviceError::Unreadable(_) => Self::Damaged { why },

@@ -65,7 +65,7 @@ impl FieldError {
             Self::Device(error) => match error {
                 DeviceError::Store(StoreError::WrongKey) => "wrong-key",
                 DeviceError::Store(StoreError::InUse) => "store-in-use",
-                DeviceError::Store(StoreError::DiskFull) => "disk-full",
+                DeviceError::Store(StoreError::DiskFull | StoreError::CantWrite) => "disk-full",
                 DeviceError::Store(StoreError::Corrupt { .. }) => "store-damaged",
                 DeviceError::Store(StoreError::Missing) => "no-store",
                 DeviceError::Store(_) => "store",

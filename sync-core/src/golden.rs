@@ -40,7 +40,7 @@ use crate::protocol::{Ask, CaseCard, Push, Request, SignedReply, SignedRequest, 
 
 /// The golden file of this name, by the names in it. Values that it does not have yet are added, and the test fails,
 /// so that somebody looks at them and commits them.
-fn golden(file: &str, values: &[(String, Vec<u8>)]) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn golden(file: &str, values: &[(String, Vec<u8>)]) -> BTreeMap<String, Vec<u8>> {
     let path = format!("{}/golden/{file}", env!("CARGO_MANIFEST_DIR"));
     let mut text = std::fs::read_to_string(&path).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(' '));
@@ -72,7 +72,7 @@ fn at(device: u32, counter: u32) -> Key {
     Key { device, counter }
 }
 
-fn hash(byte: u8) -> Hash {
+pub(crate) fn hash(byte: u8) -> Hash {
     Hash::from_bytes([byte; 32])
 }
 
@@ -80,7 +80,7 @@ fn named<T>(values: Vec<(&str, T)>) -> Vec<(String, T)> {
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn records() -> Vec<(String, Record)> {
+pub(crate) fn records() -> Vec<(String, Record)> {
     let fact = |field: &str, item: Option<Key>, value| {
         Body::Fact(Fact { item, field: Field::named(field).unwrap(), value, supersedes: vec![at(7, 2)] })
     };
@@ -219,12 +219,12 @@ fn requests() -> Vec<(String, Request)> {
     ])
 }
 
-fn asks() -> Vec<(String, Ask)> {
+pub(crate) fn asks() -> Vec<(String, Ask)> {
     let ask = |request| Ask { id: AskId::from_bytes([8; 16]), at: stamp(), case: CaseId::from_bytes([9; 16]), request };
     requests().into_iter().map(|(name, request)| (name, ask(request))).collect()
 }
 
-fn refusals() -> Vec<(String, Refusal)> {
+pub(crate) fn refusals() -> Vec<(String, Refusal)> {
     named(vec![
         ("too_large", Refusal::TooLarge { what: "changes".to_owned(), found: 10_001, most: 10_000 }),
         ("not_a_change", Refusal::NotAChange { at: 1 }),
@@ -244,7 +244,7 @@ fn refusals() -> Vec<(String, Refusal)> {
     ])
 }
 
-fn ask_refusals() -> Vec<(String, AskRefusal)> {
+pub(crate) fn ask_refusals() -> Vec<(String, AskRefusal)> {
     let state = |transition| AskRefusal::State { state: "draft".to_owned(), transition };
     named(vec![
         ("unknown", AskRefusal::Unknown),
@@ -408,6 +408,11 @@ fn receipts() -> Receipts {
     receipts
 }
 
+pub(crate) fn signed_receipts() -> SignedReceipts {
+    let signature = signed(&receipts().to_bytes());
+    SignedReceipts { receipts: receipts(), key: KeyId::from_bytes([7; 16]), signature }
+}
+
 fn sync_reply() -> SyncReply {
     let verdict = |answer| Verdict { ask: AskId::from_bytes([8; 16]), at: stamp().claimed, answer };
     let refused =
@@ -415,11 +420,7 @@ fn sync_reply() -> SyncReply {
     SyncReply {
         epoch: Epoch::from_bytes([6; 16]),
         at: stamp().claimed,
-        receipts: SignedReceipts {
-            receipts: receipts(),
-            key: KeyId::from_bytes([7; 16]),
-            signature: signed(&receipts().to_bytes()),
-        },
+        receipts: signed_receipts(),
         refused: refusals().into_iter().map(|(_, reason)| refused(reason)).collect(),
         verdicts: [Answer::Granted]
             .into_iter()

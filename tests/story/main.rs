@@ -7,7 +7,10 @@
 )]
 
 mod bindings;
+mod cramped;
 mod demo;
 mod hostile;
 mod operator;
+mod power;
+mod secure;
 mod visit;

@@ -1,5 +1,7 @@
 //! The world of a story: a data folder, its settings file, the server on it, and the people with their devices.
 
+pub(crate) mod field;
+pub(crate) mod line;
 pub(crate) mod server;
 pub(crate) mod tablet;
 pub(crate) mod verb;
@@ -9,7 +11,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use sync_core::access::Role;
+use sync_core::device::LinkOptions;
 
+use self::field::Field;
 use self::server::Server;
 use self::tablet::Tablet;
 use self::verb::{Said, say};
@@ -31,15 +35,20 @@ pub struct World {
 impl World {
     /// A fresh data folder and a server on it that takes requests.
     pub async fn start() -> Self {
+        Self::start_with("", None).await
+    }
+
+    /// The same with more lines of settings; `roots` are the certificates (PEM) to trust it by, if it speaks TLS.
+    pub async fn start_with(more: &str, roots: Option<&[u8]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (data, settings) = (folder.path().join("data"), folder.path().join("grabrail.toml"));
         for _ in 0..PORTS {
             let address = free_address();
             // The address is in the file, so that every verb tells devices the same one, after a restart too.
             let (data, authority) = (data.display(), "Borough of Example");
-            let text = format!("data = \"{data}\"\nlisten = \"{address}\"\nauthority = \"{authority}\"\n");
+            let text = format!("data = \"{data}\"\nlisten = \"{address}\"\nauthority = \"{authority}\"\n{more}");
             std::fs::write(&settings, text).unwrap();
-            if let Some(server) = Server::start(&settings, address, &folder.path().join("server.log")).await {
+            if let Some(server) = Server::start(&settings, address, &folder.path().join("server.log"), roots).await {
                 return Self { server, folder };
             }
         }
@@ -92,7 +101,19 @@ impl World {
 
     /// A device of an account: a fresh store, enrolled over the network, not yet synced.
     pub async fn tablet(&self, sign_in: &str) -> Tablet {
-        Tablet::enrolled(&self.path(&format!("{sign_in}.store")), &self.code(sign_in), sign_in).await
+        let tablet = self.blank_tablet(sign_in, &LinkOptions::default()).await;
+        tablet.device.enrol(&tablet.link, &self.code(sign_in), sign_in).await.unwrap();
+        tablet
+    }
+
+    /// A device that is nobody's yet.
+    pub async fn blank_tablet(&self, name: &str, options: &LinkOptions) -> Tablet {
+        Tablet::blank(&self.path(&format!("{name}.store")), options).await
+    }
+
+    /// A device that is a process for each thing done with it; nobody's yet.
+    pub fn field(&self, name: &str) -> Field {
+        Field::new(self.path(&format!("{name}.store")))
     }
 }
 

@@ -23,18 +23,22 @@ pub struct Server {
     settings: PathBuf,
     log: PathBuf,
     http: reqwest::Client,
+    scheme: &'static str,
 }
 
 impl Server {
     /// Starts the binary with a settings file that names `address`, and waits until it is ready. `None` when
-    /// another process has the address.
-    pub async fn start(settings: &Path, address: SocketAddr, log: &Path) -> Option<Self> {
+    /// another process has the address. With `roots` (PEM) it speaks TLS.
+    pub async fn start(settings: &Path, address: SocketAddr, log: &Path, roots: Option<&[u8]>) -> Option<Self> {
         // Whoever installed one before, installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let roots_of = |pem| reqwest::Certificate::from_pem_bundle(pem).unwrap();
+        let trusted = roots.map(roots_of).unwrap_or_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tls_certs_only(trusted).build().unwrap();
+        let scheme = if roots.is_some() { "https" } else { "http" };
         let (settings, log) = (settings.to_owned(), log.to_owned());
         let child = spawn(&settings, &log);
-        let mut server = Self { child, address, settings, log, http };
+        let mut server = Self { child, address, settings, log, http, scheme };
         server.is_ready().await.then_some(server)
     }
 
@@ -56,9 +60,14 @@ impl Server {
         timeout(PATIENCE, looks).await.expect("the server did not get ready")
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`.
+    /// Where it is: `http://127.0.0.1:PORT`, or `https:` with TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its process.
@@ -77,6 +86,15 @@ impl Server {
         let kind =
             reply.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         (reply.status().as_u16(), kind, reply.bytes().await.unwrap().to_vec())
+    }
+
+    /// Signs somebody in at the API with the story's password: the access token.
+    pub async fn signed_in(&self, sign_in: &str) -> String {
+        let body = serde_json::json!({ "sign_in": sign_in, "password": super::PASSWORD }).to_string();
+        let request = self.http.post(format!("{}/v1/sessions", self.url())).header("content-type", "application/json");
+        let answer = request.body(body).send().await.unwrap().bytes().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        answer["access"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// All it has logged, also before restarts.

@@ -27,11 +27,10 @@ fn unlock() -> Unlock {
 }
 
 impl Tablet {
-    pub(crate) async fn enrolled(path: &Path, text: &str, name: &str) -> Self {
+    pub(crate) async fn blank(path: &Path, options: &LinkOptions) -> Self {
         let clock = Arc::new(SystemClock::new());
         let device = Device::create(path, &unlock(), clock, Box::new(SystemChance)).await.unwrap();
-        let link = Link::new(&LinkOptions::default()).unwrap();
-        device.enrol(&link, text, name).await.unwrap();
+        let link = Link::new(options).unwrap();
         Self { device, link, path: path.to_owned() }
     }
 

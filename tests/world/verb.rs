@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::built;
 
@@ -18,6 +18,14 @@ pub struct Said {
 }
 
 impl Said {
+    pub(crate) fn of(ended: Output) -> Self {
+        Self {
+            code: ended.status.code(),
+            out: String::from_utf8_lossy(&ended.stdout).into_owned(),
+            err: String::from_utf8_lossy(&ended.stderr).into_owned(),
+        }
+    }
+
     /// What it said, without the line's end; fails the story if it did not do what it was asked.
     #[track_caller]
     pub fn done(self) -> String {
@@ -40,10 +48,5 @@ pub(crate) fn say(settings: &Path, arguments: &[&str], stdin: &str) -> Said {
         .unwrap();
     // A verb that reads nothing may have ended before this is written.
     let _ = writeln!(child.stdin.take().unwrap(), "{stdin}");
-    let ended = child.wait_with_output().unwrap();
-    Said {
-        code: ended.status.code(),
-        out: String::from_utf8_lossy(&ended.stdout).into_owned(),
-        err: String::from_utf8_lossy(&ended.stderr).into_owned(),
-    }
+    Said::of(child.wait_with_output().unwrap())
 }

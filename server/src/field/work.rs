@@ -359,6 +359,8 @@ async fn sync(device: &Device, link: &Link, progress: bool) -> Result<Said, Fiel
     }
     lines.extend(report.photo_trouble.iter().map(|trouble| format!("photos: {trouble}")));
     lines.extend(report.purged.iter().map(|case| format!("case {case} was removed from this device")));
+    let removed = |document| format!("document {document} was removed from this device; its case stays");
+    lines.extend(report.purged_documents.iter().map(removed));
     Ok(Said::new(json!(report), lines))
 }
 

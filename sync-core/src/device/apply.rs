@@ -1,12 +1,13 @@
 //! Applying a reply: every effect in one transaction, so that a reply is on the device whole or not at all.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
-    AskedRow, Bearer, Carries, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending,
-    PhotoRow, Purged, Purging, RefusedRow, Wants, Writer, from_bytes, to_bytes,
+    AskedRow, Bearer, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
+    Purged, PurgedDocuments, Purging, PurgingDocuments, RefusedRow, Wants, Writer, from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -20,17 +21,21 @@ use crate::protocol::sync::Refused;
 use crate::protocol::{CaseCard, Verdict};
 
 /// A reply being applied.
-struct Applying {
-    write: Writer,
-    at: Stamp,
-    events: Vec<Event>,
+pub(super) struct Applying {
+    pub(super) write: Writer,
+    pub(super) at: Stamp,
+    pub(super) events: Vec<Event>,
     /// Cases whose card came.
     carded: Vec<CaseId>,
+    /// Documents that a card lists or that have news.
+    pub(super) given: BTreeSet<DocumentId>,
     /// Cases in which something was granted.
     granted: Vec<CaseId>,
     offset: Option<i64>,
     /// Purges that the request reported.
-    reported: Vec<CaseId>,
+    pub(super) reported: Vec<CaseId>,
+    /// Purges of single documents that it reported.
+    pub(super) reported_documents: Vec<DocumentId>,
 }
 
 impl Device {
@@ -43,9 +48,17 @@ impl Device {
     ) -> Result<Round, DeviceError> {
         let _edits = self.editing.lock().await;
         let write = Writer::begin(&self.store).await?;
-        let (events, carded, granted) = (Vec::new(), Vec::new(), Vec::new());
-        let mut applying =
-            Applying { write, at: self.stamp(), events, carded, granted, offset: None, reported: pending.purged };
+        let mut applying = Applying {
+            write,
+            at: self.stamp(),
+            events: Vec::new(),
+            carded: Vec::new(),
+            given: BTreeSet::new(),
+            granted: Vec::new(),
+            offset: None,
+            reported: pending.purged,
+            reported_documents: pending.purged_documents,
+        };
         let mut done = SyncReport::default();
         for n in &pending.outbox {
             applying.was_sent(*n).await?;
@@ -56,9 +69,9 @@ impl Device {
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
         }
-        let mut purged = applying.write.single::<Purged>().await?.unwrap_or_default();
-        purged.0.retain(|case| !applying.reported.contains(case));
-        applying.write.put_single(&purged).await?;
+        applying.write.thin::<Purged>(|case| !applying.reported.contains(case)).await?;
+        let reported = &applying.reported_documents;
+        applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
         applying.write.remove_single::<Pending>().await?;
         applying.purge_what_is_handed_in(&mut done).await?;
         let Applying { write, events, carded, granted, offset, .. } = applying;
@@ -77,6 +90,7 @@ impl Device {
         report.denied += done.denied;
         report.refused.extend(done.refused);
         report.purged.extend(done.purged);
+        report.purged_documents.extend(done.purged_documents);
         let consequence = granted.iter().any(|case| !carded.contains(case));
         Ok(Round { more: reply.more, consequence })
     }
@@ -101,7 +115,7 @@ impl Applying {
             }
             Effect::Receipts(proof) => {
                 // Under the store's key: the proof outlasts the case.
-                self.write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+                self.write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
             }
             Effect::Receipted { document, heads } => done.receipted += self.receipted(document, heads).await?,
             Effect::PhotoReceipted { document, hash } => self.photo_receipted(document, hash).await?,
@@ -125,22 +139,8 @@ impl Applying {
             Effect::Damaged { document, case } => {
                 self.set_aside(document, case, "the server sent something that is no change").await?;
             }
-            Effect::PurgeCase(case) if !self.is_here(case).await? => {
-                // Gone before, and told only if the server does not know.
-                if !self.reported.contains(&case) {
-                    let mut purged = self.write.single::<Purged>().await?.unwrap_or_default();
-                    purged.0.push(case);
-                    self.write.put_single(&purged).await?;
-                }
-            }
-            Effect::PurgeCase(case) => {
-                let mut leaving = self.write.single::<Purging>().await?.unwrap_or_default();
-                if !leaving.0.contains(&case) {
-                    leaving.0.push(case);
-                    self.write.put_single(&leaving).await?;
-                }
-            }
-            Effect::PurgeDocument(document) => self.purge_document(document).await?,
+            Effect::PurgeCase(case) => self.case_is_to_go(case).await?,
+            Effect::PurgeDocument(document) => self.document_is_to_go(document).await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {
@@ -159,12 +159,6 @@ impl Applying {
             Effect::Cursor(cursor) => self.write.put_single(&cursor).await?,
         }
         Ok(())
-    }
-
-    /// Whether anything of a case is on the device.
-    async fn is_here(&mut self, case: CaseId) -> Result<bool, StoreError> {
-        let card = self.write.0.get(Shelf::Card, case.as_bytes()).await?.is_some();
-        Ok(card || !self.write.0.list(Shelf::Document, case.as_bytes(), 0, 1).await?.is_empty())
     }
 
     /// Changes up to these heads are fsynced: their intentions are no longer needed. How many there were.
@@ -234,25 +228,23 @@ impl Applying {
         }
         let ask = verdict.ask;
         asked.verdict = Some(verdict);
-        self.write.0.put(Shelf::Notice, Some(case), b"asked", ask.as_bytes(), &to_bytes(&asked)).await?;
+        self.write.0.put(Shelf::Notice, Some(case), group::ASKED, ask.as_bytes(), &to_bytes(&asked)).await?;
         self.events.push(Event::Verdict { ask });
         Ok(())
     }
 
     async fn card(&mut self, card: &CaseCard) -> Result<(), StoreError> {
         let case = card.case;
-        self.write.0.put(Shelf::Card, Some(case), b"cards", case.as_bytes(), &to_bytes(card)).await?;
+        self.write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(card)).await?;
         // Planned documents are there from now on, in the card's order.
         for listed in &card.documents {
             if self.write.document(listed.document).await?.is_none() {
                 self.write.put_document(&DocumentRow::new(listed.document, case, listed.kind, false)).await?;
             }
         }
-        let mut leaving = self.write.single::<Purging>().await?.unwrap_or_default();
-        if leaving.0.contains(&case) {
-            leaving.0.retain(|left| *left != case);
-            self.write.put_single(&leaving).await?;
-        }
+        self.write.thin::<Purging>(|leaving| *leaving != case).await?;
+        self.given.extend(card.documents.iter().map(|listed| listed.document));
+        self.write.thin::<PurgingDocuments>(|leaving| !self.given.contains(leaving)).await?;
         self.carded.push(case);
         self.events.push(Event::Card { case });
         Ok(())
@@ -273,6 +265,8 @@ impl Applying {
             self.set_aside(document, row.case, "the server sent it as a document of another case or kind").await?;
             return Ok(0);
         }
+        self.given.insert(document);
+        self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
         let mut new = 0;
         for (hash, bytes) in changes {
             new += usize::from(self.write.put_change(&mut row, hash, bytes).await?.is_some());
@@ -293,46 +287,5 @@ impl Applying {
         self.write.notice(Some(case), self.at, notice).await?;
         self.events.push(Event::Notice);
         Ok(())
-    }
-
-    async fn purge_document(&mut self, document: DocumentId) -> Result<(), StoreError> {
-        let Some(row) = self.write.document(document).await? else { return Ok(()) };
-        let group = document.as_bytes();
-        for shelf in [Shelf::Change, Shelf::Outbox, Shelf::Photo, Shelf::PhotoBytes] {
-            self.write.0.remove_group(shelf, group).await?;
-        }
-        self.write.remove_snapshot(document).await?;
-        self.write.0.remove(Shelf::Document, group).await?;
-        self.events.push(Event::Document { case: row.case, document });
-        Ok(())
-    }
-
-    /// Destroys the cases that are to go, once everything typed in them has been handed in.
-    async fn purge_what_is_handed_in(&mut self, done: &mut SyncReport) -> Result<(), StoreError> {
-        let leaving = self.write.single::<Purging>().await?.unwrap_or_default();
-        if leaving.0.is_empty() {
-            return Ok(());
-        }
-        let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
-        let has_unsent = |case: &CaseId| {
-            waiting
-                .iter()
-                .any(|(_, row)| matches!(row, OutboxRow::Change(change) if change.case == *case && !change.sent))
-        };
-        let (staying, going): (Vec<CaseId>, Vec<CaseId>) = leaving.0.into_iter().partition(has_unsent);
-        let mut purged = self.write.single::<Purged>().await?.unwrap_or_default();
-        let mut carries = self.write.single::<Carries>().await?.unwrap_or_default();
-        for case in going {
-            self.write.0.purge_case(case).await?;
-            carries.0.retain(|carried| *carried != case);
-            purged.0.push(case);
-            // The id says nothing of the client; the notice outlasts the case.
-            self.write.notice(None, self.at, Notice::Purged { case }).await?;
-            self.events.extend([Event::Purged { case }, Event::Notice]);
-            done.purged.push(case);
-        }
-        self.write.put_single(&Purging(staying)).await?;
-        self.write.put_single(&purged).await?;
-        self.write.put_single(&carries).await
     }
 }

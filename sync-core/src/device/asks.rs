@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{AskedRow, OutboxAsk, OutboxRow, Writer, to_bytes};
+use super::rows::{AskedRow, Carries, OutboxAsk, OutboxRow, Writer, group, to_bytes};
 use super::store::{Shelf, StoreError};
 use crate::domain::finding::Finding;
 use crate::domain::kind::Kind;
@@ -29,11 +29,17 @@ impl Device {
         let asked = AskedRow { ask: ask.clone(), verdict: None };
         let waiting = OutboxRow::Ask(OutboxAsk { ask, received: false });
         write.put_outbox(&waiting.key(), &waiting).await?;
-        write.0.put(Shelf::Notice, Some(case), b"asked", id.as_bytes(), &to_bytes(&asked)).await?;
+        write.0.put(Shelf::Notice, Some(case), group::ASKED, id.as_bytes(), &to_bytes(&asked)).await?;
         Ok(id)
     }
 
     async fn ask(&self, case: CaseId, request: Request) -> Result<AskId, DeviceError> {
+        // No reply is applied meanwhile: one that came while this was made up may have purged what it is about.
+        let _edits = self.editing.lock().await;
+        match request.document() {
+            Some(document) => drop(self.find(document).await?),
+            None => drop(self.card(case).await?),
+        }
         let mut write = Writer::begin(&self.store).await?;
         let id = self.queue(&mut write, case, request).await?;
         write.commit().await?;
@@ -124,7 +130,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn pending_asks(&self) -> Result<Vec<PendingAsk>, DeviceError> {
-        let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, b"asks", 0).await?;
+        let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await?;
         let asks = rows.into_iter().filter_map(|(_, row)| match row {
             OutboxRow::Ask(OutboxAsk { ask, received }) => Some(PendingAsk { ask, received }),
             OutboxRow::Change(_) => None,
@@ -137,7 +143,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn asked(&self) -> Result<Vec<AskedRow>, DeviceError> {
-        let rows = self.reader().group::<AskedRow>(Shelf::Notice, b"asked", 0).await?;
+        let rows = self.reader().group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
@@ -146,13 +152,8 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn carry(&self, case: CaseId) -> Result<(), DeviceError> {
-        let mut carries = self.reader().single::<super::rows::Carries>().await?.unwrap_or_default();
-        if !carries.0.contains(&case) {
-            carries.0.push(case);
-            let mut write = Writer::begin(&self.store).await?;
-            write.put_single(&carries).await?;
-            write.commit().await?;
-        }
-        Ok(())
+        let mut write = Writer::begin(&self.store).await?;
+        write.enlist::<Carries>(case).await?;
+        Ok(write.commit().await?)
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{DocumentRow, Kept, OutboxRow, Purging, Reader, RefusedRow};
+use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedRow, group};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::domain::kind::Kind;
@@ -90,9 +90,11 @@ impl Reader<'_> {
         self.row(Shelf::Card, case.as_bytes()).await
     }
 
+    /// The documents of a case, without those that only wait for their last changes to be handed in.
     pub(super) async fn document_rows(&mut self, case: CaseId) -> Result<Vec<DocumentRow>, StoreError> {
-        let rows = self.group(Shelf::Document, case.as_bytes(), 0).await?;
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
+        let leaving = self.single::<PurgingDocuments>().await?.unwrap_or_default();
+        let rows = self.group::<DocumentRow>(Shelf::Document, case.as_bytes(), 0).await?;
+        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| !leaving.0.contains(&row.document)).collect())
     }
 }
 
@@ -103,7 +105,7 @@ impl Device {
     /// [`DeviceError::Store`].
     pub async fn cases(&self) -> Result<Vec<CaseCard>, DeviceError> {
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
-        let cards = self.reader().group::<CaseCard>(Shelf::Card, b"cards", 0).await?;
+        let cards = self.reader().group::<CaseCard>(Shelf::Card, group::CARDS, 0).await?;
         Ok(cards.into_iter().map(|(_, card)| card).filter(|card| !leaving.0.contains(&card.case)).collect())
     }
 
@@ -178,7 +180,9 @@ impl Device {
 
     /// A document and its case's card.
     pub(super) async fn find(&self, document: DocumentId) -> Result<Found, DeviceError> {
-        let row = self.reader().document(document).await?.ok_or(DeviceError::NoSuchDocument(document))?;
+        let leaving = self.reader().single::<PurgingDocuments>().await?.unwrap_or_default();
+        let row = self.reader().document(document).await?.filter(|_| !leaving.0.contains(&document));
+        let row = row.ok_or(DeviceError::NoSuchDocument(document))?;
         let card = self.card(row.case).await.map_err(|error| match error {
             DeviceError::NoSuchCase(_) => DeviceError::NoSuchDocument(document),
             other => other,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::error::DeviceError;
-use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader};
+use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader, group};
 use super::store::{Shelf, Store};
 use super::vault::Unlock;
 use super::{Kept, Notice};
@@ -283,7 +283,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn notices(&self) -> Result<Vec<(Stamp, Notice)>, DeviceError> {
-        let rows = self.reader().group::<NoticeRow>(Shelf::Notice, b"notices", 0).await?;
+        let rows = self.reader().group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await?;
         Ok(rows.into_iter().map(|(_, row)| (row.at, row.notice)).collect())
     }
 
@@ -292,7 +292,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn receipts(&self) -> Result<Vec<SignedReceipts>, DeviceError> {
-        let rows = self.reader().group::<SignedReceipts>(Shelf::Receipt, b"receipts", 0).await?;
+        let rows = self.reader().group::<SignedReceipts>(Shelf::Receipt, group::RECEIPTS, 0).await?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 }

@@ -229,25 +229,33 @@ fn chain(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// Whether a certificate is what failed.
-fn is_tls(error: &dyn std::error::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return true;
+/// What failed of TLS, if that is what failed.
+fn of_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
+        // What a stream reports hides its cause within.
         if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
-            && (inner.is::<rustls::Error>() || is_tls(inner))
+            && let Some(found) = of_tls(inner)
         {
-            return true;
+            return Some(found);
         }
-        cause = error.source();
+        next = error.source();
     }
-    false
+    None
 }
 
 fn failed(error: &reqwest::Error) -> LinkError {
-    if is_tls(error) { LinkError::Tls(chain(error)) } else { LinkError::Offline(chain(error)) }
+    match of_tls(error) {
+        Some(why @ rustls::Error::InvalidCertificate(_)) => LinkError::Tls(format!(
+            "the server's certificate is not trusted ({why}); an authority of the council's own has to be given to this \
+             device"
+        )),
+        Some(_) => LinkError::Tls(chain(error)),
+        None => LinkError::Offline(chain(error)),
+    }
 }
 
 impl Transport for Http {

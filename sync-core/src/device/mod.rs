@@ -14,6 +14,7 @@ mod open;
 pub mod photo;
 mod photos;
 mod prescribe;
+mod purge;
 mod rows;
 pub mod seal;
 pub mod store;

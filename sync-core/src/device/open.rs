@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
-use super::rows::{ChangeRow, DocumentRow, Notice, ReadRow, Snapshot, Writer, off_thread, to_bytes};
+use super::rows::{ChangeRow, DocumentRow, Notice, ReadRow, Snapshot, Writer, group, off_thread, to_bytes};
 use super::store::Shelf;
 use crate::domain::document::{Document, Unreadable};
 use crate::domain::view::View;
@@ -12,10 +12,6 @@ use crate::id::{CaseId, DocumentId};
 
 /// After how many changes a document is saved whole, so that opening it stays quick.
 const CHANGES_TO_A_SNAPSHOT: usize = 64;
-
-fn snapshot_key(document: DocumentId) -> Vec<u8> {
-    [b"snapshot", &document.as_bytes()[..]].concat()
-}
 
 impl Device {
     /// Opens a document to read it. That it was read is handed in with the next sync.
@@ -28,7 +24,8 @@ impl Device {
         let view = self.view_of(&found.row).await?;
         let mut write = Writer::begin(&self.store).await?;
         let read = ReadRow { document, at: self.stamp() };
-        write.0.append(Shelf::ReadLog, Some(found.row.case), b"reads", &to_bytes(&read)).await?;
+        // Under the store's key: that it was read is still to be handed in when the case has gone.
+        write.0.append(Shelf::ReadLog, None, group::READS, &to_bytes(&read)).await?;
         write.commit().await?;
         Ok(view)
     }
@@ -53,7 +50,7 @@ impl Device {
 
     /// A document from its changes.
     pub(super) async fn load(&self, row: &DocumentRow) -> Result<Document, DeviceError> {
-        let snapshot: Option<Snapshot> = self.reader().row(Shelf::Document, &snapshot_key(row.document)).await?;
+        let snapshot: Option<Snapshot> = self.reader().row(Shelf::Document, &Snapshot::key(row.document)).await?;
         let kind = row.kind;
         let (mut document, mut after) = (None, 0);
         if let Some(snapshot) = snapshot {
@@ -86,11 +83,15 @@ impl Device {
         }
     }
 
-    async fn keep_snapshot(&self, row: &DocumentRow, snapshot: Snapshot) {
+    pub(super) async fn keep_snapshot(&self, row: &DocumentRow, snapshot: Snapshot) {
         let kept = async {
             let mut write = Writer::begin(&self.store).await?;
-            let (case, key) = (Some(row.case), snapshot_key(row.document));
-            write.0.put(Shelf::Document, case, b"snapshots", &key, &to_bytes(&snapshot)).await?;
+            if write.document(row.document).await?.is_none() {
+                // Purged while it was read.
+                return Ok(());
+            }
+            let (case, key) = (Some(row.case), Snapshot::key(row.document));
+            write.0.put(Shelf::Document, case, group::SNAPSHOTS, &key, &to_bytes(&snapshot)).await?;
             write.commit().await
         };
         if let Err(error) = kept.await {
@@ -101,10 +102,11 @@ impl Device {
     /// Remembers that a document can't be read, tells its person once, and says so.
     async fn set_aside(&self, row: &DocumentRow, unreadable: &Unreadable) -> Result<DeviceError, DeviceError> {
         let why = unreadable.to_string();
-        if row.set_aside.as_ref() != Some(&why) {
-            let mut write = Writer::begin(&self.store).await?;
-            let aside = DocumentRow { set_aside: Some(why.clone()), ..row.clone() };
-            write.put_document(&aside).await?;
+        let mut write = Writer::begin(&self.store).await?;
+        // As it is now: it may have had news, or been purged, while it was read.
+        let now = write.document(row.document).await?;
+        if let Some(now) = now.filter(|now| now.set_aside.as_ref() != Some(&why)) {
+            write.put_document(&DocumentRow { set_aside: Some(why.clone()), ..now }).await?;
             let notice = Notice::SetAside { document: row.document, why: why.clone() };
             write.notice(Some(row.case), self.stamp(), notice).await?;
             write.commit().await?;
@@ -117,6 +119,6 @@ impl Device {
 impl Writer {
     /// Removes a document's snapshot.
     pub(super) async fn remove_snapshot(&mut self, document: DocumentId) -> Result<(), super::StoreError> {
-        self.0.remove(Shelf::Document, &snapshot_key(document)).await.map(drop)
+        self.0.remove(Shelf::Document, &Snapshot::key(document)).await.map(drop)
     }
 }

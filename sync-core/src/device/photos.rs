@@ -168,6 +168,9 @@ impl Device {
         }
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let row = PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None };
+        // No reply is applied meanwhile: one that came while the bytes did may have purged where they belong.
+        let _edits = self.editing.lock().await;
+        self.case_of(document).await?;
         let mut write = Writer::begin(&self.store).await?;
         write.put_photo(&row).await?;
         write.put_photo_bytes(&row, &bytes).await?;

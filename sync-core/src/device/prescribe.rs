@@ -4,7 +4,7 @@ use super::cases::{own_relation, standing};
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::findings::weight;
-use super::rows::{DocumentRow, Writer, to_bytes};
+use super::rows::{DocumentRow, Writer, group, to_bytes};
 use super::store::Shelf;
 use crate::access::{Action, Ties};
 use crate::domain::finding::{Finding, of_prescription};
@@ -38,6 +38,8 @@ impl Device {
     /// [`DeviceError::NoSuchCase`]; [`DeviceError::NotAllowed`] when this person may not begin one of this kind.
     pub async fn begin(&self, case: CaseId, kind: Kind) -> Result<DocumentId, DeviceError> {
         let role = self.enrolment()?.role;
+        // No reply is applied meanwhile, which could purge the case.
+        let _edits = self.editing.lock().await;
         let card = self.card(case).await?;
         let ties = Ties { author: true, own_commission: true, ..Ties::default() };
         if !standing(role, &card).judge(kind, ties, Action::Open).is_granted() {
@@ -166,7 +168,7 @@ impl Device {
             clinical,
         });
         let mut write = Writer::begin(&self.store).await?;
-        write.0.put(Shelf::Card, Some(case), b"cards", case.as_bytes(), &to_bytes(&card)).await?;
+        write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(&card)).await?;
         for (document, kind) in documents {
             write.put_document(&DocumentRow::new(document, case, kind, true)).await?;
         }

@@ -1,6 +1,8 @@
 //! What the device keeps, as typed rows on the store's shelves. Each is CBOR with numbered places, a format for ever:
 //! a place, once used, keeps its meaning.
 
+#[cfg(test)]
+mod golden;
 mod shelves;
 
 use ed25519_dalek::SigningKey;
@@ -24,8 +26,26 @@ use crate::protocol::ask::AskRefusal;
 use crate::protocol::sync::Cursor;
 use crate::protocol::{Ask, Verdict};
 
-/// The group of single facts on [`Shelf::Meta`].
-const META: &[u8] = b"meta";
+/// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
+/// named by its id.
+pub(super) mod group {
+    /// Single facts.
+    pub(in crate::device) const META: &[u8] = b"meta";
+    /// Case cards.
+    pub(in crate::device) const CARDS: &[u8] = b"cards";
+    /// Documents' snapshots.
+    pub(in crate::device) const SNAPSHOTS: &[u8] = b"snapshots";
+    /// What is asked and waits.
+    pub(in crate::device) const ASKS: &[u8] = b"asks";
+    /// What was asked, with its verdict.
+    pub(in crate::device) const ASKED: &[u8] = b"asked";
+    /// News for the person.
+    pub(in crate::device) const NOTICES: &[u8] = b"notices";
+    /// What was opened.
+    pub(in crate::device) const READS: &[u8] = b"reads";
+    /// The server's signed receipts.
+    pub(in crate::device) const RECEIPTS: &[u8] = b"receipts";
+}
 
 /// Who this device is, whose, and of which server.
 #[derive(Clone, Encode, Decode)]
@@ -129,6 +149,10 @@ pub(super) struct Pending {
     /// Whether more waited than one request takes.
     #[n(4)]
     pub(super) more: bool,
+    /// Purges of single documents that it reports.
+    #[n(5)]
+    #[cbor(default)]
+    pub(super) purged_documents: Vec<DocumentId>,
 }
 
 /// A document on this device.
@@ -261,6 +285,18 @@ pub(super) struct OutboxAsk {
     pub(super) received: bool,
 }
 
+impl Snapshot {
+    pub(super) fn key(document: DocumentId) -> Vec<u8> {
+        [b"snapshot", &document.as_bytes()[..]].concat()
+    }
+}
+
+impl ChangeRow {
+    pub(super) fn key(document: DocumentId, hash: Hash) -> Vec<u8> {
+        [&document.as_bytes()[..], hash.as_bytes()].concat()
+    }
+}
+
 impl OutboxRow {
     pub(super) fn case(&self) -> CaseId {
         match self {
@@ -273,7 +309,15 @@ impl OutboxRow {
     pub(super) fn group(&self) -> Vec<u8> {
         match self {
             Self::Change(change) => change.document.as_bytes().to_vec(),
-            Self::Ask(_) => b"asks".to_vec(),
+            Self::Ask(_) => group::ASKS.to_vec(),
+        }
+    }
+
+    /// The key under which it lies.
+    pub(super) fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
+            Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
         }
     }
 }
@@ -354,6 +398,10 @@ pub enum Notice {
         /// The case.
         #[n(0)]
         case: CaseId,
+        /// Photos taken in it that no server has taken.
+        #[n(1)]
+        #[cbor(default)]
+        photos: u32,
     },
     /// A document that this program can't read was set aside.
     #[n(3)]
@@ -365,6 +413,33 @@ pub enum Notice {
         #[n(1)]
         why: String,
     },
+    /// A document was removed from this device as the server ordered, while its case stays.
+    #[n(4)]
+    PurgedDocument {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+        /// The document.
+        #[n(1)]
+        document: DocumentId,
+        /// Its kind.
+        #[n(2)]
+        kind: Kind,
+        /// Photos taken in it that no server has taken.
+        #[n(3)]
+        photos: u32,
+    },
+}
+
+impl Notice {
+    /// The document whose words it may repeat.
+    pub(super) const fn repeats(&self) -> Option<DocumentId> {
+        match self {
+            Self::Refused { document, .. } | Self::SetAside { document, .. } => Some(*document),
+            Self::AskRefused { document, .. } => *document,
+            Self::Purged { .. } | Self::PurgedDocument { .. } => None,
+        }
+    }
 }
 
 /// A notice as it is kept.
@@ -402,16 +477,29 @@ pub(super) trait Single: for<'b> Decode<'b, ()> + Encode<()> {
 }
 
 macro_rules! singles {
-    ($($name:ty = $key:literal;)*) => {$(
-        impl Single for $name {
+    ($($name:ty = $key:literal;)*) => {
+        #[cfg(test)]
+        const SINGLES: &[&[u8]] = &[$($key),*];
+
+        $(impl Single for $name {
             const KEY: &'static [u8] = $key;
-        }
-    )*};
+        })*
+    };
 }
 
-/// Cases by name of the list: what was purged and not yet reported, what is chosen, what is to be purged.
+/// A single fact that is a list, each thing in it once.
+pub(super) trait List: Single + Default {
+    type Item: PartialEq;
+
+    fn items(&mut self) -> &mut Vec<Self::Item>;
+}
+
 macro_rules! lists {
-    ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($of:ty) = $key:literal;)*) => {
+        #[cfg(test)]
+        const LISTS: &[&[u8]] = &[$($key),*];
+
+        $(
         $(#[$doc])*
         #[derive(Default, Encode, Decode)]
         pub(super) struct $name(#[n(0)] pub(super) Vec<$of>);
@@ -419,7 +507,15 @@ macro_rules! lists {
         impl Single for $name {
             const KEY: &'static [u8] = $key;
         }
-    )*};
+
+        impl List for $name {
+            type Item = $of;
+
+            fn items(&mut self) -> &mut Vec<$of> {
+                &mut self.0
+            }
+        })*
+    };
 }
 
 singles! {
@@ -429,6 +525,7 @@ singles! {
     Contact = b"contact";
     Pending = b"pending";
     Cursor = b"cursor";
+    Bearer = b"bearer";
 }
 
 lists! {
@@ -436,6 +533,10 @@ lists! {
     Purged(CaseId) = b"purged";
     /// Cases that are to be purged once what was typed in them is handed in.
     Purging(CaseId) = b"purging";
+    /// Documents that were purged, until the server knows.
+    PurgedDocuments(DocumentId) = b"purged-documents";
+    /// Documents that are to be purged once what was typed in them is handed in.
+    PurgingDocuments(DocumentId) = b"purging-documents";
     /// Cases chosen to be carried.
     Carries(CaseId) = b"carries";
     /// Photos that the server waits for.
@@ -445,17 +546,3 @@ lists! {
 /// The bearer for photo bytes.
 #[derive(Encode, Decode)]
 pub(super) struct Bearer(#[n(0)] pub(super) String);
-
-impl Single for Bearer {
-    const KEY: &'static [u8] = b"bearer";
-}
-
-impl OutboxRow {
-    /// The key under which it lies.
-    pub(super) fn key(&self) -> Vec<u8> {
-        match self {
-            Self::Change(change) => [&change.document.as_bytes()[..], change.hash.as_bytes()].concat(),
-            Self::Ask(ask) => ask.ask.id.as_bytes().to_vec(),
-        }
-    }
-}

@@ -10,8 +10,8 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
-    Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, Purging, ReadRow,
-    Wants, Writer, to_bytes,
+    Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments,
+    Purging, PurgingDocuments, ReadRow, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
 use crate::domain::kind::Kind;
@@ -27,7 +27,7 @@ const MOST_ROUNDS: u32 = 1_000;
 const MOST_BYTES: usize = 4 << 20;
 /// The most changes in one request.
 const MOST_CHANGES: usize = 5_000;
-/// The most asks, and the most reads, in one request.
+/// The most asks, the most reads and the most purges, in one request.
 const MOST_ROWS: usize = 1_000;
 
 /// What one sync did.
@@ -63,6 +63,8 @@ pub struct SyncReport {
     pub photo_trouble: Option<String>,
     /// Cases removed from this device.
     pub purged: Vec<CaseId>,
+    /// Documents removed from this device, of cases that stay.
+    pub purged_documents: Vec<DocumentId>,
 }
 
 /// What a round left open.
@@ -143,6 +145,7 @@ impl Device {
     /// The rows of the outbox that may be sent now.
     async fn sendable(&self) -> Result<Vec<(i64, OutboxRow)>, DeviceError> {
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
+        let leaving_documents = self.reader().single::<PurgingDocuments>().await?.unwrap_or_default();
         let mut blocked = std::collections::BTreeMap::new();
         let mut sendable = Vec::new();
         for (n, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
@@ -159,8 +162,9 @@ impl Device {
                             refused
                         }
                     };
-                    // What was typed before a case leaves is handed in, if only to be kept in quarantine.
-                    !refused || (leaving.0.contains(&change.case) && !change.sent)
+                    // What was typed before it leaves is handed in, if only to be kept in quarantine.
+                    let leaves = leaving.0.contains(&change.case) || leaving_documents.0.contains(&change.document);
+                    !refused || (leaves && !change.sent)
                 }
             };
             if may {
@@ -171,7 +175,9 @@ impl Device {
     }
 
     async fn has_untried(&self, tried: &BTreeSet<i64>) -> Result<bool, DeviceError> {
-        if self.reader().single::<Purged>().await?.is_some_and(|purged| !purged.0.is_empty()) {
+        let purged = self.reader().single::<Purged>().await?.unwrap_or_default();
+        let documents = self.reader().single::<PurgedDocuments>().await?.unwrap_or_default();
+        if !(purged.0.is_empty() && documents.0.is_empty()) {
             return Ok(true);
         }
         Ok(self.sendable().await?.iter().any(|(n, _)| !tried.contains(n)))
@@ -219,19 +225,23 @@ impl Device {
                 asks.push(ask);
             }
         }
-        let reads = self.store.list(Shelf::ReadLog, b"reads", 0, u32::try_from(MOST_ROWS).unwrap_or(u32::MAX)).await?;
+        let reads =
+            self.store.list(Shelf::ReadLog, group::READS, 0, u32::try_from(MOST_ROWS).unwrap_or(u32::MAX)).await?;
         let reads: Vec<(i64, ReadRow)> = reads
             .iter()
             .map(|(n, bytes)| Ok((*n, super::rows::from_bytes(bytes)?)))
             .collect::<Result<_, super::StoreError>>()?;
-        let purged = self.reader().single::<Purged>().await?.unwrap_or_default().0;
+        let mut purged = self.reader().single::<Purged>().await?.unwrap_or_default().0;
+        let mut purged_documents = self.reader().single::<PurgedDocuments>().await?.unwrap_or_default().0;
+        purged.truncate(MOST_ROWS);
+        purged_documents.truncate(MOST_ROWS);
         let waiting = engine::Waiting {
             cursor: self.reader().single::<Cursor>().await?,
             at: self.stamp(),
             pushes,
             asks,
             purged: purged.clone(),
-            purged_documents: Vec::new(),
+            purged_documents: purged_documents.clone(),
             reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
             carries: self.reader().single::<Carries>().await?.unwrap_or_default().0,
         };
@@ -243,6 +253,7 @@ impl Device {
             reads: reads.into_iter().map(|(n, _)| n).collect(),
             purged,
             more,
+            purged_documents,
         };
         let _edits = self.editing.lock().await;
         let mut write = Writer::begin(&self.store).await?;
@@ -339,7 +350,7 @@ impl Device {
         if let Some(row) = write.row::<PhotoRow>(Shelf::Photo, &key).await? {
             write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
         }
-        write.0.append(Shelf::Receipt, None, b"receipts", &to_bytes(&proof)).await?;
+        write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
         let mut wants = write.single::<Wants>().await?.unwrap_or_default();
         wants.0.retain(|want| *want != (document, hash));
         write.put_single(&wants).await?;

@@ -3,7 +3,7 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use super::{ChangeRow, DocumentRow, META, Notice, NoticeRow, OutboxRow, PhotoRow, Single};
+use super::{ChangeRow, DocumentRow, List, Notice, NoticeRow, OutboxRow, PhotoRow, Single, group};
 use crate::clock::Stamp;
 use crate::device::error::DeviceError;
 use crate::device::store::{Shelf, Store, StoreError, Transaction};
@@ -93,7 +93,28 @@ impl Writer {
     }
 
     pub(in crate::device) async fn put_single<T: Single>(&mut self, row: &T) -> Result<(), StoreError> {
-        self.0.put(Shelf::Meta, None, META, T::KEY, &to_bytes(row)).await.map(drop)
+        self.0.put(Shelf::Meta, None, group::META, T::KEY, &to_bytes(row)).await.map(drop)
+    }
+
+    /// Adds to a list what it does not have yet.
+    pub(in crate::device) async fn enlist<L: List>(&mut self, item: L::Item) -> Result<(), StoreError> {
+        let mut list = self.single::<L>().await?.unwrap_or_default();
+        if list.items().contains(&item) {
+            return Ok(());
+        }
+        list.items().push(item);
+        self.put_single(&list).await
+    }
+
+    /// Takes from a list what `keep` does not keep.
+    pub(in crate::device) async fn thin<L: List>(
+        &mut self,
+        keep: impl FnMut(&L::Item) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut list = self.single::<L>().await?.unwrap_or_default();
+        let before = list.items().len();
+        list.items().retain(keep);
+        if list.items().len() == before { Ok(()) } else { self.put_single(&list).await }
     }
 
     pub(in crate::device) async fn remove_single<T: Single>(&mut self) -> Result<(), StoreError> {
@@ -112,7 +133,7 @@ impl Writer {
         hash: Hash,
         bytes: Vec<u8>,
     ) -> Result<Option<i64>, StoreError> {
-        let key = [&row.document.as_bytes()[..], hash.as_bytes()].concat();
+        let key = ChangeRow::key(row.document, hash);
         if hash == row.kind.skeleton_hash() || self.0.get(Shelf::Change, &key).await?.is_some() {
             return Ok(None);
         }
@@ -138,7 +159,7 @@ impl Writer {
         at: Stamp,
         notice: Notice,
     ) -> Result<(), StoreError> {
-        self.0.append(Shelf::Notice, case, b"notices", &to_bytes(&NoticeRow { at, notice })).await.map(drop)
+        self.0.append(Shelf::Notice, case, group::NOTICES, &to_bytes(&NoticeRow { at, notice })).await.map(drop)
     }
 }
 

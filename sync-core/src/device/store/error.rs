@@ -3,6 +3,9 @@ use std::path::PathBuf;
 use crate::device::seal::SealError;
 use crate::device::vault::VaultError;
 
+/// SQLite's code for a write that the system refused for another reason than a full disk.
+const WRITE_FAILED: i32 = 778;
+
 /// Why a store could not be made, opened, read or written. Whatever is said here, nothing was deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -36,6 +39,10 @@ pub enum StoreError {
     /// There is a file at this path already.
     #[error("there is already a file where the store would be made")]
     AlreadyExists,
+    /// The file can't be written or can't grow, and not for a full disk: a quota, a bound on files, a failing disk. The
+    /// transaction was rolled back and what was there before is intact.
+    #[error("the store's file can't be written (is there a quota, or is the disk failing?): nothing of this was saved")]
+    CantWrite,
     /// A value over [`crate::device::seal::MAX_VALUE`].
     #[error("a value of {bytes} bytes is over the limit of {limit}")]
     TooLarge {
@@ -72,14 +79,20 @@ impl StoreError {
 
     /// SQLite's primary result code, when this is one of its errors.
     pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-        let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
         // The higher bytes of an extended code say only where it arose.
-        Some(code & 0xff)
+        Self::extended_code(error).map(|code| code & 0xff)
+    }
+
+    fn extended_code(error: &sqlx::Error) -> Option<i32> {
+        error.as_database_error()?.code()?.parse().ok()
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if Self::extended_code(&error) == Some(WRITE_FAILED) {
+            return Self::CantWrite;
+        }
         match (Self::sqlite_code(&error), error) {
             (Some(5), _) => Self::InUse,
             (Some(13), _) => Self::DiskFull,

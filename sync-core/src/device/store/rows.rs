@@ -32,7 +32,7 @@ pub(super) struct Rows {
     /// What [`super::Store::generation`] tells.
     pub(super) present: Arc<RwLock<Generation>>,
     pub(super) in_transaction: bool,
-    /// A case was purged: what the write-ahead log still holds of it must go.
+    /// Something was purged: what the write-ahead log still holds of it must go.
     pub(super) purged: bool,
     pub(super) chance: SystemChance,
     /// Held until the connection is gone: one writer.

@@ -416,7 +416,9 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     let mut writing = store.begin().await.unwrap();
     for number in 1..=2 {
         writing.put(Shelf::Card, Some(case(number)), b"cards", &[number], SECRET).await.unwrap();
-        writing.append(Shelf::Change, Some(case(number)), &[number], SECRET).await.unwrap();
+        for shelf in [Shelf::Change, Shelf::Photo, Shelf::PhotoBytes, Shelf::Notice] {
+            writing.append(shelf, Some(case(number)), &[number], SECRET).await.unwrap();
+        }
     }
     writing.put(Shelf::Receipt, None, b"", b"kept", b"receipt").await.unwrap();
     writing.commit().await.unwrap();
@@ -428,13 +430,13 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
 
     // Not committed: nothing happened.
     let mut writing = store.begin().await.unwrap();
-    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 2);
+    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 5);
     assert_eq!(writing.get(Shelf::Card, &[1]).await.unwrap(), None);
     drop(writing);
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap().unwrap(), SECRET);
 
     let mut writing = store.begin().await.unwrap();
-    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 2);
+    assert_eq!(writing.purge_case(case(1)).await.unwrap(), 5);
     writing.commit().await.unwrap();
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap(), None);
     assert_eq!(store.list(Shelf::Change, &[1], 0, 10).await.unwrap(), []);
@@ -451,6 +453,27 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     store.close().await.unwrap();
     let store = home.open().await.unwrap();
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap().unwrap(), b"again");
+}
+
+#[tokio::test]
+async fn of_a_row_that_leaves_no_trace_neither_the_file_nor_its_log_holds_a_byte() {
+    let home = furnished().await;
+    let store = home.open().await.unwrap();
+    let mut writing = store.begin().await.unwrap();
+    writing.put(Shelf::Change, Some(case(1)), b"group", b"key", SECRET).await.unwrap();
+    writing.commit().await.unwrap();
+    let sealed: Vec<u8> = {
+        let mut rows = store.rows.lock().await;
+        let newest = "SELECT value FROM entry ORDER BY n DESC LIMIT 1";
+        sqlx::query_scalar(newest).fetch_one(&mut rows.connection).await.unwrap()
+    };
+    assert!(holds(&home.all_bytes(), &sealed));
+    let mut writing = store.begin().await.unwrap();
+    writing.remove_group(Shelf::Change, b"group").await.unwrap();
+    writing.leave_no_trace().unwrap();
+    writing.commit().await.unwrap();
+    assert!(!holds(&home.all_bytes(), &sealed));
+    assert_eq!(store.get(Shelf::Card, b"card 1").await.unwrap().unwrap(), SECRET, "its case's key is still here");
 }
 
 #[tokio::test]

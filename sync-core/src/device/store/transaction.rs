@@ -94,6 +94,13 @@ impl Transaction {
         self.wrote(done)
     }
 
+    /// Says that of what is removed or overwritten here no trace may stay: once committed, neither the file nor its
+    /// write-ahead log holds it.
+    pub fn leave_no_trace(&mut self) -> Result<(), StoreError> {
+        self.reading()?.purged = true;
+        Ok(())
+    }
+
     /// Begins a new generation; what this transaction writes from here on belongs to it. Older values stay readable.
     pub async fn renew_generation(&mut self, chance: &mut dyn Chance) -> Result<Generation, StoreError> {
         let done = self.writing()?.renew_generation(chance).await?;

@@ -1,5 +1,6 @@
 //! The device as its person meets it: real store files, a server in the same process.
 
+mod purge;
 mod server;
 
 use std::path::PathBuf;
@@ -209,42 +210,6 @@ async fn two_people_see_their_clash_and_one_settles_it_by_name() {
     ben.sync(&other.link()).await.unwrap();
     assert!(ana.clashes(case).await.unwrap().is_empty() && ben.clashes(case).await.unwrap().is_empty());
     assert_eq!(view(&ana, home).await, view(&ben, home).await);
-}
-
-#[tokio::test]
-async fn a_purged_case_leaves_receipts_and_nothing_else_and_what_was_typed_too_late_is_handed_in() {
-    let server = Server::new();
-    let (case, home, _) = server.case(Role::Ot);
-    let tablet = Tablet::new(&server, 6);
-    let device = tablet.enrolled().await;
-    device.sync(&tablet.link()).await.unwrap();
-    device.measure(home, door(712)).await.unwrap();
-    device.photo(home, PhotoSource::Bytes(jpeg()), photo()).await.unwrap();
-    device.sync(&tablet.link()).await.unwrap();
-    view(&device, home).await;
-    // The reply that orders the purge is lost; meanwhile one more thing is typed.
-    device.measure(home, door(713)).await.unwrap();
-    server.state().purge = vec![case];
-    server.state().refuse = vec![(home, Refusal::NotAllowed)];
-    server.state().line = Line::LosesReply;
-    device.sync(&tablet.link()).await.unwrap_err();
-    device.measure(home, door(714)).await.unwrap();
-    server.state().line = Line::Good;
-    let report = device.sync(&tablet.link()).await.unwrap();
-    assert_eq!(report.purged, [case]);
-    assert_eq!(server.state().purged, [case]);
-    assert!(device.cases().await.unwrap().is_empty());
-    assert!(matches!(device.open_document(home).await, Err(DeviceError::NoSuchDocument(_))));
-    for shelf in [Shelf::Card, Shelf::Document, Shelf::Change, Shelf::Outbox, Shelf::Photo, Shelf::PhotoBytes] {
-        assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
-    }
-    assert_eq!(device.receipts().await.unwrap().len(), 2);
-    // The second of the late edits went up too: it waits in quarantine.
-    let refused: usize = server.state().requests.len();
-    assert!(refused >= 4);
-    let device = tablet.reopened(device).await;
-    assert!(matches!(device.notices().await.unwrap().last(), Some((_, Notice::Purged { .. }))));
-    assert_eq!(device.sync(&tablet.link()).await.unwrap().exchanges, 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::domain::kind::Kind;
 use crate::envelope::{PROTOCOL, PublicKey, Sender, sign};
 use crate::guard::{Bounds, Pushed, Refusal, judge};
 use crate::id::*;
-use crate::protocol::ask::{Answer, OpenCase};
+use crate::protocol::ask::{Answer, AskRefusal, OpenCase};
 use crate::protocol::card::{CaseState, ClientCard, DocumentCard};
 use crate::protocol::codec::{Limits, pack, unpack};
 use crate::protocol::enrolment::{
@@ -35,6 +35,8 @@ pub(super) enum Line {
     Dead,
     /// The request arrives, the reply is lost.
     LosesReply,
+    /// One answer comes, then nothing.
+    Once,
     /// A sign-in page answers.
     Portal,
     /// Somebody else's key signs.
@@ -53,9 +55,27 @@ pub(super) struct State {
     pub(super) cases: Vec<(DocumentId, CaseId)>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) refuse: Vec<(DocumentId, Refusal)>,
+    /// Pushes of what is refused, as they arrived.
+    pub(super) quarantine: Vec<Push>,
+    /// Whether asks are refused.
+    pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
+    /// Documents that nobody may read any more: neither card nor news tells of them, and they are to be purged.
+    pub(super) purge_documents: Vec<DocumentId>,
+    /// The same, and yet cards and news tell of them.
+    pub(super) contradicts: bool,
+    pub(super) purged_documents: Vec<DocumentId>,
+    pub(super) wants: Vec<(DocumentId, Hash)>,
+    /// Whether photos can't be taken just now.
+    pub(super) no_photos: bool,
     pub(super) photos: BTreeMap<(DocumentId, Hash), Vec<u8>>,
     devices: Vec<(DeviceId, Sender)>,
+}
+
+impl State {
+    fn withholds(&self, document: DocumentId) -> bool {
+        self.purge_documents.contains(&document) && !self.contradicts
+    }
 }
 
 #[derive(Clone)]
@@ -174,13 +194,16 @@ impl Server {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
             }
             receipts.asks.push(ask.id);
-            verdicts.push(Verdict { ask: ask.id, at, answer: Answer::Granted });
+            let denied = Answer::Refused(AskRefusal::NotAllowed);
+            verdicts.push(Verdict { ask: ask.id, at, answer: if state.denies { denied } else { Answer::Granted } });
             state.asks.push(ask.request);
         }
         for push in request.pushes {
             let document = push.document;
             if let Some((_, reason)) = state.refuse.iter().find(|(refused, _)| *refused == document) {
-                refused.push(Refused { document, reason: reason.clone(), quarantine: None });
+                let kept = QuarantineId::from_bytes([7; 16]);
+                refused.push(Refused { document, reason: reason.clone(), quarantine: Some(kept) });
+                state.quarantine.push(push);
                 continue;
             }
             let current = state.documents.remove(&document).unwrap_or_else(|| Document::new(push.kind).unwrap());
@@ -199,14 +222,22 @@ impl Server {
         }
         state.reads += request.reads.len();
         state.purged.extend(&request.purged);
+        state.purged_documents.extend(&request.purged_documents);
         state.cards.retain(|card| !request.purged.contains(&card.case));
         let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
         let news = state.documents.iter().filter_map(|(document, state_of)| {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
             let changes = state_of.changes_since(&[]).into_iter().map(ByteVec::from).collect();
             let (document, kind, heads) = (*document, state_of.kind(), state_of.heads());
-            (!state.purge.contains(&case)).then_some(DocumentNews { document, case, kind, changes, heads })
+            let withheld = state.purge.contains(&case) || state.withholds(document);
+            (!withheld).then_some(DocumentNews { document, case, kind, changes, heads })
         });
+        let mut cards: Vec<CaseCard> =
+            state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect();
+        for card in &mut cards {
+            card.documents.retain(|listed| !state.withholds(listed.document));
+        }
+        let ordered = state.purge_documents.iter().filter(|document| !state.purged_documents.contains(document));
         let signature = sign(&self.key, &receipts.to_bytes());
         let reply = SyncReply {
             epoch: EPOCH,
@@ -214,11 +245,11 @@ impl Server {
             receipts: SignedReceipts { receipts, key: KEY_ID, signature },
             refused,
             verdicts,
-            cards: state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect(),
+            cards,
             documents: news.collect(),
             purge,
-            purge_documents: vec![],
-            photo_wants: vec![],
+            purge_documents: ordered.copied().collect(),
+            photo_wants: state.wants.clone(),
             cursor: Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap() },
             more: false,
             photo_bearer: "bearer".to_owned(),
@@ -242,6 +273,9 @@ impl Server {
                 None => problem(404, "not-found"),
             };
         }
+        if state.no_photos {
+            return problem(503, "busy");
+        }
         assert_eq!(Hash::of(&request.body), hash);
         state.photos.insert((document, hash), request.body.clone());
         let mut receipts = Receipts::new(self.id, EPOCH, Timestamp::from_millis(NOW));
@@ -260,6 +294,9 @@ pub(super) fn problem(status: u16, kind: &str) -> HttpReply {
 impl Transport for Server {
     fn send(&self, request: HttpRequest) -> Sending<'_> {
         let line = self.state().line;
+        if line == Line::Once {
+            self.state().line = Line::Dead;
+        }
         Box::pin(async move {
             match line {
                 Line::Dead => return Err(LinkError::Offline("no signal".to_owned())),

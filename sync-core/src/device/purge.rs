@@ -1,0 +1,136 @@
+//! Purging what the server orders: a case, or one document of a case that stays.
+//!
+//! Nothing goes before everything typed in it was sent, for what was typed too late waits in the server's quarantine.
+//! Meanwhile it is shown to nobody. That it is gone is told with every request until the server has answered one.
+
+use super::apply::Applying;
+use super::facade::Event;
+use super::rows::{
+    AskedRow, Carries, DocumentRow, Kept, Notice, NoticeRow, OutboxChange, OutboxRow, PhotoRow, Purged,
+    PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, group,
+};
+use super::store::{Shelf, StoreError};
+use super::sync::SyncReport;
+use crate::id::{CaseId, DocumentId};
+
+impl Applying {
+    pub(super) async fn case_is_to_go(&mut self, case: CaseId) -> Result<(), StoreError> {
+        let card = self.write.0.get(Shelf::Card, case.as_bytes()).await?.is_some();
+        if card || !self.write.0.list(Shelf::Document, case.as_bytes(), 0, 1).await?.is_empty() {
+            return self.write.enlist::<Purging>(case).await;
+        }
+        // Gone before, and told only if the server does not know.
+        if self.reported.contains(&case) { Ok(()) } else { self.write.enlist::<Purged>(case).await }
+    }
+
+    pub(super) async fn document_is_to_go(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        // What the same reply gives is not lost: the server asks again where it meant to take it.
+        if self.given.contains(&document) {
+            return Ok(());
+        }
+        if self.write.document(document).await?.is_some() {
+            return self.write.enlist::<PurgingDocuments>(document).await;
+        }
+        if self.reported_documents.contains(&document) {
+            return Ok(());
+        }
+        self.write.enlist::<PurgedDocuments>(document).await
+    }
+
+    /// Destroys what is to go, as far as everything typed in it has been handed in.
+    pub(super) async fn purge_what_is_handed_in(&mut self, done: &mut SyncReport) -> Result<(), StoreError> {
+        let cases = self.write.single::<Purging>().await?.unwrap_or_default().0;
+        let documents = self.write.single::<PurgingDocuments>().await?.unwrap_or_default().0;
+        if cases.is_empty() && documents.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        let unsent: Vec<OutboxChange> = waiting
+            .into_iter()
+            .filter_map(|(_, row)| match row {
+                OutboxRow::Change(change) if !change.sent => Some(change),
+                _ => None,
+            })
+            .collect();
+        // Documents first: a case takes all that is its own with it.
+        for document in documents {
+            if !unsent.iter().any(|change| change.document == document) {
+                self.purge_document(document, done).await?;
+            }
+        }
+        for case in cases {
+            if !unsent.iter().any(|change| change.case == case) {
+                self.purge_case(case, done).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn purge_case(&mut self, case: CaseId, done: &mut SyncReport) -> Result<(), StoreError> {
+        let mut photos = 0;
+        for (_, row) in self.write.group::<DocumentRow>(Shelf::Document, case.as_bytes(), 0).await? {
+            photos += self.write.forget_photos(row.document).await?;
+        }
+        self.write.0.purge_case(case).await?;
+        self.write.thin::<Carries>(|carried| *carried != case).await?;
+        self.write.thin::<Purging>(|leaving| *leaving != case).await?;
+        self.write.enlist::<Purged>(case).await?;
+        // The id says nothing of the client; the notice outlasts the case.
+        self.write.notice(None, self.at, Notice::Purged { case, photos }).await?;
+        self.events.extend([Event::Purged { case }, Event::Notice]);
+        done.purged.push(case);
+        Ok(())
+    }
+
+    async fn purge_document(&mut self, document: DocumentId, done: &mut SyncReport) -> Result<(), StoreError> {
+        self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
+        self.write.enlist::<PurgedDocuments>(document).await?;
+        // It went with its case.
+        let Some(DocumentRow { case, kind, .. }) = self.write.document(document).await? else { return Ok(()) };
+        let photos = self.write.forget_photos(document).await?;
+        self.write.forget_document(document).await?;
+        self.write.notice(Some(case), self.at, Notice::PurgedDocument { case, document, kind, photos }).await?;
+        self.events.extend([Event::Document { case, document }, Event::Notice]);
+        done.purged_documents.push(document);
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Removes a document's photos; how many of them no server has taken.
+    async fn forget_photos(&mut self, document: DocumentId) -> Result<u32, StoreError> {
+        let photos = self.group::<PhotoRow>(Shelf::Photo, document.as_bytes(), 0).await?;
+        for shelf in [Shelf::Photo, Shelf::PhotoBytes] {
+            self.0.remove_group(shelf, document.as_bytes()).await?;
+        }
+        self.thin::<Wants>(|(wanted, _)| *wanted != document).await?;
+        let lost = photos.iter().filter(|(_, photo)| photo.kept == Kept::OnThisDevice).count();
+        Ok(u32::try_from(lost).unwrap_or(u32::MAX))
+    }
+
+    /// Removes all of a document but its receipts, and that it was read, until that is handed in.
+    async fn forget_document(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        for shelf in [Shelf::Change, Shelf::Outbox] {
+            self.0.remove_group(shelf, document.as_bytes()).await?;
+        }
+        for (n, row) in self.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await? {
+            if matches!(row, OutboxRow::Ask(asked) if asked.ask.request.document() == Some(document)) {
+                self.0.remove_n(Shelf::Outbox, n).await?;
+            }
+        }
+        for (n, row) in self.group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await? {
+            if row.ask.request.document() == Some(document) {
+                self.0.remove_n(Shelf::Notice, n).await?;
+            }
+        }
+        for (n, row) in self.group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await? {
+            if row.notice.repeats() == Some(document) {
+                self.0.remove_n(Shelf::Notice, n).await?;
+            }
+        }
+        self.remove_snapshot(document).await?;
+        self.0.remove(Shelf::Document, document.as_bytes()).await?;
+        // The case's key stays, so what it sealed must be gone itself.
+        self.0.leave_no_trace()
+    }
+}

@@ -1,0 +1,285 @@
+//! The golden bytes of the device's own rows: a store that has lain in a drawer for a year opens with this.
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::domain::record::SharedText;
+use crate::domain::testing::{document, stamp};
+use crate::golden::{ask_refusals, asks, golden, hash, records, refusals, signed_receipts};
+use crate::protocol::ask::Answer;
+
+const FILE: &str = "device-rows-1.txt";
+
+/// A value's name, its bytes, and what bytes of its type read as, written again.
+struct Row {
+    name: String,
+    bytes: Vec<u8>,
+    again: fn(&[u8]) -> Vec<u8>,
+}
+
+fn row<T: Encode<()> + for<'b> Decode<'b, ()>>(name: impl Into<String>, value: &T) -> Row {
+    let again = |bytes: &[u8]| to_bytes(&from_bytes::<T>(bytes).unwrap());
+    Row { name: name.into(), bytes: to_bytes(value), again }
+}
+
+fn single<T: Single>(value: &T) -> Row {
+    row(format!("single-{}", T::KEY.escape_ascii()), value)
+}
+
+/// Bytes that are no CBOR: the names of groups, the keys of rows.
+fn name(name: &str, bytes: impl Into<Vec<u8>>) -> Row {
+    Row { name: name.to_owned(), bytes: bytes.into(), again: <[u8]>::to_vec }
+}
+
+fn at(counter: u32) -> Key {
+    Key { device: 7, counter }
+}
+
+fn case() -> CaseId {
+    CaseId::from_bytes([9; 16])
+}
+
+fn time() -> Timestamp {
+    stamp().claimed
+}
+
+fn enrolment() -> Enrolment {
+    Enrolment {
+        url: "https://grabrail.example".to_owned(),
+        server: ServerId::from_bytes([1; 16]),
+        reply_key_id: KeyId::from_bytes([2; 16]),
+        reply_key: PublicKey([3; 32]),
+        device: DeviceId::from_bytes([4; 16]),
+        number: 7,
+        account: AccountId::from_bytes([5; 16]),
+        full_name: "Olu Ade".to_owned(),
+        role: Role::Ot,
+        organisation: OrganisationId::from_bytes([6; 16]),
+        authority: "Borough of Example".to_owned(),
+        secret: [7; 32].into(),
+        generation: Generation::from_bytes([8; 16]),
+        name: "tablet".to_owned(),
+    }
+}
+
+fn pending() -> Pending {
+    Pending {
+        bytes: vec![1, 2, 3].into(),
+        outbox: vec![11, 12],
+        reads: vec![13],
+        purged: vec![case()],
+        more: true,
+        purged_documents: vec![document(2)],
+    }
+}
+
+fn singles() -> Vec<Row> {
+    vec![
+        single(&enrolment()),
+        single(&Enrolling {
+            text: "grabrail:enrol?v=1".to_owned(),
+            secret: [7; 32].into(),
+            generation: Generation::from_bytes([8; 16]),
+        }),
+        single(&Counters { request: 41, key: 70_000 }),
+        single(&Contact { epoch: Epoch::from_bytes([6; 16]), at: time(), offset: -3 }),
+        single(&pending()),
+        single(&Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
+        single(&Bearer("bearer".to_owned())),
+        single(&Purged(vec![case()])),
+        single(&Purging(vec![case()])),
+        single(&PurgedDocuments(vec![document(2)])),
+        single(&PurgingDocuments(vec![document(2)])),
+        single(&Carries(vec![case()])),
+        single(&Wants(vec![(document(1), hash(5))])),
+    ]
+}
+
+fn outbox_change() -> OutboxChange {
+    let bodies = records().into_iter().map(|(_, record)| Edit::Add(record.body));
+    let splice = |text| Edit::Splice { text, at: 3, delete: 2, insert: "é".to_owned() };
+    OutboxChange {
+        document: document(1),
+        case: case(),
+        hash: hash(2),
+        change: 17,
+        fork: 2,
+        base: vec![hash(1)],
+        edits: bodies
+            .chain([Edit::Caption { photo: at(5), text: "the door".to_owned() }])
+            .chain([splice(SharedText::Summary), splice(SharedText::Reasoning)])
+            .collect(),
+        first_key: Some(at(3)),
+        at: stamp(),
+        sent: true,
+    }
+}
+
+fn outbox() -> Vec<Row> {
+    let change = OutboxRow::Change(outbox_change());
+    let no_key = OutboxRow::Change(OutboxChange { edits: vec![], first_key: None, sent: false, ..outbox_change() });
+    let mut rows = vec![row("outbox-change", &change), row("outbox-change-without-keys", &no_key)];
+    rows.extend(asks().into_iter().map(|(name, ask)| {
+        let received = name == "submit";
+        row(format!("outbox-ask-{name}"), &OutboxRow::Ask(OutboxAsk { ask, received }))
+    }));
+    rows
+}
+
+fn documents_and_photos() -> Vec<Row> {
+    let refused = RefusedRow { reason: Refusal::NotAllowed, quarantine: Some(QuarantineId::from_bytes([12; 16])) };
+    let whole = DocumentRow {
+        fork: 2,
+        server_heads: vec![hash(1)],
+        receipted: vec![hash(2)],
+        refused: Some(refused),
+        set_aside: Some("a dependency is missing".to_owned()),
+        changes: 3,
+        ..DocumentRow::new(document(1), case(), Kind::Home, true)
+    };
+    let photo = |kept, recorded_by| {
+        let (document, hash) = (document(1), hash(5));
+        PhotoRow { document, case: case(), hash, bytes: 70_000, kept, recorded_by }
+    };
+    vec![
+        row("document", &whole),
+        row("document-new", &DocumentRow::new(document(1), case(), Kind::Thread, false)),
+        row("snapshot", &Snapshot { bytes: vec![1, 2, 3].into(), up_to: 17 }),
+        row("change", &ChangeRow { hash: hash(2), bytes: vec![1, 2, 3].into() }),
+        row("photo-on-this-device", &photo(Kept::OnThisDevice, Some(hash(2)))),
+        row("photo-server-has", &photo(Kept::ServerHas, None)),
+        row("photo-backed-up", &photo(Kept::BackedUp, None)),
+        row("read", &ReadRow { document: document(1), at: stamp() }),
+        row("receipts", &signed_receipts()),
+    ]
+}
+
+fn notices() -> Vec<Row> {
+    let notice = |name: String, notice| row(format!("notice-{name}"), &NoticeRow { at: stamp(), notice });
+    let quarantine = Some(QuarantineId::from_bytes([12; 16]));
+    let document = document(1);
+    let mut rows = vec![
+        notice("refused-not-kept".to_owned(), Notice::Refused { document, reason: Refusal::Later, quarantine: None }),
+        notice("purged".to_owned(), Notice::Purged { case: case(), photos: 2 }),
+        notice("set-aside".to_owned(), Notice::SetAside { document, why: "a dependency is missing".to_owned() }),
+        notice(
+            "purged-document".to_owned(),
+            Notice::PurgedDocument { case: case(), document, kind: Kind::Clinical, photos: 2 },
+        ),
+    ];
+    rows.extend(
+        refusals()
+            .into_iter()
+            .map(|(name, reason)| notice(format!("refused-{name}"), Notice::Refused { document, reason, quarantine })),
+    );
+    rows.extend(ask_refusals().into_iter().map(|(name, reason)| {
+        let about = (name != "unknown").then_some(document);
+        notice(format!("ask-refused-{name}"), Notice::AskRefused { ask: "submit".to_owned(), document: about, reason })
+    }));
+    rows
+}
+
+fn asked() -> Vec<Row> {
+    let Some((_, ask)) = asks().into_iter().next() else { return vec![] };
+    let verdict = |answer| Some(Verdict { ask: ask.id, at: time(), answer });
+    let asked = |name: &str, verdict| row(format!("asked-{name}"), &AskedRow { ask: ask.clone(), verdict });
+    vec![
+        asked("waiting", None),
+        asked("granted", verdict(Answer::Granted)),
+        asked("refused", verdict(Answer::Refused(AskRefusal::NotAllowed))),
+    ]
+}
+
+fn names() -> Vec<Row> {
+    let change = OutboxRow::Change(outbox_change());
+    let ask = asks().into_iter().next().map(|(_, ask)| OutboxRow::Ask(OutboxAsk { ask, received: false }));
+    let of_ask = |of: fn(&OutboxRow) -> Vec<u8>| ask.as_ref().map(of).unwrap_or_default();
+    vec![
+        name("group-meta", group::META),
+        name("group-cards", group::CARDS),
+        name("group-snapshots", group::SNAPSHOTS),
+        name("group-asks", group::ASKS),
+        name("group-asked", group::ASKED),
+        name("group-notices", group::NOTICES),
+        name("group-reads", group::READS),
+        name("group-receipts", group::RECEIPTS),
+        name("group-of-outbox-change", change.group()),
+        name("group-of-outbox-ask", of_ask(OutboxRow::group)),
+        name("key-of-outbox-change", change.key()),
+        name("key-of-outbox-ask", of_ask(OutboxRow::key)),
+        name("key-of-change", ChangeRow::key(document(1), hash(2))),
+        name("key-of-photo", PhotoRow::key(document(1), hash(5))),
+        name("key-of-snapshot", Snapshot::key(document(1))),
+    ]
+}
+
+/// Rows as they were before a place was added: they are out there, and nothing writes them any more.
+mod before {
+    use super::*;
+
+    #[derive(Encode, Decode)]
+    pub(super) struct Pending {
+        #[n(0)]
+        pub(super) bytes: ByteVec,
+        #[n(1)]
+        pub(super) outbox: Vec<i64>,
+        #[n(2)]
+        pub(super) reads: Vec<i64>,
+        #[n(3)]
+        pub(super) purged: Vec<CaseId>,
+        #[n(4)]
+        pub(super) more: bool,
+    }
+
+    #[derive(Encode, Decode)]
+    pub(super) enum Notice {
+        #[n(2)]
+        Purged {
+            #[n(0)]
+            case: CaseId,
+        },
+    }
+}
+
+fn of_before() -> [Row; 2] {
+    let Pending { bytes, outbox, reads, purged, more, .. } = pending();
+    [
+        row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
+        row("before-notice-purged", &before::Notice::Purged { case: case() }),
+    ]
+}
+
+#[test]
+fn every_row_of_a_device_is_kept_as_it_always_was() {
+    let mut rows = singles();
+    for more in [outbox(), documents_and_photos(), notices(), asked(), names(), of_before().into()] {
+        rows.extend(more);
+    }
+    let values: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.bytes.clone())).collect();
+    let kept = golden(FILE, &values);
+    for Row { name, bytes, again } in &rows {
+        assert_eq!(bytes.escape_ascii().to_string(), kept[name].escape_ascii().to_string(), "{name} of golden/{FILE}");
+        assert_eq!(again(&kept[name]), kept[name], "{name} of golden/{FILE} reads otherwise");
+    }
+    let old: Pending = from_bytes(&kept["before-pending"]).unwrap();
+    assert_eq!(to_bytes(&Pending { purged_documents: vec![], ..pending() }), to_bytes(&old));
+    let old: Notice = from_bytes(&kept["before-notice-purged"]).unwrap();
+    assert_eq!(old, Notice::Purged { case: case(), photos: 0 });
+}
+
+/// A new fact or variant has its golden value, or this fails.
+#[test]
+fn of_every_fact_and_variant_there_is_a_golden_value() {
+    let named: Vec<String> = singles().into_iter().map(|row| row.name).collect();
+    let known = SINGLES.iter().chain(LISTS).map(|key| format!("single-{}", key.escape_ascii()));
+    assert_eq!(named, known.collect::<Vec<_>>());
+    // The numbers of variants run from 0, and there is none behind the last that is above.
+    fn ends_at<T: for<'b> Decode<'b, ()>>(what: &str, number: u8) {
+        let beyond = minicbor::decode::<T>(&[0x82, number, 0x80]);
+        assert!(matches!(beyond, Err(error) if error.is_unknown_variant()), "{what} {number} has no golden value");
+    }
+    ends_at::<Notice>("notice", 5);
+    ends_at::<OutboxRow>("outbox", 2);
+    ends_at::<Edit>("edit", 3);
+    ends_at::<Answer>("answer", 2);
+    assert!(matches!(minicbor::decode::<Kept>(&[3]), Err(error) if error.is_unknown_variant()));
+}
