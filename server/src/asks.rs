@@ -24,6 +24,11 @@ use crate::storage::ledger::{AskRow, CommitError, DocumentRow, Ledger, Plan, Pre
 /// How often a decision is made anew because a row moved, before the server says that it failed.
 const TRIES: usize = 8;
 
+/// The most bytes of an ask: room for every reason that a return may give.
+const MOST_BYTES: usize = 1 << 20;
+/// The most heads that an ask may name. A document has as many as people wrote in it unknown to each other.
+const MOST_HEADS: usize = 256;
+
 /// Who asks, of whom, and what deciding needs.
 #[derive(Debug)]
 pub struct Asking<'a, L> {
@@ -60,6 +65,11 @@ impl<L: Ledger> Asking<'_, L> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
         // When it was asked is no part of what was asked: posted again, it is the same ask.
         let digest = Hash::of(&minicbor::to_vec((ask.id, ask.case, &ask.request)).unwrap_or_default());
+        if bytes.len() > MOST_BYTES {
+            // Not even kept: its own bounds would refuse it, and each copy of it would have to be carried.
+            let why = format!("it has {} bytes, {MOST_BYTES} are allowed", bytes.len());
+            return Ok(self.verdict(ask, Err(AskRefusal::Particulars { field: "ask".to_owned(), why })));
+        }
         for _ in 0..TRIES {
             if let Some(known) = self.ledger.ask(ask.id).await? {
                 let same = known.digest == digest && known.account == self.person.account;
@@ -161,7 +171,11 @@ impl<L: Ledger> Asking<'_, L> {
     /// Whether the document holds these heads.
     async fn holds(&self, row: &DocumentRow, heads: &[Hash]) -> Result<Result<(), AskRefusal>, StorageError> {
         let (_, document) = documents::load(self.ledger, row).await?;
-        Ok(if !heads.is_empty() && document.knows_all(heads) { Ok(()) } else { Err(AskRefusal::HeadsUnknown) })
+        Ok(if !heads.is_empty() && heads.len() <= MOST_HEADS && document.knows_all(heads) {
+            Ok(())
+        } else {
+            Err(AskRefusal::HeadsUnknown)
+        })
     }
 }
 

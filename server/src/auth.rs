@@ -136,6 +136,8 @@ pub async fn sign_in(app: &App, name: &str, password: &str, from: ClientAddress)
     if let Err(seconds) = app.throttle.may_try(&throttled, from.0, app.clock.elapsed()) {
         return Err(Problem::later(seconds, "Too many sign-ins failed; wait before the next."));
     }
+    // Counted before it is looked at, and taken back when it is right: of many tries at once only the free ones pass.
+    app.throttle.failed(&throttled, from.0, app.clock.elapsed());
     let found = match name.parse::<SignInName>() {
         Ok(name) => app.storage.account_to_sign_in(&name).await?,
         Err(_) => None,
@@ -151,10 +153,7 @@ pub async fn sign_in(app: &App, name: &str, password: &str, from: ClientAddress)
             let session = app.storage.begin_session(account.id, secret_hash(&secret), lasts).await?;
             grant(app, session, &secret).await
         }
-        _ => {
-            app.throttle.failed(&throttled, from.0, app.clock.elapsed());
-            Err(Problem::new(ProblemKind::SignInRefused, "Check the name and the password."))
-        }
+        _ => Err(Problem::new(ProblemKind::SignInRefused, "Check the name and the password.")),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::access::{Action, Lane};
 use sync_core::clock::Timestamp;
-use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::domain::specification;
 use sync_core::domain::view::View;
@@ -194,11 +193,12 @@ pub async fn changed_since<L: Ledger>(
 }
 
 async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<Option<HomeProjection>, StorageError> {
-    let Some((released, _)) = rows.case.released else { return Ok(None) };
-    let home = rows.documents.iter().find(|row| row.kind == Kind::Home && reach.may(row, Action::ReadProjection));
-    let Some(home) = home else { return Ok(None) };
+    let Some(released) = rows.case.released else { return Ok(None) };
+    let Some(home) = rows.document(released.home).filter(|row| reach.may(row, Action::ReadProjection)) else {
+        return Ok(None);
+    };
     let (_, document) = documents::load(ledger, home).await?;
-    Ok(Some(HomeProjection::of(home.document, released, &document.view())))
+    Ok(Some(HomeProjection::of(home.document, released.at, &document.view())))
 }
 
 fn people(rows: &CaseRows, directory: &Directory, now: Timestamp) -> Vec<PersonCard> {

@@ -2,6 +2,8 @@
 
 mod incoming;
 mod outgoing;
+#[cfg(test)]
+mod tests;
 
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::id::Hash;
@@ -81,7 +83,13 @@ const MOST_NAMED: usize = 5_000;
 const MOST_READS: usize = 20_000;
 
 fn bounded(request: &SyncRequest) -> Result<(), Problem> {
-    let named = [request.pushes.len(), request.asks.len(), request.purged.len(), request.carries.len()];
+    let named = [
+        request.pushes.len(),
+        request.asks.len(),
+        request.purged.len(),
+        request.purged_documents.len(),
+        request.carries.len(),
+    ];
     if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS {
         let detail = format!("A request names at most {MOST_NAMED} documents, asks or cases; send less at once.");
         return Err(Problem::new(ProblemKind::TooLarge, detail));
@@ -93,10 +101,12 @@ async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), 
     let stopped = || {
         Problem::new(
             ProblemKind::DeviceStopped,
-            "A copy of this device's store has spoken. Enrol this device anew; nothing on it is lost.",
+            "A copy of this device's store has spoken, so this device was stopped. Nothing on it is lost; ask your IT.",
         )
     };
-    if device.stopped_at.is_some() {
+    // One that was revoked besides still hears what to purge.
+    let stops = device.revoked_at.is_none();
+    if device.stopped_at.is_some() && stops {
         return Err(stopped());
     }
     let mut write = app.storage.write().await?;
@@ -104,6 +114,7 @@ async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), 
     write.commit().await.map_err(crate::storage::StorageError::from)?;
     match counted {
         Some(Counted::Next | Counted::Again) => Ok(()),
+        Some(Counted::Copy) if !stops => Ok(()),
         Some(Counted::Copy) => {
             tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
             Err(stopped())

@@ -121,6 +121,11 @@ impl Role {
         matches!(self, Self::SeniorOt | Self::PrincipalOt)
     }
 
+    /// Whether the role may begin a case with a visit nobody planned. A private OT works by commission.
+    pub const fn may_open_case(self) -> bool {
+        matches!(self, Self::Ot | Self::OtAssistant | Self::SeniorOt | Self::PrincipalOt)
+    }
+
     /// Whether the role carries an HCPC registration.
     pub const fn is_registered(self) -> bool {
         matches!(self, Self::Ot | Self::SeniorOt | Self::PrincipalOt | Self::PrivateOt)

@@ -63,6 +63,7 @@ held_by_both! {
     news::touches as every_write_that_a_card_shows_touches_its_case;
     news::documents_carried as the_rows_of_what_a_device_carries_come_with_what_its_threads_are_about;
     news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
+    news::withheld as what_a_device_was_told_to_purge_lies_behind_every_cursor;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
     plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;
 }

@@ -1,6 +1,6 @@
 //! Asks about a case and its documents: open, release, complete, and Housing's decision.
 
-use sync_core::access::{Action, Relation, Role};
+use sync_core::access::{Action, Relation};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::SignedStanding;
 use sync_core::id::{DocumentId, Heads};
@@ -10,14 +10,11 @@ use sync_core::protocol::card::CaseState;
 
 use super::{Asking, Decision, particular, words};
 use crate::storage::StorageError;
-use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Write};
-
-/// Who may begin a case with a visit nobody planned.
-const MAY_OPEN: [Role; 4] = [Role::Ot, Role::OtAssistant, Role::SeniorOt, Role::PrincipalOt];
+use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
 
 impl<L: Ledger> Asking<'_, L> {
     pub(super) async fn open_case(&self, ask: &Ask, particulars: &OpenCase) -> Result<Decision, StorageError> {
-        if !MAY_OPEN.contains(&self.person.role) {
+        if !self.person.role.may_open_case() {
             return Ok(Err(AskRefusal::NotAllowed));
         }
         let checked = particular("name", &particulars.name, 200)
@@ -104,7 +101,8 @@ impl<L: Ledger> Asking<'_, L> {
         }
         let Some(case) = self.ledger.case(ask.case).await? else { return Ok(Err(AskRefusal::Unknown)) };
         // Released once is released: the ask itself, kept with its verdict, is the record of the consent.
-        let released = case.released.or(Some((self.now, self.person.account)));
+        let earlier = case.released.filter(|released| released.home == document);
+        let released = earlier.or(Some(Released { home: document, at: self.now, by: self.person.account }));
         Ok(Ok(vec![Write::Case(CaseRow { released, ..case })]))
     }
 

@@ -16,7 +16,7 @@ use sync_core::id::{AccountId, DocumentId, Hash, Heads};
 use sync_core::protocol::Ask;
 use sync_core::protocol::ask::AskRefusal;
 
-use super::{Asking, Decision, illegal, words};
+use super::{Asking, Decision, MOST_HEADS, illegal, words};
 use crate::documents;
 use crate::storage::StorageError;
 use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, SignedRow, Write};
@@ -54,7 +54,8 @@ impl<L: Ledger> Asking<'_, L> {
             .map(|other| Write::Expect { of: Counted::Document(other.document), version: other.version })
             .collect();
         let (_, whole) = documents::load(self.ledger, row).await?;
-        let Some(then) = whole.at(heads).filter(|_| !heads.is_empty()) else {
+        let named = !heads.is_empty() && heads.len() <= MOST_HEADS;
+        let Some(then) = whole.at(heads).filter(|_| named) else {
             return Ok(Err(AskRefusal::HeadsUnknown));
         };
         let behind = documents::views_behind(self.ledger, row.case).await?;
@@ -99,7 +100,7 @@ impl<L: Ledger> Asking<'_, L> {
                 missing.push(hash);
             }
         }
-        let state = granted!(prescription.state.clone().submit(heads.clone(), missing).map_err(illegal));
+        let state = granted!(prescription.state.clone().submit(judged.view.heads.clone(), missing).map_err(illegal));
         let submitted = Some((self.person.account, self.now));
         let mut writes = judged.seen;
         writes.push(Write::Prescription(PrescriptionRow { state, submitted, ..prescription }));

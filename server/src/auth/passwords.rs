@@ -1,5 +1,7 @@
 //! Passwords: Argon2id, a bounded number at once.
 
+use std::sync::Arc;
+
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
@@ -34,14 +36,14 @@ pub enum BadPassword {
 /// Hashes and checks passwords; each takes 19 MiB while it runs.
 #[derive(Debug)]
 pub struct Passwords {
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     chance: SharedChance,
 }
 
 impl Passwords {
     /// At most `at_once` run at the same time; others wait.
     pub fn new(at_once: usize, chance: SharedChance) -> Self {
-        Self { at_once: Semaphore::new(at_once), chance }
+        Self { at_once: Arc::new(Semaphore::new(at_once)), chance }
     }
 
     /// The hash to keep of a new password, as a PHC string.
@@ -81,7 +83,13 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, BadPassword> + Send + 'static,
     ) -> Result<T, BadPassword> {
-        let _permit = self.at_once.acquire().await.map_err(|_| BadPassword::Stopping)?;
+        let permit = self.at_once.clone().acquire_owned().await.map_err(|_| BadPassword::Stopping)?;
+        // The permit goes along: who hangs up does not make room while the work goes on.
+        let work = move || {
+            let worked = work();
+            drop(permit);
+            worked
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| BadPassword::Stopping)?
     }
 }

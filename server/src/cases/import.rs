@@ -1,6 +1,7 @@
 //! Cases from the council's own system, as CSV: nobody keys them in twice.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use sync_core::access::Relation;
@@ -188,38 +189,57 @@ fn brought_up_to_date(known: &CaseRow, row: &Particulars) -> CaseRow {
 /// The rows of a file with their lines, each checked and put into its one form.
 fn read(csv: &[u8]) -> Result<Vec<(u64, Particulars)>, Vec<RowError>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
-    let mut rows = Vec::new();
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => return Err(vec![RowError { line: 1, why: error.to_string() }]),
+    };
+    let mut rows: Vec<(u64, Particulars)> = Vec::new();
     let mut errors = Vec::new();
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    for row in reader.deserialize::<Particulars>() {
-        let fallback = u64::try_from(rows.len() + errors.len() + 2).unwrap_or(u64::MAX);
-        match row {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for record in reader.records() {
+        let line = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
+        let record = match record {
+            Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(fallback, csv::Position::line);
-                errors.push(RowError { line, why: error.to_string() });
+                errors.push(RowError { line: line(error.position()), why: error.to_string() });
+                continue;
             }
-            Ok(row) => match checked(row) {
-                Err(why) => errors.push(RowError { line: fallback, why }),
-                Ok(row) => {
-                    let reference = row.reference.clone().unwrap_or_default();
-                    if let Some(first) = seen.insert(reference.clone(), fallback) {
-                        let why = format!("the reference {reference:?} is on line {first} too");
-                        errors.push(RowError { line: fallback, why });
-                    }
-                    rows.push((fallback, row));
+        };
+        let line = line(record.position());
+        match record.deserialize(Some(&header)).map_err(|error| error.to_string()).and_then(checked) {
+            Err(why) => errors.push(RowError { line, why }),
+            Ok(row) => match seen.entry(row.reference.clone().unwrap_or_default()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(rows.len());
+                    rows.push((line, row));
+                }
+                // An export that lists a referral once for each of its services.
+                Entry::Occupied(first) if rows[*first.get()].1 == row => {}
+                Entry::Occupied(first) => {
+                    let (reference, first) = (first.key(), rows[*first.get()].0);
+                    let why = format!("the reference {reference:?} is on line {first} too, with other particulars");
+                    errors.push(RowError { line, why });
                 }
             },
         }
         if rows.len() + errors.len() > MOST_ROWS {
-            errors.push(RowError { line: fallback, why: format!("a file has at most {MOST_ROWS} rows") });
+            errors.push(RowError { line, why: format!("a file has at most {MOST_ROWS} rows") });
             break;
         }
     }
     if errors.is_empty() { Ok(rows) } else { Err(errors) }
 }
 
+/// A cell of several lines as one: exports break addresses so.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
 fn checked(row: Particulars) -> Result<Particulars, String> {
-    let filled = |field: &str, value: Option<String>, most: usize| match value.filter(|text| !text.is_empty()) {
+    let filled = |field: &str, value: Option<String>, most: usize| match value
+        .map(|text| one_line(&text))
+        .filter(|text| !text.is_empty())
+    {
         Some(text) if text.chars().count() > most => Err(format!("{field} has more than {most} characters")),
         Some(text) if text.chars().any(char::is_control) => Err(format!("{field} has unprintable characters")),
         other => Ok(other),
@@ -273,7 +293,20 @@ mod tests {
         assert_eq!(why("R1,E,4 Mill Lane,,0000000000,,\n").len(), 1);
         assert_eq!(why("R1,E,4 Mill Lane,,,03/02/1941,\n").len(), 1);
         let twice = why("R1,E,4 Mill Lane,,,,\nR1,F,5 Mill Lane,,,,\n");
-        assert_eq!(twice, ["line 3: the reference \"R1\" is on line 2 too"]);
+        assert_eq!(twice, ["line 3: the reference \"R1\" is on line 2 too, with other particulars"]);
         assert_eq!(why("R1,E\n").len(), 1);
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file_and_a_referral_listed_twice_alike_is_one() {
+        let bad = why("R1,E,4 Mill Lane,,,,\n\nR1,F,5 Mill Lane,,,,\nR2,,6 Mill Lane,,,,\n");
+        assert_eq!(bad.len(), 2);
+        assert!(bad[0].starts_with("line 4: ") && bad[1].starts_with("line 5: "), "{bad:?}");
+        let csv = format!("{HEADER}R1,E,\"4 Mill Lane\nBrent\",,,,\nR1,E,\"4 Mill Lane\nBrent\",,,,\nR2,,x,,,,\n");
+        assert_eq!(read(csv.as_bytes()).unwrap_err()[0].line, 6);
+        let csv = format!("{HEADER}R1,E,\"4 Mill Lane\nBrent\",,,,\nR1,E,\"4 Mill Lane\nBrent\",,,,\n");
+        let rows = read(csv.as_bytes()).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].1.address, "4 Mill Lane, Brent");
     }
 }

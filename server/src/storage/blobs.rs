@@ -108,14 +108,16 @@ impl Blobs {
             return Err(BlobError::OtherCase);
         }
         let path = self.path(name);
-        if matches!(read_all(&path, key, name, bytes.len()), Ok(Some(kept)) if kept == bytes) {
-            return Ok(());
-        }
         let case_folder = self.case_folder(name.case);
+        if matches!(read_all(&path, key, name, bytes.len()), Ok(Some(kept)) if kept == bytes) {
+            // It may be another upload's of this moment, whose folders are not synced yet.
+            folder::sync_folder(&case_folder)?;
+            return Ok(folder::sync_folder(&self.folder)?);
+        }
         if !case_folder.exists() {
             folder::make_folder(&case_folder)?;
-            folder::sync_folder(&self.folder)?;
         }
+        folder::sync_folder(&self.folder)?;
         // A name of its own: two uploads of one photo don't write into each other.
         let draft = path.with_extension(format!("{}.new", HEXLOWER.encode(&self.chance.bytes::<8>())));
         let kept = self.write(&draft, key, name, bytes).and_then(|()| {

@@ -87,7 +87,11 @@ impl DataFolder {
             file.sync_all()
         };
         let written = write().map_err(|error| StorageError::io(&path, error));
-        let removed = std::fs::remove_file(&path).map_err(|error| StorageError::io(&path, error));
+        // Another probe at the same time removed it first.
+        let removed = std::fs::remove_file(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(StorageError::io(&path, error)),
+        });
         written.and(removed)
     }
 }

@@ -55,11 +55,22 @@ pub struct CaseRow {
     pub opened_by: Option<AccountId>,
     /// When the row was made.
     pub created: Timestamp,
-    /// Since when Housing may see the projection of the home, and who released it.
-    pub released: Option<(Timestamp, AccountId)>,
+    /// The home that Housing may see the projection of.
+    pub released: Option<Released>,
     /// Counts the changes of this row and of who is tied to the case; a plan that rests on another count is not
     /// written. 0: not there yet.
     pub version: i64,
+}
+
+/// A home that was released to Housing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Released {
+    /// Which home: a case may have several, and only this one was.
+    pub home: DocumentId,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who released it.
+    pub by: AccountId,
 }
 
 /// What ties an account to a case, from when until when.
@@ -234,6 +245,10 @@ pub struct PhotoRow {
     pub at: Timestamp,
 }
 
+/// The place of what a device carries but was told to purge: it lies behind every cursor, so that should the right come
+/// back before the device says that it purged, all of it is sent whole.
+pub const WITHHELD: Number = Number::MAX;
+
 /// That a device has been sent a document (or, with no document, a case's card) whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CarryRow {
@@ -243,7 +258,8 @@ pub struct CarryRow {
     pub case: CaseId,
     /// The document; `None`: the case's card.
     pub document: Option<DocumentId>,
-    /// The place in the ledger at which it was sent: a device whose cursor is before it has not acknowledged it.
+    /// The place in the ledger at which it was sent: a device whose cursor is before it has not acknowledged it. Or
+    /// [`WITHHELD`].
     pub n: Number,
 }
 
@@ -313,6 +329,15 @@ pub enum Write {
     Photo(PhotoRow),
     /// A device was sent something whole; its `n` is given by the ledger: that of this plan.
     Carry(CarryRow),
+    /// A device is told to purge a case, or one document of it: what it carries of it is [`WITHHELD`].
+    Withhold {
+        /// The device.
+        device: DeviceId,
+        /// The case.
+        case: CaseId,
+        /// One document of it; `None`: everything.
+        document: Option<DocumentId>,
+    },
     /// A device has purged a case, or one document of it.
     Uncarry {
         /// The device.

@@ -19,7 +19,7 @@ struct Migration {
 const ALL: &[Migration] = &[
     Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") },
     Migration { number: 2, name: "ledger", sql: include_str!("migrations/sqlite/0002_ledger.sql") },
-    Migration { number: 3, name: "case version", sql: include_str!("migrations/sqlite/0003_case_version.sql") },
+    Migration { number: 3, name: "cases", sql: include_str!("migrations/sqlite/0003_cases.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.

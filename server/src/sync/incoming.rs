@@ -219,7 +219,7 @@ fn plan<L: Ledger>(
         snapshot: admitted.document.save(),
         at: asking.now,
     });
-    if matches!(push.kind, Kind::Home | Kind::Clinical | Kind::Prescription) {
+    if matches!(push.kind, Kind::Home | Kind::Clinical | Kind::Prescription | Kind::Survey) {
         // Projections and "changed since sign-off" are drawn from these.
         writes.push(Write::Touch(push.case));
     }
@@ -259,7 +259,7 @@ async fn set_aside<L: Ledger>(
     push: &Push,
     reason: &Refusal,
 ) -> Result<Option<QuarantineId>, Failed> {
-    if !knew(asking, push.case).await? {
+    if !knew(asking, speaker, push.case).await? {
         return Ok(None);
     }
     let row = QuarantineRow {
@@ -281,9 +281,10 @@ async fn set_aside<L: Ledger>(
 }
 
 /// Whether this person may know of the case, or once did: a right that ended leaves work behind that is worth keeping.
-async fn knew<L: Ledger>(asking: &Asking<'_, L>, case: CaseId) -> Result<bool, Failed> {
+async fn knew<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, case: CaseId) -> Result<bool, Failed> {
     if asking.ledger.case(case).await?.is_none() {
-        return Ok(false);
+        // A visit that a device began by itself and could not open any more, because it was revoked.
+        return Ok(speaker.revoked);
     }
     let relations = asking.ledger.relations_to(case).await?;
     let related = relations.iter().any(|relation| relation.account == asking.person.account);

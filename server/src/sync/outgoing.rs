@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::bytes::ByteVec;
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
-use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
 use sync_core::protocol::sync::DocumentNews;
 use sync_core::protocol::{CaseCard, SyncRequest, Verdict};
 
@@ -14,10 +14,13 @@ use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
 use crate::reach::{Directory, Reach};
-use crate::storage::ledger::{CarryRow, DocumentRow, Ledger, Number, Plan, RelationRow, Write};
+use crate::storage::ledger::{CarryRow, DocumentRow, Ledger, Number, Plan, RelationRow, WITHHELD, Write};
 
 /// Changes of one page of news.
 const PAGE: usize = 5_000;
+
+/// How often cards are drawn anew because somebody touched their cases meanwhile.
+const TRIES: usize = 4;
 
 /// What goes back to the device.
 #[derive(Debug, Default)]
@@ -53,6 +56,17 @@ impl Carried {
         }
         carried
     }
+
+    /// What notes that the device is told to purge these cases and documents, where that is not noted yet.
+    fn withhold(&self, device: DeviceId, cases: &[CaseId], documents: &BTreeMap<DocumentId, CaseId>) -> Vec<Write> {
+        let cases = cases.iter().filter(|case| self.cases.get(case) != Some(&WITHHELD));
+        let cases = cases.map(|case| Write::Withhold { device, case: *case, document: None });
+        let documents = documents
+            .iter()
+            .filter(|(document, _)| self.documents.get(document).is_some_and(|(_, n)| *n != WITHHELD))
+            .map(|(document, case)| Write::Withhold { device, case: *case, document: Some(*document) });
+        cases.chain(documents).collect()
+    }
 }
 
 pub(super) async fn gather<L: Ledger>(
@@ -68,55 +82,53 @@ pub(super) async fn gather<L: Ledger>(
     let mut outgoing = Outgoing { until: after, ..Outgoing::default() };
     let wanted = wanted(ledger, speaker, request, now).await?;
     outgoing.purge = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    let lost = if speaker.revoked { BTreeMap::new() } else { lost(ledger, speaker, &carried, &wanted).await? };
+    let withheld = carried.withhold(device, &outgoing.purge, &lost);
+    ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
     if speaker.revoked {
+        // Of what it began by itself nothing is carried here.
+        let unknown = super::incoming::cases_of(request).into_iter().filter(|case| !carried.cases.contains_key(case));
+        outgoing.purge.extend(unknown);
         return Ok(outgoing);
     }
-    let lost = lost(ledger, speaker, &carried, &wanted).await?;
-    let mut news = ledger.news(device, after, PAGE).await?;
-    outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
-    let mut touched: BTreeSet<CaseId> = news.touched.iter().copied().collect();
-    touched.extend(super::incoming::cases_of(request));
+    let mut touched = super::incoming::cases_of(request);
     // The card of a case that lost a document names it no more.
     touched.extend(lost.values());
     outgoing.purge_documents = lost.into_keys().collect();
-    let mut gained = BTreeMap::new();
-    let mut carries = Vec::new();
-    for case in wanted.keys() {
-        let new_case = carried.cases.get(case).is_none_or(|n| *n > after);
-        if !new_case && !touched.contains(case) {
-            continue;
+    outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
+    let drawing = Drawing { ledger, directory, speaker, wanted: &wanted, carried: &carried, after, now };
+    let mut news = ledger.news(device, after, PAGE).await?;
+    let mut tries = 0;
+    let (news, drawn) = loop {
+        tries += 1;
+        touched.extend(&news.touched);
+        let mut drawn = drawing.draw(&touched, news.more).await?;
+        if drawn.carries.is_empty() {
+            break (news, drawn);
         }
-        let Some(rows) = CaseRows::read(ledger, *case).await? else { continue };
-        let Some(card) = cards::card(ledger, directory, &rows, speaker.person, now).await? else { continue };
-        let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|document| document.document).collect();
-        for row in rows.documents.into_iter().filter(|row| allowed.contains(&row.document)) {
-            if carried.documents.get(&row.document).is_none_or(|(_, n)| *n > after) {
-                gained.insert(row.document, row);
-            }
+        // First its place, then the documents as they are behind it: a device that never hears of this reply is sent
+        // it all again.
+        let writes = std::mem::take(&mut drawn.carries);
+        ledger.commit(Plan { writes }).await.map_err(Problem::from)?;
+        if news.more {
+            break (news, drawn);
         }
-        if new_case {
-            carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
+        let next = ledger.news(device, after, PAGE).await?;
+        // The cursor may not pass a card that was drawn before somebody touched its case: it is drawn anew, or the
+        // cursor stays before the touch.
+        if ledger.news(device, news.until, 1).await?.touched.is_empty() {
+            break (next, drawn);
         }
-        outgoing.cards.push(card);
-    }
-    if news.more {
-        // What is gained comes with the last page: before it, the cursor could not pass its place.
-        gained.clear();
-        carries.clear();
-    }
-    let whole = gained.values().map(|row| (row.case, row.document));
-    carries
-        .extend(whole.map(|(case, document)| Write::Carry(CarryRow { device, case, document: Some(document), n: 0 })));
-    if !carries.is_empty() {
-        // First its place, then the news up to it and the documents as they are behind it: the cursor passes nothing
-        // that others wrote meanwhile, and a device that never hears of this reply is sent it all again.
-        ledger.commit(Plan { writes: carries }).await.map_err(Problem::from)?;
-        news = ledger.news(device, after, PAGE).await?;
-    }
+        if tries == TRIES {
+            break (news, drawn);
+        }
+        news = next;
+    };
+    outgoing.cards = drawn.cards;
     outgoing.until = news.until;
     outgoing.more = news.more;
-    outgoing.documents = page(news.changes, &gained, &wanted, ledger).await?;
-    for row in gained.into_values() {
+    outgoing.documents = page(news.changes, &drawn.gained, &wanted, ledger).await?;
+    for row in drawn.gained.into_values() {
         let (_, document) = documents::load(ledger, &row).await?;
         let changes = document.changes_since(&[row.kind.skeleton_hash()]);
         outgoing.documents.push(DocumentNews {
@@ -129,6 +141,59 @@ pub(super) async fn gather<L: Ledger>(
     }
     outgoing.photo_wants = photo_wants(ledger, taken).await?;
     Ok(outgoing)
+}
+
+/// What cards are drawn with.
+struct Drawing<'a, L> {
+    ledger: &'a L,
+    directory: &'a Directory,
+    speaker: &'a Speaker<'a>,
+    wanted: &'a BTreeMap<CaseId, Reach>,
+    carried: &'a Carried,
+    after: Number,
+    now: Timestamp,
+}
+
+/// Cards, the documents that come with them whole, and what is then carried.
+struct Drawn {
+    cards: Vec<CaseCard>,
+    gained: BTreeMap<DocumentId, DocumentRow>,
+    carries: Vec<Write>,
+}
+
+impl<L: Ledger> Drawing<'_, L> {
+    /// The cards of the cases that are new to the device or touched.
+    async fn draw(&self, touched: &BTreeSet<CaseId>, more: bool) -> Result<Drawn, Problem> {
+        let device = self.speaker.device.id;
+        let mut drawn = Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new() };
+        for case in self.wanted.keys() {
+            let new_case = self.carried.cases.get(case).is_none_or(|n| *n > self.after);
+            if !new_case && !touched.contains(case) {
+                continue;
+            }
+            let Some(rows) = CaseRows::read(self.ledger, *case).await? else { continue };
+            let card = cards::card(self.ledger, self.directory, &rows, self.speaker.person, self.now).await?;
+            let Some(card) = card else { continue };
+            let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|document| document.document).collect();
+            for row in rows.documents.into_iter().filter(|row| allowed.contains(&row.document)) {
+                if self.carried.documents.get(&row.document).is_none_or(|(_, n)| *n > self.after) {
+                    drawn.gained.insert(row.document, row);
+                }
+            }
+            if new_case {
+                drawn.carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
+            }
+            drawn.cards.push(card);
+        }
+        if more {
+            // What is gained comes with the last page: before it, the cursor could not pass its place.
+            drawn.gained.clear();
+        }
+        let whole = drawn.gained.values().map(|row| (row.case, row.document));
+        let whole = whole.map(|(case, document)| CarryRow { device, case, document: Some(document), n: 0 });
+        drawn.carries.extend(whole.map(Write::Carry));
+        Ok(drawn)
+    }
 }
 
 /// The cases that belong on this device: those of its person, and those it chose and they may read.

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use sync_core::access::Role;
+use sync_core::domain::identifier::HcpcNumber;
 
 use super::{VerbError, clean_name, out, read_password};
 use crate::app::App;
@@ -25,8 +26,8 @@ pub enum AccountVerb {
         #[arg(long)]
         organisation: Option<String>,
         /// HCPC registration number: OT and 1 to 6 digits
-        #[arg(long, value_parser = hcpc_number)]
-        hcpc: Option<String>,
+        #[arg(long)]
+        hcpc: Option<HcpcNumber>,
         /// No password: they only ever use a device
         #[arg(long)]
         no_password: bool,
@@ -50,17 +51,6 @@ pub enum AccountVerb {
     },
 }
 
-/// Why a text is no HCPC number.
-#[derive(Debug, thiserror::Error)]
-#[error("an HCPC number is OT and 1 to 6 digits")]
-struct NotHcpc;
-
-fn hcpc_number(text: &str) -> Result<String, NotHcpc> {
-    let digits = text.strip_prefix("OT").ok_or(NotHcpc)?;
-    let fits = (1..=6).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if fits { Ok(text.to_owned()) } else { Err(NotHcpc) }
-}
-
 pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
     match verb {
         AccountVerb::Add { sign_in, name, role, organisation, hcpc, no_password } => {
@@ -76,7 +66,14 @@ pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
                 true => None,
                 false => Some(app.passwords.hash(&read_password(sign_in.as_str())?).await?),
             };
-            let new = NewAccount { sign_in, full_name, role, organisation, hcpc_number: hcpc, password_hash };
+            let new = NewAccount {
+                sign_in,
+                full_name,
+                role,
+                organisation,
+                hcpc_number: hcpc.map(|number| number.to_string()),
+                password_hash,
+            };
             out(app.storage.add_account(new).await?.id);
         }
         AccountVerb::List => {

@@ -157,7 +157,9 @@ impl Device {
             ends: None,
         };
         let ties = Ties { author: true, own_commission: true, ..Ties::default() };
-        if !standing(enrolment.role, &card).judge(Kind::Clinical, ties, Action::Open).is_granted() {
+        if !enrolment.role.may_open_case()
+            || !standing(enrolment.role, &card).judge(Kind::Clinical, ties, Action::Open).is_granted()
+        {
             return Err(DeviceError::NotAllowed);
         }
         let request = Request::OpenCase(OpenCase {

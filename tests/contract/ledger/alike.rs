@@ -115,6 +115,7 @@ impl Pool {
                 let document = (hand.below(3) > 0).then_some(document);
                 match hand.below(4) {
                     0 => Write::Uncarry { device, case, document },
+                    1 => Write::Withhold { device, case, document },
                     _ => Write::Carry(CarryRow { device, case, document, n: 0 }),
                 }
             }

@@ -10,7 +10,7 @@ use super::{put, refused};
 
 pub(super) async fn reads_back<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(2);
-    let whole = CaseRow { released: Some((hand.now(), hand.account())), ..hand.case_row() };
+    let whole = CaseRow { released: Some(hand.released()), ..hand.case_row() };
     let bare = CaseRow {
         reference: None,
         state: CaseState::Unmatched,
@@ -67,7 +67,7 @@ pub(super) async fn moves<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Case(new.clone())]).await;
     refused(ledger, [Write::Case(new.clone())]).await;
     let seen = written(new);
-    let released = CaseRow { released: Some((hand.now(), hand.account())), ..seen.clone() };
+    let released = CaseRow { released: Some(hand.released()), ..seen.clone() };
     put(ledger, [Write::Case(released.clone())]).await;
     refused(ledger, [Write::Case(CaseRow { name: "Somebody Else".to_owned(), ..seen.clone() })]).await;
     let released = written(released);

@@ -2,7 +2,7 @@
 
 use grabrail_server::storage::ledger::{
     AskRow, CarryRow, CaseRow, CommissionRow, DocumentRow, PhotoRow, PrescriptionRow, QuarantineRow, RelationRow,
-    SignedRow, Write,
+    Released, SignedRow, Write,
 };
 use sync_core::access::{Relation, Role};
 use sync_core::clock::{Chance, Seeded, Timestamp};
@@ -95,6 +95,10 @@ impl Hand {
             released: None,
             version: 0,
         }
+    }
+
+    pub(super) fn released(&mut self) -> Released {
+        Released { home: DocumentId::mint(&mut self.chance), at: self.now(), by: self.account() }
     }
 
     pub(super) fn relation_row(&mut self, case: CaseId, account: AccountId) -> RelationRow {
@@ -273,6 +277,7 @@ impl Hand {
             Write::Photo(self.photo_row(document.document, case)),
             Write::Carry(carry),
             Write::Carry(CarryRow { document: Some(document.document), ..carry }),
+            Write::Withhold { device, case, document: Some(document.document) },
             Write::Uncarry { device, case, document: Some(document.document) },
             Write::Touch(case),
         ]

@@ -1,6 +1,6 @@
 //! What is new for a device.
 
-use grabrail_server::storage::ledger::{CarryRow, CaseRow, DocumentRow, Ledger, News, Number, Write};
+use grabrail_server::storage::ledger::{CarryRow, CaseRow, DocumentRow, Ledger, News, Number, WITHHELD, Write};
 use sync_core::id::{AccountId, CaseId, DeviceId, Hash};
 
 use super::hand::Hand;
@@ -171,6 +171,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Ask(_)
             | Write::Expect { .. }
             | Write::Carry(_)
+            | Write::Withhold { .. }
             | Write::Uncarry { .. } => false,
         };
         kinds.push(std::mem::discriminant(&write));
@@ -213,6 +214,24 @@ pub(super) async fn carries<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Carry(document)]).await;
     put(ledger, [Write::Uncarry { device: scene.reader, case: card.case, document: None }]).await;
     assert_eq!(ledger.carried(scene.reader).await.unwrap(), [elsewhere]);
+}
+
+/// What a device was told to purge lies behind every cursor until it is sent whole or purged.
+pub(super) async fn withheld<L: Ledger>(ledger: &L) {
+    let scene = Scene::new(ledger, 48).await;
+    let (device, case) = (scene.reader, scene.case.case);
+    let document = Some(scene.document.document);
+    let numbers = async || ledger.carried(device).await.unwrap().iter().map(|row| row.n).collect::<Vec<_>>();
+    put(ledger, [Write::Withhold { device: scene.writer.0, case, document: None }]).await;
+    assert_eq!(numbers().await, [scene.end, scene.end]);
+    put(ledger, [Write::Withhold { device, case, document }]).await;
+    assert_eq!(numbers().await, [scene.end, WITHHELD]);
+    let n = put(ledger, [Write::Carry(CarryRow { device, case, document, n: 0 })]).await;
+    assert_eq!(numbers().await, [scene.end, n]);
+    put(ledger, [Write::Withhold { device, case, document: None }]).await;
+    assert_eq!(numbers().await, [WITHHELD, WITHHELD]);
+    put(ledger, [Write::Uncarry { device, case, document: None }]).await;
+    assert_eq!(numbers().await, []);
 }
 
 pub(super) async fn documents_carried<L: Ledger>(ledger: &L) {

@@ -13,7 +13,7 @@ use sync_core::protocol::Verdict;
 
 use super::{
     AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
-    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
 };
 use crate::storage::StorageError;
 
@@ -213,6 +213,15 @@ impl Tables {
                 }
             }
             Write::Carry(row) => self.carries.set((row.device, row.document, row.case), n),
+            Write::Withhold { device, case, document } => {
+                let told = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
+                    key.0 == device && key.2 == case && (document.is_none() || key.1 == document)
+                };
+                let told: Vec<_> = self.carries.rows.keys().filter(told).copied().collect();
+                for key in told {
+                    self.carries.set(key, WITHHELD);
+                }
+            }
             Write::Uncarry { device, case, document } => {
                 let gone = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
                     key.0 == device && key.2 == case && (document.is_none() || key.1 == document)

@@ -69,6 +69,7 @@ impl Write {
             | Self::Standing { .. }
             | Self::Photo(_)
             | Self::Carry(_)
+            | Self::Withhold { .. }
             | Self::Uncarry { .. }
             | Self::Touch(_)
             | Self::Expect { .. } => None,
@@ -124,6 +125,7 @@ impl Writing<'_> {
             Write::Ask(row) => self.ask(row).await,
             Write::Photo(row) => self.photo(row).await,
             Write::Carry(row) => self.carry(row).await,
+            Write::Withhold { device, case, document } => self.withhold(device, case, document).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
             Write::Touch(case) => self.touch(case).await,
             Write::Expect { of, version } => self.expect(of, version).await,

@@ -5,7 +5,7 @@ use sync_core::id::{CaseId, DeviceId, DocumentId};
 
 use super::documents::read_change;
 use super::{SqlLedger, Writing};
-use crate::storage::ledger::{CarryRow, CommitError, Ledger, News, Number};
+use crate::storage::ledger::{CarryRow, CommitError, Ledger, News, Number, WITHHELD};
 use crate::storage::{StorageError, text};
 
 /// What `document_id` says for a case's card.
@@ -105,6 +105,25 @@ impl Writing<'_> {
             .bind(self.n)
             .execute(&mut *self.transaction)
             .await?;
+        Ok(())
+    }
+
+    pub(super) async fn withhold(
+        &mut self,
+        device: DeviceId,
+        case: CaseId,
+        document: Option<DocumentId>,
+    ) -> Result<(), CommitError> {
+        let sql = match document {
+            Some(_) => "UPDATE carries SET n = $3 WHERE device_id = $1 AND case_id = $2 AND document_id = $4",
+            None => "UPDATE carries SET n = $3 WHERE device_id = $1 AND case_id = $2",
+        };
+        let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string()).bind(WITHHELD);
+        let query = match document {
+            Some(document) => query.bind(document.to_string()),
+            None => query,
+        };
+        query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 

@@ -7,14 +7,14 @@ use sync_core::protocol::card::CaseState;
 
 use super::sealed::Spot;
 use super::{SqlLedger, Writing, moved};
-use crate::storage::ledger::{CaseRow, CommissionRow, CommitError, RelationRow};
+use crate::storage::ledger::{CaseRow, CommissionRow, CommitError, RelationRow, Released};
 use crate::storage::{StorageError, text, text_if_any, time, time_if_any};
 
 macro_rules! select_case {
     ($rest:literal) => {
         concat!(
             "SELECT case_id, reference, organisation_id, state, name, address, contact, visitor_risk, uprn, born, ",
-            "nhs_number, opened_by, created_at, released_at, released_by, version FROM cases ",
+            "nhs_number, opened_by, created_at, released_home, released_at, released_by, version FROM cases ",
             $rest
         )
     };
@@ -58,9 +58,15 @@ fn read_case(row: &SqliteRow) -> Result<CaseRow, StorageError> {
         nhs_number: row.try_get("nhs_number")?,
         opened_by: text_if_any(row, "opened_by")?,
         created: time(row, "created_at")?,
-        released: time_if_any(row, "released_at")?.zip(text_if_any(row, "released_by")?),
+        released: released(row)?,
         version: row.try_get("version")?,
     })
+}
+
+fn released(row: &SqliteRow) -> Result<Option<Released>, StorageError> {
+    let (home, by) = (text_if_any(row, "released_home")?, text_if_any(row, "released_by")?);
+    let released = home.zip(time_if_any(row, "released_at")?).zip(by);
+    Ok(released.map(|((home, at), by)| Released { home, at, by }))
 }
 
 fn read_relation(row: &SqliteRow) -> Result<RelationRow, StorageError> {
@@ -138,14 +144,14 @@ impl Writing<'_> {
     pub(super) async fn case(&mut self, row: CaseRow) -> Result<(), CommitError> {
         let sql = if row.version == 0 {
             "INSERT INTO cases (case_id, reference, organisation_id, state, name, address, contact, visitor_risk, uprn, \
-             born, nhs_number, opened_by, created_at, released_at, released_by, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 + 1)"
+             born, nhs_number, opened_by, created_at, released_home, released_at, released_by, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 + 1)"
         } else {
             "UPDATE cases SET reference = $2, organisation_id = $3, state = $4, name = $5, address = $6, contact = $7, \
              visitor_risk = $8, uprn = $9, born = $10, nhs_number = $11, opened_by = $12, created_at = $13, \
-             released_at = $14, released_by = $15, version = version + 1 WHERE case_id = $1 AND version = $16"
+             released_home = $14, released_at = $15, released_by = $16, version = version + 1 \
+             WHERE case_id = $1 AND version = $17"
         };
-        let (released_at, released_by) = row.released.unzip();
         let written = sqlx::query(sql)
             .bind(row.case.to_string())
             .bind(row.reference)
@@ -160,8 +166,9 @@ impl Writing<'_> {
             .bind(row.nhs_number)
             .bind(row.opened_by.map(|by| by.to_string()))
             .bind(row.created.millis())
-            .bind(released_at.map(|at| at.millis()))
-            .bind(released_by.map(|by| by.to_string()))
+            .bind(row.released.map(|released| released.home.to_string()))
+            .bind(row.released.map(|released| released.at.millis()))
+            .bind(row.released.map(|released| released.by.to_string()))
             .bind(row.version)
             .execute(&mut *self.transaction)
             .await

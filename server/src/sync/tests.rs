@@ -1,0 +1,274 @@
+//! A round trip as the server sees it: real rows, a clock set by hand, devices that say what they are told to.
+
+use ed25519_dalek::SigningKey;
+use sync_core::access::{Relation, Role};
+use sync_core::clock::{Stamp, Timestamp};
+use sync_core::domain::document::Document;
+use sync_core::domain::edit::Edit;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::record::{Body, Item};
+use sync_core::domain::vocabulary::ItemKind;
+use sync_core::engine::{Identity, Waiting, WaitingPush};
+use sync_core::envelope::{PublicKey, Sender, actor};
+use sync_core::guard::Refusal;
+use sync_core::id::{AskId, CaseId, DocumentId, Generation, Hash, Key};
+use sync_core::protocol::ask::OpenCase;
+use sync_core::protocol::codec::{Limits, unpack};
+use sync_core::protocol::sync::Cursor;
+use sync_core::protocol::{Ask, Request, SignedReply, SyncReply};
+
+use super::settle;
+use crate::app::App;
+use crate::cases;
+use crate::error::ProblemKind;
+use crate::storage::accounts::Account;
+use crate::storage::devices::NewDevice;
+use crate::storage::keys::KeyPurpose;
+use crate::storage::ledger::Ledger;
+use crate::testing::{Bench, account};
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+fn stamp() -> Stamp {
+    Stamp { claimed: Timestamp::from_millis(1), elapsed: 0, offset: None }
+}
+
+fn nothing(cursor: Option<Cursor>) -> Waiting {
+    Waiting {
+        cursor,
+        at: stamp(),
+        pushes: vec![],
+        asks: vec![],
+        purged: vec![],
+        purged_documents: vec![],
+        reads: vec![],
+        carries: vec![],
+    }
+}
+
+/// A device in somebody's hand, as far as it speaks.
+struct Phone {
+    identity: Identity,
+    counter: u64,
+    /// What it knows of the server's news.
+    cursor: Option<Cursor>,
+}
+
+impl Phone {
+    async fn of(app: &App, account: &Account) -> Self {
+        let key = SigningKey::from_bytes(&app.chance.bytes());
+        let code = Hash::from_bytes(app.chance.bytes());
+        app.storage.add_enrolment_code(code, account.id, DAY).await.unwrap();
+        let generation = Generation::mint(&mut app.chance.clone());
+        let public_key = key.verifying_key().to_bytes();
+        let new = NewDevice { generation, public_key, name: "phone".to_owned() };
+        let (device, _) = app.storage.enrol(code, new).await.unwrap().unwrap();
+        let signer = app.keys.signer(KeyPurpose::Reply).await.unwrap();
+        let sender = Sender {
+            server: app.keys.server(),
+            organisation: account.organisation,
+            device: device.id,
+            generation,
+            account: account.id,
+            key: PublicKey::from(&key),
+            number: device.number,
+        };
+        let reply_key = PublicKey(signer.key.public);
+        Self { identity: Identity { sender, key, reply_key_id: signer.key.id, reply_key }, counter: 0, cursor: None }
+    }
+
+    async fn send(&mut self, app: &App, waiting: Waiting) -> Result<SyncReply, ProblemKind> {
+        self.counter += 1;
+        let reply =
+            settle(app, &self.identity.request(waiting, self.counter)).await.map_err(|problem| problem.kind())?;
+        let reply: SignedReply = minicbor::decode(&reply).unwrap();
+        Ok(unpack(&reply.body, Limits::REPLY).unwrap())
+    }
+
+    /// A sync whose reply arrives.
+    async fn sync(&mut self, app: &App, waiting: Waiting) -> SyncReply {
+        let reply = self.send(app, Waiting { cursor: self.cursor, ..waiting }).await.unwrap();
+        self.cursor = Some(reply.cursor);
+        reply
+    }
+
+    /// A sync whose reply is lost.
+    async fn lost(&mut self, app: &App) -> SyncReply {
+        self.send(app, nothing(self.cursor)).await.unwrap()
+    }
+
+    /// An item added to a document that this phone knows nothing of yet.
+    fn item(&self, document: DocumentId, case: CaseId, kind: Kind) -> WaitingPush {
+        let sender = self.identity.sender;
+        let mut state = Document::new(kind).unwrap();
+        let base = state.heads();
+        let mut keys = (1..).map(|counter| Key { device: sender.number, counter });
+        let edits = [Edit::Add(Body::Item(Item { kind: ItemKind::VisitorRisk }))];
+        let made = state.edit(actor(&sender, document, 0), sender.account, stamp(), &mut keys, &edits).unwrap();
+        WaitingPush { document, case, kind, fork: 0, base, changes: vec![made] }
+    }
+}
+
+/// A case that the council's system knows.
+async fn case(app: &App, reference: &str) -> CaseId {
+    let csv = format!("reference,name,address\n{reference},Elsie Marsh,4 Mill Lane\n");
+    cases::import(app, csv.as_bytes(), false).await.unwrap().unwrap();
+    cases::find(app, reference).await.unwrap().case
+}
+
+fn documents(reply: &SyncReply) -> Vec<DocumentId> {
+    reply.documents.iter().map(|news| news.document).collect()
+}
+
+#[tokio::test]
+async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_that_it_is() {
+    let bench = Bench::new(1);
+    let app = bench.app().await;
+    let ben = account(&app, "ben", Role::PrivateOt).await;
+    let case = case(&app, "R1").await;
+    let ends = app.clock.now().plus_millis(30 * DAY);
+    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    let mut phone = Phone::of(&app, &ben).await;
+    let first = phone.sync(&app, nothing(None)).await;
+    let assessment = first.documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
+    assert_eq!(first.purge_documents, []);
+
+    // Commissioned anew: the first assessment is no longer his.
+    cases::commission(&app, case, &ben, ends, "bathroom".to_owned()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(phone.lost(&app).await.purge_documents, [assessment]);
+    }
+    let told = phone.sync(&app, nothing(None)).await;
+    assert_eq!((told.purge_documents.as_slice(), told.purge.len()), ([assessment].as_slice(), 0));
+    assert!(!documents(&told).contains(&assessment));
+    // The cursor has passed the change of his commission: it is ordered all the same.
+    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, [assessment]);
+    let purged = Waiting { purged_documents: vec![assessment], ..nothing(None) };
+    assert_eq!(phone.sync(&app, purged).await.purge_documents, []);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, []);
+}
+
+#[tokio::test]
+async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_comes_back_brings_all_of_it() {
+    let bench = Bench::new(2);
+    let app = bench.app().await;
+    let (ana, ben) = (account(&app, "ana", Role::Ot).await, account(&app, "ben", Role::PrivateOt).await);
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let ends = app.clock.now().plus_millis(DAY);
+    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    let (mut anas, mut bens) = (Phone::of(&app, &ana).await, Phone::of(&app, &ben).await);
+    let first = bens.sync(&app, nothing(None)).await;
+    let home = first.documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
+
+    bench.clock.advance(DAY - 1);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purge, []);
+    bench.clock.advance(1);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purge, [case]);
+    // What is written meanwhile is not for him, and the order is repeated until he says that he followed it.
+    anas.sync(&app, Waiting { pushes: vec![anas.item(home, case, Kind::Home)], ..nothing(None) }).await;
+    let told = bens.sync(&app, nothing(None)).await;
+    assert_eq!((told.purge.as_slice(), told.documents.len(), told.cards.len()), ([case].as_slice(), 0, 0));
+
+    // Commissioned again before he said so: all of it comes whole, what was written meanwhile too.
+    let ends = app.clock.now().plus_millis(DAY);
+    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    let back = bens.sync(&app, nothing(None)).await;
+    assert_eq!((back.purge.len(), back.cards.len()), (0, 1));
+    let news = back.documents.iter().find(|news| news.document == home).unwrap();
+    assert_eq!(news.changes.len(), 1);
+    assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);
+}
+
+#[tokio::test]
+async fn a_case_one_may_not_know_of_answers_as_one_that_is_not_here() {
+    let bench = Bench::new(3);
+    let app = bench.app().await;
+    let (ana, eve) = (account(&app, "ana", Role::Ot).await, account(&app, "eve", Role::Ot).await);
+    let (known, closed) = (case(&app, "R1").await, case(&app, "R2").await);
+    let ledger = app.storage.ledger();
+    let home = ledger.documents_of(known).await.unwrap().into_iter().find(|row| row.kind == Kind::Home).unwrap();
+    let mut phone = Phone::of(&app, &eve).await;
+    let nowhere = CaseId::mint(&mut app.chance.clone());
+    let unknown = DocumentId::mint(&mut app.chance.clone());
+    for (case, document) in [(known, home.document), (known, unknown), (nowhere, unknown), (closed, home.document)] {
+        let push = phone.item(document, case, Kind::Home);
+        let reply = phone.sync(&app, Waiting { pushes: vec![push], carries: vec![case], ..nothing(None) }).await;
+        let refused: Vec<_> = reply.refused.iter().map(|refused| (&refused.reason, refused.quarantine)).collect();
+        assert_eq!(refused, [(&Refusal::NotAllowed, None)]);
+        assert_eq!((reply.cards.len(), reply.documents.len()), (0, 0));
+    }
+    assert_eq!(ledger.quarantine(None).await.unwrap().len(), 0);
+    // Whoever had to do with it leaves work behind that is kept.
+    cases::relate(&app, known, &ana, Relation::Allocated).await.unwrap();
+    cases::end(&app, known, ana.id, Relation::Allocated).await.unwrap();
+    let mut late = Phone::of(&app, &ana).await;
+    let push = late.item(home.document, known, Kind::Home);
+    let reply = late.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;
+    assert!(reply.refused[0].quarantine.is_some());
+    assert_eq!(ledger.quarantine(Some(known)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_device_that_is_stopped_and_then_revoked_still_hears_what_to_purge() {
+    let bench = Bench::new(4);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    for _ in 0..3 {
+        phone.sync(&app, nothing(None)).await;
+    }
+    phone.counter = 0;
+    assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
+    phone.counter = 3;
+    assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
+    assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
+    assert_eq!(phone.sync(&app, nothing(None)).await.purge, [case]);
+}
+
+#[tokio::test]
+async fn a_visit_that_a_revoked_device_began_is_kept_and_leaves_the_device() {
+    let bench = Bench::new(5);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut phone = Phone::of(&app, &ana).await;
+    assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
+    let mut chance = app.chance.clone();
+    let (case, home, clinical) =
+        (CaseId::mint(&mut chance), DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
+    let opening =
+        OpenCase { name: "Elsie Marsh".to_owned(), address: "4 Mill Lane".to_owned(), born: None, home, clinical };
+    let ask = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: Request::OpenCase(opening) };
+    let push = phone.item(home, case, Kind::Home);
+    let reply = phone.sync(&app, Waiting { pushes: vec![push], asks: vec![ask], ..nothing(None) }).await;
+    assert_eq!(reply.purge, [case]);
+    assert!(reply.refused[0].quarantine.is_some());
+    assert_eq!(app.storage.ledger().quarantine(Some(case)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_import_beside_a_release_or_an_ended_allocation_writes_back_neither() {
+    let bench = Bench::new(6);
+    let app = bench.app().await;
+    account(&app, "ana", Role::Ot).await;
+    let csv = |address: &str| format!("reference,name,address,allocated_to\nR1,Elsie Marsh,{address},ana\n");
+    let first = cases::import(&app, csv("4 Mill Lane").as_bytes(), false).await.unwrap().unwrap();
+    assert_eq!(first.opened, ["R1"]);
+    let ana = cases::someone(&app, "ana").await.unwrap().id;
+    let case = cases::find(&app, "R1").await.unwrap().case;
+    cases::end(&app, case, ana, Relation::Allocated).await.unwrap();
+    let again = cases::import(&app, csv("5 Mill Lane").as_bytes(), true).await.unwrap().unwrap();
+    assert_eq!((again.changed, again.left_ended), (vec!["R1".to_owned()], vec!["R1".to_owned()]));
+    assert_eq!(cases::find(&app, "R1").await.unwrap().address, "4 Mill Lane");
+    cases::import(&app, csv("5 Mill Lane").as_bytes(), false).await.unwrap().unwrap();
+    let found = cases::find(&app, "R1").await.unwrap();
+    assert_eq!(found.address, "5 Mill Lane");
+    let now = app.clock.now();
+    let relations = app.storage.ledger().relations_to(case).await.unwrap();
+    assert!(relations.iter().all(|relation| !relation.holds(now)), "{relations:?}");
+    let bad = format!("{}R2,,6 Mill Lane,\n", csv("7 Mill Lane"));
+    assert_eq!(cases::import(&app, bad.as_bytes(), false).await.unwrap().unwrap_err().len(), 1);
+    assert_eq!(cases::find(&app, "R1").await.unwrap(), found);
+}
