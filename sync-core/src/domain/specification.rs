@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{cited, cites_of};
+use super::cited;
+use super::finding::{self, cites_of};
 use super::record::{Body, Record, Value};
 use super::signed::{Content, JUSTIFICATION};
 use super::view::View;
@@ -56,7 +57,8 @@ fn citations(
     name: &dyn Fn(AccountId) -> String,
 ) -> Vec<(String, Content)> {
     let cite = |cite: &super::record::Cite| {
-        let other = others.get(&cite.document)?;
+        // Housing reads what stands here: a record of another audience's document stays out, cited or not.
+        let other = others.get(&cite.document).filter(|other| cited::is_for_housing(other.kind))?;
         let record = other.records.get(&cite.key)?;
         let kind = match &record.body {
             Body::Reading(_) => "readings",
@@ -72,10 +74,7 @@ fn citations(
 fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) -> String) -> Option<Content> {
     match &record.body {
         Body::Reading(reading) => {
-            let photos = reading.photos.iter().filter_map(|key| match &other.records.get(key)?.body {
-                Body::Photo(photo) => Some(photo.hash),
-                _ => None,
-            });
+            let photos = reading.photos.iter().filter_map(|key| Some(cited::photo_for_housing(other, *key)?.hash));
             Some(Content::Reading {
                 reading: reading.clone(),
                 by: record.by,
@@ -84,7 +83,10 @@ fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) ->
                 photos: photos.collect(),
             })
         }
-        Body::Photo(photo) => Some(Content::Photo { hash: photo.hash, caption: other.captions.get(&key).cloned() }),
+        Body::Photo(_) => {
+            let hash = cited::photo_for_housing(other, key)?.hash;
+            Some(Content::Photo { hash, caption: other.captions.get(&key).cloned() })
+        }
         _ => None,
     }
 }
@@ -99,7 +101,7 @@ type Stands = (DocumentId, Vec<Key>, bool);
 pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
     let readings: BTreeMap<DocumentId, _> = others.iter().map(|(id, other)| (*id, other.readings())).collect();
     let mut rests_on: Vec<(DocumentId, Key, Vec<Stands>)> = Vec::new();
-    for cite in cited(view) {
+    for cite in finding::cited(view) {
         let Some(other) = others.get(&cite.document) else { continue };
         let stands = match other.records.get(&cite.key).map(|record| &record.body) {
             Some(Body::Reading(reading)) => {
