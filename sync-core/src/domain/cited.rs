@@ -1,7 +1,7 @@
 //! What a prescription rests on in the other documents of its case: the records it cites, which of their photos may go
 //! to Housing, and what else was measured at the same place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::finding::cites_of;
 use super::joined::Joined;
@@ -47,5 +47,54 @@ pub(crate) fn photos_of(view: &View, key: Key) -> &[Key] {
         Some((_, Body::Reading(reading))) => &reading.photos,
         Some((key, Body::Photo(_))) => std::slice::from_ref(key),
         _ => &[],
+    }
+}
+/// What stands at a place in one document: the readings, and whether they clash there.
+pub(crate) type Stands = (DocumentId, Vec<Key>, bool);
+
+/// What was measured in all documents of a case, by place and measure. Places are one where a join of any document says
+/// so: that two rooms of the home are one holds for what the surveyor measured there too.
+pub(crate) struct Measured {
+    joined: Joined,
+    slots: BTreeMap<(Place, Measure), Vec<Stands>>,
+}
+
+impl Measured {
+    pub(crate) fn of(documents: &BTreeMap<DocumentId, View>) -> Self {
+        let joined = Joined::of(documents.values().flat_map(View::joins));
+        let mut slots: BTreeMap<_, Vec<Stands>> = BTreeMap::new();
+        for (document, view) in documents {
+            for ((place, measure), register) in view.readings() {
+                if register.current.is_empty() {
+                    continue;
+                }
+                let slot = slots.entry((joined.name(&place), measure)).or_default();
+                match slot.last_mut() {
+                    // Two places of this document, which another one says are one.
+                    Some((last, current, clash)) if last == document => {
+                        current.extend(register.current);
+                        current.sort_unstable();
+                        *clash |= register.clash;
+                    }
+                    _ => slot.push((*document, register.current, register.clash)),
+                }
+            }
+        }
+        Self { joined, slots }
+    }
+
+    /// By document, the readings that stand where this one was taken, and whether they clash within the document.
+    pub(crate) fn at(&self, reading: &Reading) -> &[Stands] {
+        self.slots.get(&(self.joined.name(&reading.place), reading.measure)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a reading that stands, in whichever document, is further from this one than the tolerance: no document
+    /// alone shows such a clash, and it is built by all the same (invariant 7).
+    pub(crate) fn contradicts(&self, documents: &BTreeMap<DocumentId, View>, reading: &Reading) -> bool {
+        let values = self.at(reading).iter().flat_map(|(document, keys, _)| {
+            let view = documents.get(document);
+            keys.iter().filter_map(move |key| Some(view?.reading(*key)?.value))
+        });
+        values.into_iter().any(|value| !reading.measure.spec().agree(value, reading.value))
     }
 }

@@ -376,6 +376,7 @@ pub fn of_prescription(
     for (other, view) in others {
         faults.insert(*other, view.clashes().iter().flat_map(|clash| clash.keys().to_vec()).collect());
     }
+    let measured = cited::Measured::of(others);
     let heaviest = weights(view, "prescription.client-weight")
         .into_iter()
         .chain(others.values().flat_map(|other| weights(other, "person.weight")))
@@ -390,7 +391,9 @@ pub fn of_prescription(
             Some(Fault::Struck)
         } else if other.is_superseded(cite.key) {
             Some(Fault::Superseded)
-        } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key)) {
+        } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key))
+            || other.reading(cite.key).is_some_and(|reading| measured.contradicts(others, reading))
+        {
             Some(Fault::Clash)
         } else {
             None
@@ -413,16 +416,16 @@ pub fn of_prescription(
         if let Value::Dimension(Dimension { tolerance, cites, .. }) = value
             && tolerance.is_critical()
         {
-            let mut measured = false;
+            let mut rests = false;
             for cite in cites {
                 let reading = others.get(&cite.document).and_then(|other| other.reading(cite.key));
                 // What is not here is a finding of its own.
-                measured |= reading.is_some() || fault(cite) == Some(Fault::Absent);
+                rests |= reading.is_some() || fault(cite) == Some(Fault::Absent);
                 if reading.is_some_and(|reading| reading.method == Method::Estimate) {
                     add(item, What::Estimate { field, cite: *cite });
                 }
             }
-            if !measured {
+            if !rests {
                 add(item, What::Unmeasured { field });
             }
         }

@@ -278,6 +278,37 @@ fn what_housing_is_to_read_cites_nothing_that_housing_may_not_see() {
     assert_eq!(desk.found(), []);
 }
 
+/// Invariant 7: a clash is one whichever documents its readings stand in.
+#[test]
+fn a_reading_of_another_document_that_disagrees_is_in_the_way() {
+    for (place, joins) in [("bathroom-1/door-1", false), ("bathroom-2/door-1", true)] {
+        let mut desk = Desk::new();
+        let key = desk.home.measure("bathroom-1/door-1", 712);
+        desk.widening(Tolerance::Min, &[key]);
+        let mut survey = Tablet::new(Kind::Survey, 4);
+        let found = |desk: &Desk, survey: &Tablet| -> Vec<What> {
+            let others = BTreeMap::from([(document(HOME), desk.home.view()), (document(4), survey.view())]);
+            let findings = of_prescription(document(PRESCRIPTION), &desk.prescription.view(), &others, None);
+            findings.into_iter().filter(Finding::blocks).map(|finding| finding.what).collect()
+        };
+        let agrees = survey.measure(place, 717);
+        assert_eq!(found(&desk, &survey), [], "within the tolerance");
+        survey.strike(agrees);
+        let other = survey.measure(place, 758);
+        let cite = cite(document(HOME), key);
+        let clash = [What::Cited { field: Some(width()), cite, fault: Fault::Clash }];
+        assert_eq!(found(&desk, &survey) == clash, !joins, "another room");
+        let join = desk.home.join("bathroom-2", "bathroom-1");
+        assert_eq!(found(&desk, &survey), clash);
+        desk.home.strike(join);
+        assert_eq!(found(&desk, &survey) == clash, !joins);
+        desk.home.join("bathroom-1", "bathroom-2");
+        assert_eq!(found(&desk, &survey), clash);
+        survey.strike(other);
+        assert_eq!(found(&desk, &survey), []);
+    }
+}
+
 #[test]
 fn what_is_cited_by_a_struck_item_or_a_corrected_value_is_nobodys_business() {
     let mut desk = Desk::new();

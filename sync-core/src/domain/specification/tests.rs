@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::edit::Edit;
 use crate::domain::kind::Kind;
 use crate::domain::record::{Dimension, Photo, Reading, SharedText, Tolerance};
 use crate::domain::testing::{Tablet, cite, document, note, photo, reading, shared};
@@ -116,6 +117,15 @@ fn whatever_changes_behind_what_is_cited_changes_the_basis() {
     }));
     let picture = Key { counter: 1, ..desk.door };
     assert!(desk.changes(|later| later.home.strike(picture)), "a cited photo that was struck");
+    let caption = |text: &str| Edit::Caption { photo: picture, text: text.to_owned() };
+    assert!(desk.changes(|later| later.home.edit(caption("The door."))), "a caption");
+    let mut captioned = Desk::new();
+    captioned.home.edit(caption("The door.")).unwrap();
+    assert!(captioned.changes(|later| later.home.edit(caption("Another door."))), "another caption");
+    assert!(desk.changes(|later| {
+        later.survey.measure("bathroom-2/door-1", 703);
+        later.home.join("bathroom-2", "bathroom-1");
+    }));
 }
 
 #[test]
@@ -123,7 +133,10 @@ fn what_is_not_cited_leaves_the_basis_as_it_is() {
     let desk = Desk::new();
     assert!(!desk.changes(|later| later.home.measure("hall-1/door-1", 702)));
     assert!(!desk.changes(|later| later.survey.measure("hall-1/door-1", 702)));
-    assert!(!desk.changes(|later| later.home.add(Body::Photo(photo(9)))));
+    assert!(!desk.changes(|later| {
+        let photo = later.home.add(Body::Photo(photo(9)));
+        later.home.edit(Edit::Caption { photo, text: "The hall.".to_owned() })
+    }));
     assert!(!desk.changes(|later| later.home.write(SharedText::Summary, 0, "Dog.")));
     assert!(!desk.changes(|later| later.clinical.say(None, "person.height", Value::Number(1700))));
     assert!(!desk.changes(|later| later.home.add(Body::Reading(reading(DOOR, "door-height", 1980)))));
@@ -134,7 +147,7 @@ fn what_is_not_cited_leaves_the_basis_as_it_is() {
 fn no_photo_that_housing_may_not_see_is_signed_for_it() {
     let mut desk = Desk::new();
     let hashes = |desk: &Desk| {
-        let mut hashes = std::collections::BTreeSet::new();
+        let mut hashes = BTreeSet::new();
         for content in desk.contents().into_values() {
             match content {
                 Content::Reading { photos, .. } => hashes.extend(photos),
@@ -143,7 +156,7 @@ fn no_photo_that_housing_may_not_see_is_signed_for_it() {
             }
         }
         let awaited = finding::photos_cited(&desk.prescription.view(), &desk.others());
-        assert_eq!(awaited.into_iter().map(|(_, hash)| hash).collect::<std::collections::BTreeSet<_>>(), hashes);
+        assert_eq!(awaited.into_iter().map(|(_, hash)| hash).collect::<BTreeSet<_>>(), hashes);
         hashes
     };
     let open = Hash::from_bytes([5; 32]);
