@@ -394,6 +394,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn someone(role: Role, relations: &[Relation]) -> Standing {
@@ -502,5 +504,49 @@ mod tests {
         assert!(ot.judge(Kind::Clinical, Ties::default(), Action::Write).is_granted());
         assert_eq!(ot.judge(Kind::Clinical, commissions, Action::Write), Access::Denied);
         assert_eq!(ot.judge(Kind::Clinical, commissions, Action::Read), Access::Denied);
+    }
+
+    /// One line for what each role may do with each kind of document: who else is asked for, by a relation (`none` and
+    /// each by itself) and ties. What is not written is denied.
+    fn matrix() -> String {
+        let mut text = String::new();
+        for role in Role::ALL {
+            for kind in Kind::ALL.iter().copied() {
+                for action in ACTIONS {
+                    for of_council in [true, false] {
+                        for relation in std::iter::once(None).chain(Relation::ALL.map(Some)) {
+                            // By reason, the ties with which it is granted, as the bits of `all_ties`.
+                            let mut granted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+                            for (bits, ties) in all_ties().enumerate() {
+                                let standing = Standing { role, of_council, relations: relation.into_iter().collect() };
+                                if let Access::Granted(because) = standing.judge(kind, ties, action) {
+                                    granted.entry(because).or_default().push(format!("{bits:x}"));
+                                }
+                            }
+                            for (because, ties) in granted {
+                                let of = if of_council { "council" } else { "other" };
+                                let relation = relation.map_or("none", Relation::name);
+                                let ties = ties.concat();
+                                text += &format!("{role} {of} {relation} {kind} {action:?} {ties}: {because}\n");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn the_whole_matrix_is_what_somebody_looked_at() {
+        let path = format!("{}/golden/access-1.txt", env!("CARGO_MANIFEST_DIR"));
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let now = matrix();
+        if kept != now {
+            std::fs::write(&path, &now).unwrap();
+            panic!(
+                "rights changed: golden/access-1.txt is written anew; look at `git diff` of it line by line, commit it"
+            );
+        }
     }
 }

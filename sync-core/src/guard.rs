@@ -36,6 +36,12 @@ pub struct Bounds {
     pub operations: usize,
     /// Bytes of a saved document.
     pub document_bytes: usize,
+    /// The same before they are deflated, which is what every reading of it has to go through.
+    pub document_inflated: usize,
+    /// Changes of a document, its skeleton among them.
+    pub document_changes: usize,
+    /// Operations of a document: a run of them takes next to no bytes, deflated or not.
+    pub document_operations: usize,
     /// Characters of one shared text.
     pub text_characters: usize,
 }
@@ -48,6 +54,9 @@ impl Default for Bounds {
             push_bytes: 4 << 20,
             operations: 50_000,
             document_bytes: 16 << 20,
+            document_inflated: 64 << 20,
+            document_changes: 100_000,
+            document_operations: 4_000_000,
             text_characters: 100_000,
         }
     }
@@ -273,6 +282,7 @@ fn targets(kind: Kind, document: &Document) -> BTreeMap<u64, Target> {
 
 struct Known {
     max_op: u64,
+    operations: u64,
 }
 
 /// Judges a push against the document as the server has it.
@@ -314,6 +324,10 @@ pub fn judge(
         }
         let read = read_change(change).map_err(|_| Refusal::NotAChange { at })?;
         bounded("operations in a change", read.len(), bounds.operations)?;
+        if read.is_empty() {
+            // No edit makes one, and whoever reads the history would pay for it.
+            return Err(Refusal::Operation { at, operation: 0 });
+        }
         if *read.actor_id() != mine {
             return Err(Refusal::Actor { at });
         }
@@ -341,11 +355,18 @@ pub fn judge(
             return Err(Refusal::StartOp { at, found: read.start_op().get(), expected });
         }
         sequence = read.seq();
-        known.insert(hash, Known { max_op: read.max_op() });
+        known.insert(hash, Known { max_op: read.max_op(), operations: read.len() as u64 });
         fresh.push((at, hash, read));
+    }
+    if !fresh.is_empty() {
+        bounded("changes in the document", known.len(), bounds.document_changes)?;
+        let operations = known.values().fold(0, |sum: u64, known| sum.saturating_add(known.operations));
+        let operations = usize::try_from(operations).unwrap_or(usize::MAX);
+        bounded("operations in the document", operations, bounds.document_operations)?;
     }
     // 5. Every operation.
     let mut view = current.view();
+    let before = view.unread.clone();
     let targets = targets(current.kind(), current);
     for (at, _, change) in &fresh {
         let operations = operations(change).ok_or(Refusal::NotAChange { at: *at })?;
@@ -372,10 +393,10 @@ pub fn judge(
     };
     if !changes.is_empty() {
         document.apply_read(fresh.into_iter().map(|(_, _, change)| change).collect()).map_err(admitted)?;
+        bounded("inflated bytes in the document", document.inflated(), bounds.document_inflated)?;
         let saved = document.save();
         bounded("bytes in the document", saved.len(), bounds.document_bytes)?;
         let again = Document::load(current.kind(), &saved).map_err(admitted)?;
-        let before = current.view().unread;
         let after = document.view();
         if again.heads() != document.heads() || again.view() != after || after.unread != before {
             return Err(Refusal::Unreadable);
@@ -396,7 +417,10 @@ fn history(document: &Document, mine: &ActorId) -> (BTreeMap<Hash, Known>, u64) 
         if change.actor.as_ref() == mine {
             sequence = sequence.max(change.seq);
         }
-        known.insert(change.hash.into(), Known { max_op: change.max_op });
+        known.insert(
+            change.hash.into(),
+            Known { max_op: change.max_op, operations: (change.max_op + 1).saturating_sub(change.start_op) },
+        );
     }
     (known, sequence)
 }
@@ -449,10 +473,16 @@ fn text(refuse: Refusal, op: &automerge::legacy::Op) -> Result<(), Refusal> {
     }
     match &op.action {
         // One character each, as Automerge's own splice writes them.
-        OpType::Put(ScalarValue::Str(word)) if op.insert && word.chars().count() == 1 => Ok(()),
-        OpType::Delete if !op.insert => Ok(()),
+        OpType::Put(ScalarValue::Str(word)) if op.insert && op.pred.is_empty() && word.chars().count() == 1 => Ok(()),
+        // Of the one character it names: since nothing is put over one, its insertion is all that it can undo.
+        OpType::Delete if !op.insert && op.pred.len() == 1 && op.pred.iter().all(|id| names(&op.key, id)) => Ok(()),
         _ => Err(refuse),
     }
+}
+
+/// Whether this key of a text is the character that this operation inserted.
+fn names(key: &automerge::legacy::Key, inserted: &automerge::legacy::OpId) -> bool {
+    matches!(key, automerge::legacy::Key::Seq(automerge::legacy::ElementId::Id(id)) if id == inserted)
 }
 
 /// The photos that a document's records name and that count for what it is.

@@ -119,6 +119,11 @@ impl Document {
         self.state.save_with_options(automerge::SaveOptions { retain_orphans: false, ..Default::default() })
     }
 
+    /// How many bytes the whole document takes before it is deflated.
+    pub(crate) fn inflated(&self) -> usize {
+        self.state.save_with_options(automerge::SaveOptions { retain_orphans: false, deflate: false }).len()
+    }
+
     /// The kind.
     pub const fn kind(&self) -> Kind {
         self.kind

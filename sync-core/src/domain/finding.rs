@@ -9,10 +9,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::cited;
 use super::record::{Body, Cite, Dimension, SharedText, Value};
 use super::view::{Clash, View};
-use super::vocabulary::{Field, ItemKind, Method, Place, Unit, ValueKind};
-use crate::id::{DocumentId, Key};
+use super::vocabulary::{Field, ItemKind, Method, Part, Place, Unit, ValueKind};
+use crate::id::{DocumentId, Hash, Key};
 
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,6 +121,8 @@ pub enum Fault {
     Superseded,
     /// Another reading that stands disagrees with it.
     Clash,
+    /// What Housing is to read cites it, and Housing may not see it.
+    NotForHousing,
 }
 
 impl Finding {
@@ -181,6 +184,7 @@ impl fmt::Display for Finding {
                     Fault::Struck => "was struck",
                     Fault::Superseded => "was superseded",
                     Fault::Clash => "clashes with another",
+                    Fault::NotForHousing => "is not shared with Housing",
                 };
                 write!(f, "{label} cites a record ({}) that {fault}", cite.key)
             }
@@ -372,6 +376,7 @@ pub fn of_prescription(
     for (other, view) in others {
         faults.insert(*other, view.clashes().iter().flat_map(|clash| clash.keys().to_vec()).collect());
     }
+    let measured = cited::Measured::of(others);
     let heaviest = weights(view, "prescription.client-weight")
         .into_iter()
         .chain(others.values().flat_map(|other| weights(other, "person.weight")))
@@ -386,32 +391,41 @@ pub fn of_prescription(
             Some(Fault::Struck)
         } else if other.is_superseded(cite.key) {
             Some(Fault::Superseded)
-        } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key)) {
+        } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key))
+            || other.reading(cite.key).is_some_and(|reading| measured.contradicts(others, reading))
+        {
             Some(Fault::Clash)
         } else {
             None
         }
     };
+    // A justification may rest on anything: Housing never has it.
+    let not_for_housing = |field: Field, cite: &Cite| {
+        let other = others.get(&cite.document).filter(|_| field.spec().part != Part::Justification)?;
+        let withheld = !cited::is_for_housing(other.kind)
+            || (other.photo(cite.key).is_some() && cited::photo_for_housing(other, cite.key).is_none());
+        withheld.then_some(Fault::NotForHousing)
+    };
     for ((item, field), register) in view.facts() {
         let Some(value) = register.shown.and_then(|key| view.fact(key)).map(|fact| &fact.value) else { continue };
         for cite in cites_of(value) {
-            if let Some(fault) = fault(cite) {
+            if let Some(fault) = fault(cite).or_else(|| not_for_housing(field, cite)) {
                 add(item, What::Cited { field: Some(field), cite: *cite, fault });
             }
         }
         if let Value::Dimension(Dimension { tolerance, cites, .. }) = value
             && tolerance.is_critical()
         {
-            let mut measured = false;
+            let mut rests = false;
             for cite in cites {
                 let reading = others.get(&cite.document).and_then(|other| other.reading(cite.key));
                 // What is not here is a finding of its own.
-                measured |= reading.is_some() || fault(cite) == Some(Fault::Absent);
+                rests |= reading.is_some() || fault(cite) == Some(Fault::Absent);
                 if reading.is_some_and(|reading| reading.method == Method::Estimate) {
                     add(item, What::Estimate { field, cite: *cite });
                 }
             }
-            if !measured {
+            if !rests {
                 add(item, What::Unmeasured { field });
             }
         }
@@ -449,26 +463,19 @@ pub fn cites_of(value: &Value) -> &[Cite] {
 
 /// Every record that a prescription rests on, in the values that stand.
 pub fn cited(view: &View) -> BTreeSet<Cite> {
-    view.facts()
-        .values()
-        .flat_map(|register| &register.current)
-        .filter_map(|key| view.fact(*key))
-        .flat_map(|fact| cites_of(&fact.value).to_vec())
-        .collect()
+    cited::by_justification(view).into_keys().collect()
 }
 
-/// The photos that a prescription's values and the readings they cite rest on, with the document each belongs to.
-pub fn photos_cited(view: &View, others: &BTreeMap<DocumentId, View>) -> BTreeSet<(DocumentId, crate::id::Hash)> {
+/// The photos that a prescription's values and the readings they cite rest on, with the document each belongs to. Of
+/// what only the specification cites, those alone that Housing may see: no others are signed.
+pub fn photos_cited(view: &View, others: &BTreeMap<DocumentId, View>) -> BTreeSet<(DocumentId, Hash)> {
     let mut photos = BTreeSet::new();
-    for cite in cited(view) {
+    for (cite, by_justification) in cited::by_justification(view) {
         let Some(other) = others.get(&cite.document) else { continue };
-        let keys = match other.records.get(&cite.key).map(|record| &record.body) {
-            Some(Body::Reading(reading)) => reading.photos.clone(),
-            Some(Body::Photo(_)) => vec![cite.key],
-            _ => continue,
-        };
-        for key in keys {
-            if let Some(Body::Photo(photo)) = other.records.get(&key).map(|record| &record.body) {
+        for key in cited::photos_of(other, cite.key) {
+            if let Some(photo) =
+                other.photo(*key).filter(|_| by_justification).or(cited::photo_for_housing(other, *key))
+            {
                 photos.insert((cite.document, photo.hash));
             }
         }

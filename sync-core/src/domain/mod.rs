@@ -1,5 +1,6 @@
 //! The field: what documents say, how values merge, what is missing or doubtful, what was signed.
 
+mod cited;
 pub mod container;
 pub mod document;
 pub mod edit;

@@ -1,9 +1,10 @@
 //! What is to be signed: the fields of a prescription, sorted into the specification (what Housing reads and builds
 //! from) and the justification (why, for the council lane only), with the readings and photos they cite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::{cited, cites_of};
+use super::cited::{self, Measured, Stands};
+use super::finding::{self, cites_of};
 use super::record::{Body, Record, Value};
 use super::signed::{Content, JUSTIFICATION};
 use super::view::View;
@@ -56,7 +57,8 @@ fn citations(
     name: &dyn Fn(AccountId) -> String,
 ) -> Vec<(String, Content)> {
     let cite = |cite: &super::record::Cite| {
-        let other = others.get(&cite.document)?;
+        // Housing reads what stands here: a record of another audience's document stays out, cited or not.
+        let other = others.get(&cite.document).filter(|other| cited::is_for_housing(other.kind))?;
         let record = other.records.get(&cite.key)?;
         let kind = match &record.body {
             Body::Reading(_) => "readings",
@@ -72,10 +74,7 @@ fn citations(
 fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) -> String) -> Option<Content> {
     match &record.body {
         Body::Reading(reading) => {
-            let photos = reading.photos.iter().filter_map(|key| match &other.records.get(key)?.body {
-                Body::Photo(photo) => Some(photo.hash),
-                _ => None,
-            });
+            let photos = reading.photos.iter().filter_map(|key| Some(cited::photo_for_housing(other, *key)?.hash));
             Some(Content::Reading {
                 reading: reading.clone(),
                 by: record.by,
@@ -84,42 +83,51 @@ fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) ->
                 photos: photos.collect(),
             })
         }
-        Body::Photo(photo) => Some(Content::Photo { hash: photo.hash, caption: other.captions.get(&key).cloned() }),
+        Body::Photo(_) => {
+            let hash = cited::photo_for_housing(other, key)?.hash;
+            Some(Content::Photo { hash, caption: other.captions.get(&key).cloned() })
+        }
         _ => None,
     }
 }
 
-/// What stands at a cited place in one document: the readings, and whether they clash.
-type Stands = (DocumentId, Vec<Key>, bool);
+/// A photo that is signed: its document, key, hash and caption.
+type Pictured = (DocumentId, Key, Hash, Option<String>);
 
 /// The hash of everything that a signed version rests on: the prescription's heads, what stands in the place of each
-/// record it cites, in whichever document of the case it was measured, and the client's weight. When it is another one
-/// later, the prescription has changed since it was signed: a new reading, a clash, a strike or a new weight, even one
-/// that agrees, is something the signer did not see.
+/// record it cites, in whichever document of the case it was measured, the photos and captions that are signed with
+/// it, and the client's weight. When it is another one later, the prescription has changed since it was signed: a new
+/// reading, a clash, a strike, another caption or a new weight, even one that agrees, is something the signer did not
+/// see.
 pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
-    let readings: BTreeMap<DocumentId, _> = others.iter().map(|(id, other)| (*id, other.readings())).collect();
+    let measured = Measured::of(others);
     let mut rests_on: Vec<(DocumentId, Key, Vec<Stands>)> = Vec::new();
-    for cite in cited(view) {
+    let mut pictured: BTreeSet<Pictured> = BTreeSet::new();
+    for cite in finding::cited(view) {
         let Some(other) = others.get(&cite.document) else { continue };
         let stands = match other.records.get(&cite.key).map(|record| &record.body) {
-            Some(Body::Reading(reading)) => {
-                let slot = (other.same_place(&reading.place), reading.measure);
-                let stands = readings.iter().filter_map(|(document, slots)| {
-                    let register = slots.get(&slot)?;
-                    Some((*document, register.current.clone(), register.clash))
-                });
-                stands.filter(|(_, current, _)| !current.is_empty()).collect()
-            }
+            Some(Body::Reading(reading)) => measured.at(reading).to_vec(),
             Some(_) if other.is_current(cite.key) => vec![(cite.document, vec![cite.key], false)],
             _ => Vec::new(),
         };
         rests_on.push((cite.document, cite.key, stands));
+        for key in cited::photos_of(other, cite.key) {
+            let Some(photo) = cited::photo_for_housing(other, *key) else { continue };
+            pictured.insert((cite.document, *key, photo.hash, other.captions.get(key).cloned()));
+        }
     }
     let weights = others
         .iter()
         .filter_map(|(document, other)| Some((*document, other.current_facts(None, Field::named("person.weight")?))));
     let weights: Vec<(DocumentId, Vec<Key>)> = weights.filter(|(_, keys)| !keys.is_empty()).collect();
-    Hash::of(&minicbor::to_vec(("grabrail basis 1", &view.heads, rests_on, weights)).unwrap_or_default())
+    // What was signed without a photo rests on the same hash as it did before photos were part of it.
+    let bytes = if pictured.is_empty() {
+        minicbor::to_vec(("grabrail basis 1", &view.heads, rests_on, weights))
+    } else {
+        let pictured: Vec<Pictured> = pictured.into_iter().collect();
+        minicbor::to_vec(("grabrail basis 2", &view.heads, rests_on, weights, pictured))
+    };
+    Hash::of(&bytes.unwrap_or_default())
 }
 
 #[cfg(test)]

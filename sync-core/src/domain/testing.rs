@@ -8,7 +8,7 @@ use super::record::{
     Body, Cite, Fact, Item, Join, Note, Photo, Reading, Settlement, SharedText, Strike, TextRead, Value,
 };
 use super::view::View;
-use super::vocabulary::photo::PhotoSubject;
+use super::vocabulary::photo::{PhotoSubject, ShareWith};
 use super::vocabulary::{Field, ItemKind, Measure, Method, Section};
 use crate::clock::{Chance, Seeded, Stamp, Timestamp};
 use crate::id::{AccountId, DocumentId, Hash, Heads, Key};
@@ -55,6 +55,11 @@ pub(crate) fn photo(hash: u8) -> Photo {
         angle: None,
         scale: None,
     }
+}
+
+/// A photo that whoever took it shared with Housing.
+pub(crate) fn shared(hash: u8) -> Photo {
+    Photo { share: vec![ShareWith::Housing], ..photo(hash) }
 }
 
 pub(crate) fn note(section: &str, text: &str) -> Note {

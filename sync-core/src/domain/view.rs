@@ -9,7 +9,7 @@ use super::document::Document;
 use super::joined::Joined;
 use super::kind::Kind;
 use super::paragraph;
-use super::record::{Body, Fact, Item, Note, Photo, Reading, Record, SharedText, Value};
+use super::record::{Body, Fact, Item, Join, Note, Photo, Reading, Record, SharedText, Value};
 use super::register::{Register, Supersession};
 use super::vocabulary::{Field, Measure, Place};
 use crate::id::{Heads, Key};
@@ -138,11 +138,16 @@ impl View {
     }
 
     fn join(&mut self) {
+        self.joined = Joined::of(self.joins());
+    }
+
+    /// The joins that nobody took back.
+    pub(crate) fn joins(&self) -> impl Iterator<Item = &Join> {
         let joins = self.standing(|body| match body {
             Body::Join(join) => Some(join),
             _ => None,
         });
-        self.joined = Joined::of(joins.map(|(_, join)| join));
+        joins.map(|(_, join)| join)
     }
 
     /// Whether two records are about the same thing, so that one can stand in the other's place. Where a join was
@@ -196,6 +201,14 @@ impl View {
     pub fn reading(&self, key: Key) -> Option<&Reading> {
         match &self.records.get(&key)?.body {
             Body::Reading(reading) => Some(reading),
+            _ => None,
+        }
+    }
+
+    /// A photo by its key, struck or not.
+    pub fn photo(&self, key: Key) -> Option<&Photo> {
+        match &self.records.get(&key)?.body {
+            Body::Photo(photo) => Some(photo),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::access::{Relation, Role};
 use crate::clock::{Chance, Seeded, Stamp, Timestamp};
 use crate::domain::edit::Edit;
-use crate::domain::record::{Item, Join, Reading, Strike};
+use crate::domain::record::{Item, Join, Reading, SharedText, Strike};
 use crate::domain::vocabulary::{ItemKind, Measure, Method};
 use crate::envelope::{PublicKey, sign};
 use crate::id::{AccountId, DeviceId, Generation, OrganisationId, ServerId};
@@ -82,6 +82,16 @@ impl Tablet {
     }
 
     fn push_as(&self, server: &Document, changes: &[Vec<u8>], role: Role) -> Result<Admitted, Refusal> {
+        self.push_within(server, changes, role, &Bounds::default())
+    }
+
+    fn push_within(
+        &self,
+        server: &Document,
+        changes: &[Vec<u8>],
+        role: Role,
+        bounds: &Bounds,
+    ) -> Result<Admitted, Refusal> {
         let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
         let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
         let envelope = Envelope::new(&self.sender, self.document, self.fork, vec![], hashes);
@@ -94,8 +104,19 @@ impl Tablet {
             signature: &signature,
         };
         let standing = Standing { role, of_council: true, relations: vec![Relation::Allocated] };
-        judge(pushed, &self.sender, &standing, Ties::default(), server, &Bounds::default())
+        judge(pushed, &self.sender, &standing, Ties::default(), server, bounds)
     }
+
+    fn write(&mut self, at: u32, delete: u32, insert: &str) -> Vec<u8> {
+        self.edit(Edit::Splice { text: SharedText::Summary, at, delete, insert: insert.to_owned() })
+    }
+}
+
+/// The same change with something in it that Automerge itself would not write.
+fn altered(change: &[u8], alter: impl FnOnce(&mut automerge::ExpandedChange)) -> Vec<u8> {
+    let mut expanded = automerge::Change::from_bytes(change.to_vec()).unwrap().decode();
+    alter(&mut expanded);
+    automerge::Change::from(expanded).raw_bytes().to_vec()
 }
 
 fn container(change: &automerge::transaction::Transaction<'_>, name: &str) -> automerge::ObjId {
@@ -310,4 +331,100 @@ fn what_refers_to_nothing_or_to_itself_does_not_fit() {
         });
         assert!(matches!(Tablet::new(7).push(&server, &[change]), Err(Refusal::Unfit { .. })));
     }
+}
+
+#[test]
+fn an_actors_changes_are_numbered_without_a_gap_and_each_number_is_taken_once() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    for found in [2, 3, 1 << 40] {
+        let skips = altered(&first, |change| change.seq = found);
+        assert_eq!(tablet.push(&server, &[skips]).unwrap_err(), Refusal::Sequence { at: 0, found, expected: 1 });
+    }
+    let server = tablet.push(&server, &[first]).unwrap().document;
+    // The same tablet, gone back to before its first change: a restored copy, or two that share a key.
+    let another = Tablet::new(7).measure("bathroom-1/door-2", 760);
+    assert_eq!(tablet.push(&server, &[another]).unwrap_err(), Refusal::Sequence { at: 0, found: 1, expected: 2 });
+}
+
+#[test]
+fn operations_begin_right_behind_those_the_change_builds_on() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let honest = tablet.measure("bathroom-1/door-1", 712);
+    let expected = automerge::Change::from_bytes(honest.clone()).unwrap().start_op().get();
+    for found in [1, expected - 1, expected + 1, u64::from(u32::MAX) - 1] {
+        let forged = altered(&honest, |change| change.start_op = found.try_into().unwrap());
+        assert_eq!(tablet.push(&server, &[forged]).unwrap_err(), Refusal::StartOp { at: 0, found, expected });
+    }
+    assert!(tablet.push(&server, &[honest]).is_ok());
+}
+
+/// Invariant 6: each bound is a refusal that says which it was.
+#[test]
+fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let changes = vec![tablet.write(0, 0, "hello"), tablet.write(5, 0, " you")];
+    let longest = changes.iter().map(Vec::len).max().unwrap();
+    let all = changes.iter().map(Vec::len).sum();
+    let history = tablet.state.state().get_changes_meta(&[]);
+    let operations = usize::try_from(history.iter().map(|change| change.max_op).max().unwrap()).unwrap();
+    type Bound = fn(&mut Bounds) -> &mut usize;
+    let bounds: [(&str, usize, Bound); 9] = [
+        ("changes", 2, |bounds| &mut bounds.changes),
+        ("bytes in a change", longest, |bounds| &mut bounds.change_bytes),
+        ("bytes", all, |bounds| &mut bounds.push_bytes),
+        ("operations in a change", 5, |bounds| &mut bounds.operations),
+        ("bytes in the document", tablet.state.save().len(), |bounds| &mut bounds.document_bytes),
+        ("inflated bytes in the document", tablet.state.inflated(), |bounds| &mut bounds.document_inflated),
+        ("changes in the document", 3, |bounds| &mut bounds.document_changes),
+        ("operations in the document", operations, |bounds| &mut bounds.document_operations),
+        ("characters in a text", 9, |bounds| &mut bounds.text_characters),
+    ];
+    for (what, found, bound) in bounds {
+        let mut bounds = Bounds::default();
+        *bound(&mut bounds) = found;
+        let judged = tablet.push_within(&server, &changes, Role::Ot, &bounds);
+        assert!(judged.is_ok(), "{what}: {judged:?}");
+        *bound(&mut bounds) = found - 1;
+        let judged = tablet.push_within(&server, &changes, Role::Ot, &bounds).unwrap_err();
+        let (found, most) = (found as u64, found as u64 - 1);
+        assert_eq!(judged, Refusal::TooLarge { what: what.to_owned(), found, most });
+    }
+}
+
+#[test]
+fn a_change_that_does_nothing_is_refused() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let empty = altered(&tablet.measure("bathroom-1/door-1", 712), |change| change.operations.clear());
+    let judged = Tablet::new(7).push(&server, &[empty]);
+    assert_eq!(judged.unwrap_err(), Refusal::Operation { at: 0, operation: 0 });
+}
+
+#[test]
+fn a_character_is_deleted_by_its_own_name_and_an_insertion_undoes_nothing() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.write(0, 0, "ab");
+    let server = tablet.push(&server, &[first]).unwrap().document;
+    let [insertion, deletion] =
+        [Tablet { state: tablet.state.clone(), ..Tablet::new(7) }.write(2, 0, "c"), tablet.write(0, 1, "")];
+    let preds =
+        |change: &[u8]| automerge::Change::from_bytes(change.to_vec()).unwrap().decode().operations[0].pred.clone();
+    let own: Vec<_> = preds(&deletion).into_iter().collect();
+    let next = automerge::legacy::OpId(own[0].0 + 1, own[0].1.clone());
+    for (honest, pred) in [
+        (&deletion, vec![]),
+        (&deletion, vec![next.clone()]),
+        (&deletion, vec![own[0].clone(), next]),
+        (&insertion, own),
+    ] {
+        let forged = altered(honest, |change| change.operations[0].pred = pred.into());
+        let judged = tablet.push(&server, &[forged]);
+        assert_eq!(judged.unwrap_err(), Refusal::Operation { at: 0, operation: 0 });
+    }
+    assert!(tablet.push(&server, &[deletion]).is_ok());
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::kind::Kind;
 use crate::domain::record::{Reading, SharedText, Tolerance};
-use crate::domain::testing::{Tablet, cite, document, photo, reading};
+use crate::domain::testing::{Tablet, cite, document, photo, reading, shared};
 
 const HOME: u8 = 1;
 const PRESCRIPTION: u8 = 2;
@@ -209,7 +209,7 @@ fn a_critical_dimension_rests_on_a_reading_and_a_photo_is_none() {
     let mut desk = Desk::new();
     let item = desk.widening(Tolerance::Min, &[]);
     assert_eq!(desk.found(), [What::Unmeasured { field: width() }]);
-    let picture = desk.home.add(Body::Photo(photo(5)));
+    let picture = desk.home.add(Body::Photo(shared(5)));
     let dimension = |key| {
         let cites = vec![cite(document(HOME), key)];
         Value::Dimension(Dimension { mm: 850, tolerance: Tolerance::Min, cites })
@@ -250,6 +250,63 @@ fn what_is_cited_has_to_be_there_and_to_stand() {
     // A record that is neither reading nor photo would be missing from what is signed.
     desk.home.add(Body::Note(crate::domain::testing::note("property", "A door.")));
     assert_eq!(fault(&desk), Some(Fault::Absent));
+}
+
+#[test]
+fn what_housing_is_to_read_cites_nothing_that_housing_may_not_see() {
+    let mut desk = Desk::new();
+    desk.prescription.item(ItemKind::DoorWidening);
+    let clinical = desk.clinical.add(Body::Photo(shared(6)));
+    let private = desk.home.add(Body::Photo(photo(7)));
+    let open = desk.home.add(Body::Photo(shared(8)));
+    let photos = Field::named("prescription.photos");
+    for (of, key, fault) in [
+        (CLINICAL, clinical, Some(Fault::NotForHousing)),
+        (HOME, private, Some(Fault::NotForHousing)),
+        (HOME, open, None),
+    ] {
+        let cite = cite(document(of), key);
+        desk.prescription.correct(None, "prescription.photos", Value::Cites(vec![cite]));
+        let expected: Vec<What> = fault.map(|fault| What::Cited { field: photos, cite, fault }).into_iter().collect();
+        assert_eq!(desk.found(), expected);
+        assert!(desk.findings().iter().all(Finding::blocks));
+    }
+    // A reading may be cited although its photo stays behind: the value is not the picture.
+    let measured = Reading { photos: vec![private], ..reading("bathroom-1/door-1", "door-clear-width", 702) };
+    let key = desk.home.add(Body::Reading(measured));
+    desk.prescription.correct(None, "prescription.photos", Value::Cites(vec![cite(document(HOME), key)]));
+    assert_eq!(desk.found(), []);
+}
+
+/// Invariant 7: a clash is one whichever documents its readings stand in.
+#[test]
+fn a_reading_of_another_document_that_disagrees_is_in_the_way() {
+    for (place, joins) in [("bathroom-1/door-1", false), ("bathroom-2/door-1", true)] {
+        let mut desk = Desk::new();
+        let key = desk.home.measure("bathroom-1/door-1", 712);
+        desk.widening(Tolerance::Min, &[key]);
+        let mut survey = Tablet::new(Kind::Survey, 4);
+        let found = |desk: &Desk, survey: &Tablet| -> Vec<What> {
+            let others = BTreeMap::from([(document(HOME), desk.home.view()), (document(4), survey.view())]);
+            let findings = of_prescription(document(PRESCRIPTION), &desk.prescription.view(), &others, None);
+            findings.into_iter().filter(Finding::blocks).map(|finding| finding.what).collect()
+        };
+        let agrees = survey.measure(place, 717);
+        assert_eq!(found(&desk, &survey), [], "within the tolerance");
+        survey.strike(agrees);
+        let other = survey.measure(place, 758);
+        let cite = cite(document(HOME), key);
+        let clash = [What::Cited { field: Some(width()), cite, fault: Fault::Clash }];
+        assert_eq!(found(&desk, &survey) == clash, !joins, "another room");
+        let join = desk.home.join("bathroom-2", "bathroom-1");
+        assert_eq!(found(&desk, &survey), clash);
+        desk.home.strike(join);
+        assert_eq!(found(&desk, &survey) == clash, !joins);
+        desk.home.join("bathroom-1", "bathroom-2");
+        assert_eq!(found(&desk, &survey), clash);
+        survey.strike(other);
+        assert_eq!(found(&desk, &survey), []);
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use super::*;
+use crate::domain::edit::Edit;
 use crate::domain::kind::Kind;
-use crate::domain::record::{Dimension, Reading, SharedText, Tolerance};
-use crate::domain::testing::{Tablet, cite, document, note, photo, reading};
+use crate::domain::record::{Dimension, Photo, Reading, SharedText, Tolerance};
+use crate::domain::testing::{Tablet, cite, document, note, photo, reading, shared};
 use crate::domain::vocabulary::ItemKind;
 
 const DOOR: &str = "bathroom-1/door-1";
@@ -20,7 +21,7 @@ impl Desk {
     fn new() -> Self {
         let kinds = [(Kind::Home, 1), (Kind::Clinical, 2), (Kind::Survey, 4), (Kind::Prescription, 3)];
         let [mut home, mut clinical, survey, mut prescription] = kinds.map(|(kind, n)| Tablet::new(kind, n));
-        let picture = home.add(Body::Photo(photo(5)));
+        let picture = home.add(Body::Photo(shared(5)));
         let measured = Reading { photos: vec![picture], ..reading(DOOR, "door-clear-width", 702) };
         let door = home.add(Body::Reading(measured));
         clinical.say(None, "person.weight", Value::Number(92));
@@ -116,6 +117,15 @@ fn whatever_changes_behind_what_is_cited_changes_the_basis() {
     }));
     let picture = Key { counter: 1, ..desk.door };
     assert!(desk.changes(|later| later.home.strike(picture)), "a cited photo that was struck");
+    let caption = |text: &str| Edit::Caption { photo: picture, text: text.to_owned() };
+    assert!(desk.changes(|later| later.home.edit(caption("The door."))), "a caption");
+    let mut captioned = Desk::new();
+    captioned.home.edit(caption("The door.")).unwrap();
+    assert!(captioned.changes(|later| later.home.edit(caption("Another door."))), "another caption");
+    assert!(desk.changes(|later| {
+        later.survey.measure("bathroom-2/door-1", 703);
+        later.home.join("bathroom-2", "bathroom-1");
+    }));
 }
 
 #[test]
@@ -123,8 +133,49 @@ fn what_is_not_cited_leaves_the_basis_as_it_is() {
     let desk = Desk::new();
     assert!(!desk.changes(|later| later.home.measure("hall-1/door-1", 702)));
     assert!(!desk.changes(|later| later.survey.measure("hall-1/door-1", 702)));
-    assert!(!desk.changes(|later| later.home.add(Body::Photo(photo(9)))));
+    assert!(!desk.changes(|later| {
+        let photo = later.home.add(Body::Photo(photo(9)));
+        later.home.edit(Edit::Caption { photo, text: "The hall.".to_owned() })
+    }));
     assert!(!desk.changes(|later| later.home.write(SharedText::Summary, 0, "Dog.")));
     assert!(!desk.changes(|later| later.clinical.say(None, "person.height", Value::Number(1700))));
     assert!(!desk.changes(|later| later.home.add(Body::Reading(reading(DOOR, "door-height", 1980)))));
+}
+
+/// Invariant 5: a citation is no way round who may read a document.
+#[test]
+fn no_photo_that_housing_may_not_see_is_signed_for_it() {
+    let mut desk = Desk::new();
+    let hashes = |desk: &Desk| {
+        let mut hashes = BTreeSet::new();
+        for content in desk.contents().into_values() {
+            match content {
+                Content::Reading { photos, .. } => hashes.extend(photos),
+                Content::Photo { hash, .. } => drop(hashes.insert(hash)),
+                _ => {}
+            }
+        }
+        let awaited = finding::photos_cited(&desk.prescription.view(), &desk.others());
+        assert_eq!(awaited.into_iter().map(|(_, hash)| hash).collect::<BTreeSet<_>>(), hashes);
+        hashes
+    };
+    let open = Hash::from_bytes([5; 32]);
+    assert_eq!(hashes(&desk), [open].into());
+    // One of a person, one that nobody shared, one that was taken back, one of the surveyor's own.
+    let person = desk.clinical.add(Body::Photo(Photo { shows_person: true, ..shared(6) }));
+    let private = desk.home.add(Body::Photo(photo(7)));
+    let struck = desk.home.add(Body::Photo(shared(8)));
+    let own = desk.survey.add(Body::Photo(photo(9)));
+    let bath = Reading { photos: vec![private, struck], ..reading("bathroom-1/bath-1", "bath-length", 1690) };
+    let bath = desk.home.add(Body::Reading(bath));
+    desk.home.strike(struck);
+    let cites = [(2, person), (1, private), (1, struck), (1, bath), (4, own)];
+    let cites = cites.map(|(number, key)| cite(document(number), key)).to_vec();
+    desk.prescription.say(None, "prescription.drawings", Value::Cites(cites));
+    assert_eq!(hashes(&desk), [open, Hash::from_bytes([9; 32])].into());
+    let Content::Reading { photos, .. } = &desk.contents()[&format!("specification/readings/{}/{bath}", document(1))]
+    else {
+        panic!("the reading itself is signed");
+    };
+    assert!(photos.is_empty());
 }

@@ -189,7 +189,7 @@ fn two_people_who_join_rooms_the_other_way_round_mean_the_same() {
     ben.join("hall-2", "hall-1");
     ann.meet(&mut ben);
     assert_eq!(ann.view().clashes().len(), 1);
-    let itself = Body::Join(crate::domain::record::Join {
+    let itself = Body::Join(Join {
         place: "hall-1".parse().unwrap(),
         same_as: "hall-1/door-1".parse().unwrap(),
         reason: "the door is the hall".to_owned(),
@@ -351,7 +351,7 @@ fn something(tablet: &mut Tablet, chance: &mut Seeded) {
             let Some(key) = some_key(chance) else { return };
             Edit::Add(Body::Strike(crate::domain::record::Strike { key, reason: "slip".to_owned() }))
         }
-        8 => Edit::Add(Body::Join(crate::domain::record::Join {
+        8 => Edit::Add(Body::Join(Join {
             place: ["bathroom-1", "bathroom-2", "hall-1"][below(chance, 3)].parse().unwrap(),
             same_as: ["bathroom-1", "bathroom-2", "hall-1"][below(chance, 3)].parse().unwrap(),
             reason: "one".to_owned(),
