@@ -14,5 +14,6 @@ mod hostile;
 mod office;
 mod operator;
 mod power;
+mod reach;
 mod secure;
 mod visit;
