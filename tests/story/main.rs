@@ -16,4 +16,5 @@ mod operator;
 mod power;
 mod reach;
 mod secure;
+mod stop;
 mod visit;
