@@ -292,3 +292,28 @@ async fn the_servers_log_names_no_client_no_one_who_signs_in_and_nothing_they_wr
         assert!(!lower.contains(&never.to_lowercase()), "the log holds {never:?}:\n{log}");
     }
 }
+
+// Fails while a prescription may cite a photo of the clinical document: signing it hands the photo to Housing.
+#[tokio::test]
+async fn a_photo_of_the_clinical_document_stays_from_housing_though_a_signed_prescription_cites_it() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    let sue = visit.joined_by("sue", Role::Surveyor).await;
+    visit.case_is("assign", "sue");
+    let (key, hash) = photo(&visit.tablet, visit.clinical, 50, false).await;
+    let seat = visit.seat(430, Method::Tape).await;
+    let document = visit.rail(vec![seat]).await;
+    let cites = Value::Cites(vec![Cite { document: visit.clinical, key }]);
+    visit.tablet.device.set(document, None, field("prescription.photos"), cites).await.unwrap();
+    visit.tablet.sync().await;
+    // Refused here would be as good.
+    if visit.submit_at_the_api(document).await.is_ok() {
+        assert_eq!(visit.sign(&grace, document).await, Ok(()));
+    }
+    let mut tablet = visit.world.tablet("sue").await;
+    let ear = Ear::to(&mut tablet, true);
+    tablet.sync().await;
+    assert!(!ear.heard("Her yellow bathroom"), "the caption of a clinical photo came to Housing");
+    let path = format!("/v1/photos/{}/{}/{hash}", visit.case, visit.clinical);
+    assert_eq!(fetch(&visit.world, &sue, &path).await.0, 404, "a clinical photo was given to Housing");
+}
