@@ -6,11 +6,15 @@
     reason = "a test that can't go on has failed; clippy's own exception covers only functions marked `#[test]`"
 )]
 
+mod asks;
 mod bindings;
 mod cramped;
 mod demo;
 mod hostile;
+mod office;
 mod operator;
 mod power;
+mod reach;
 mod secure;
+mod stop;
 mod visit;
