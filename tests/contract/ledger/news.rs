@@ -231,7 +231,7 @@ pub(super) async fn withheld<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Withhold { device, case, document: None }]).await;
     assert_eq!(numbers().await, [WITHHELD, WITHHELD]);
     put(ledger, [Write::Uncarry { device, case, document: None }]).await;
-    assert_eq!(numbers().await, []);
+    assert_eq!(numbers().await, [] as [i64; 0]);
 }
 
 pub(super) async fn documents_carried<L: Ledger>(ledger: &L) {
