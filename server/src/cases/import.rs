@@ -197,7 +197,7 @@ fn read(csv: &[u8]) -> Result<Vec<(u64, Particulars)>, Vec<RowError>> {
     let mut errors = Vec::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for record in reader.records() {
-        let line = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
+        let line = |position: Option<&csv::Position>| position.map_or(1, |position| line(csv, position));
         let record = match record {
             Ok(record) => record,
             Err(error) => {
@@ -228,6 +228,13 @@ fn read(csv: &[u8]) -> Result<Vec<(u64, Particulars)>, Vec<RowError>> {
         }
     }
     if errors.is_empty() { Ok(rows) } else { Err(errors) }
+}
+
+/// The line on which a record begins: its position is before the empty lines above it.
+fn line(csv: &[u8], position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX).min(csv.len());
+    let empty = csv[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+    position.line() + u64::try_from(empty.count()).unwrap_or_default()
 }
 
 /// A cell of several lines as one: exports break addresses so.
