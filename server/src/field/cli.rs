@@ -165,7 +165,7 @@ pub enum FieldVerb {
         case: String,
         /// Where: bathroom-1, bathroom-1/door-1
         place: Place,
-        /// What: door-clear-width, stair-width, …
+        /// What: door-clear-width, stair-clear-width, …
         measure: Measure,
         /// How much
         #[arg(allow_hyphen_values = true)]

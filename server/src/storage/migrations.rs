@@ -143,17 +143,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_of_schema_2_reads_with_its_case_and_who_has_to_do_with_it() {
+    async fn a_database_of_schema_2_or_3_reads_with_its_case_and_who_has_to_do_with_it() {
         use crate::storage::ledger::Ledger as _;
-        let bench = Bench::new(1);
-        dumped(&bench, include_str!("fixtures/schema-2.sql")).await.1.close().await;
-        let storage = bench.storage().await;
-        let ledger = storage.ledger();
-        let case = ledger.case_by_reference("W-1001").await.unwrap().unwrap();
-        assert_eq!((case.name.as_str(), case.nhs_number.as_deref()), ("Elsie Marsh", Some("9434765919")));
-        assert_eq!(ledger.relations_to(case.case).await.unwrap().len(), 2);
-        assert_eq!(ledger.documents_of(case.case).await.unwrap().len(), 3);
-        assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+        for dump in [include_str!("fixtures/schema-2.sql"), include_str!("fixtures/schema-3.sql")] {
+            let bench = Bench::new(1);
+            dumped(&bench, dump).await.1.close().await;
+            let storage = bench.storage().await;
+            let ledger = storage.ledger();
+            let case = ledger.case_by_reference("W-1001").await.unwrap().unwrap();
+            assert_eq!((case.name.as_str(), case.nhs_number.as_deref()), ("Elsie Marsh", Some("9434765919")));
+            assert!(case.version >= 1 && case.released.is_none(), "{case:?}");
+            assert_eq!(ledger.relations_to(case.case).await.unwrap().len(), 2);
+            assert_eq!(ledger.documents_of(case.case).await.unwrap().len(), 3);
+            assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+        }
     }
 
     #[tokio::test]
