@@ -3,19 +3,8 @@
 use grabrail_tests::World;
 use serde_json::Value;
 use sync_core::access::Role;
-use sync_core::clock::{Chance as _, Seeded};
 
-fn noise() -> Vec<u8> {
-    let mut chance = Seeded::new(1);
-    let picture = image::RgbImage::from_fn(800, 600, |_, _| {
-        let mut pixel = [0; 3];
-        chance.fill(&mut pixel);
-        image::Rgb(pixel)
-    });
-    let mut jpeg = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
-    jpeg.into_inner()
-}
+use super::office::noise;
 
 /// No file of the store may grow: the system says so to the process, as it does on a full disk.
 #[tokio::test]
@@ -27,7 +16,7 @@ async fn a_tablet_without_room_says_so_keeps_what_it_had_and_goes_on_once_there_
     field.done(&["enrol", &world.code("olu")]);
     field.done(&["sync"]);
     let file = world.path("bathroom.jpg");
-    std::fs::write(&file, noise()).unwrap();
+    std::fs::write(&file, noise(1)).unwrap();
     let photo = ["photo", "R-1", "home", file.to_str().unwrap(), "--subject", "room", "--consent"];
     let measure = |value: &str| -> Vec<String> {
         let words = ["measure", "R-1", "bathroom-1/door-1", "door-clear-width", value, "--replace", "none"];

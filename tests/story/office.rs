@@ -1,11 +1,12 @@
-//! What the stories about deciding share: people at the API, a visit with its tablet, and a line that can be listened to.
+//! What several stories share: people at the API, a visit with its tablet, what is measured and photographed there, and
+//! a line that can be listened to.
 
 use std::sync::{Arc, Mutex};
 
 use grabrail_tests::{Tablet, World};
 use serde_json::{Value as Json, json};
 use sync_core::access::Role;
-use sync_core::clock::SystemChance;
+use sync_core::clock::{Chance as _, Seeded, SystemChance};
 use sync_core::device::link::{HttpReply, HttpRequest, Method as Verb, Sending};
 use sync_core::device::{DimensionInput, Link, LinkError, MeasureInput, PhotoInput, PhotoSource, Replace, Transport};
 use sync_core::domain::kind::Kind;
@@ -280,4 +281,29 @@ pub(crate) async fn photo(tablet: &Tablet, document: DocumentId, colour: u8, sha
         scale: None,
     };
     tablet.device.photo(document, PhotoSource::Bytes(jpeg.into_inner()), input).await.unwrap()
+}
+
+/// A picture that no other seed makes and that does not compress, so that it takes many pieces to send.
+pub(crate) fn noise(seed: u64) -> Vec<u8> {
+    let mut chance = Seeded::new(seed);
+    let picture = image::RgbImage::from_fn(640, 480, |_, _| {
+        let mut pixel = [0; 3];
+        chance.fill(&mut pixel);
+        image::Rgb(pixel)
+    });
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    jpeg.into_inner()
+}
+
+/// The bathroom door, measured.
+pub(crate) fn door() -> MeasureInput {
+    MeasureInput {
+        place: "bathroom-1/door-1".parse().unwrap(),
+        measure: Measure::named("door-clear-width").unwrap(),
+        value: 735,
+        method: Method::Tape,
+        photos: Vec::new(),
+        supersedes: Replace::Mine,
+    }
 }

@@ -7,26 +7,14 @@ use std::time::Duration;
 use grabrail_tests::{Field, Line, World, is_long};
 use serde_json::Value;
 use sync_core::access::Role;
-use sync_core::clock::{Chance as _, Clock as _, Seeded, SystemClock};
-use sync_core::device::{Kept, MeasureInput, PhotoInput, PhotoSource, Replace};
+use sync_core::clock::{Clock as _, SystemClock};
+use sync_core::device::{Kept, PhotoInput, PhotoSource};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::vocabulary::photo::PhotoSubject;
-use sync_core::domain::vocabulary::{Measure, Method};
 use sync_core::id::{CaseId, DocumentId, Hash};
 use tokio::time::sleep;
 
-/// A picture that no other seed makes and that does not compress, so that it takes many pieces to send.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut chance = Seeded::new(seed);
-    let picture = image::RgbImage::from_fn(640, 480, |_, _| {
-        let mut pixel = [0; 3];
-        chance.fill(&mut pixel);
-        image::Rgb(pixel)
-    });
-    let mut jpeg = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
-    jpeg.into_inner()
-}
+use super::office::{door, noise};
 
 fn bathroom() -> PhotoInput {
     PhotoInput {
@@ -38,17 +26,6 @@ fn bathroom() -> PhotoInput {
         share: Vec::new(),
         angle: None,
         scale: None,
-    }
-}
-
-fn door() -> MeasureInput {
-    MeasureInput {
-        place: "bathroom-1/door-1".parse().unwrap(),
-        measure: Measure::named("door-clear-width").unwrap(),
-        value: 735,
-        method: Method::Tape,
-        photos: Vec::new(),
-        supersedes: Replace::Mine,
     }
 }
 

@@ -3,9 +3,10 @@
 use grabrail_tests::World;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sync_core::access::Role;
-use sync_core::device::{DeviceError, Kept, Link, LinkError, LinkOptions, MeasureInput, Replace};
+use sync_core::device::{DeviceError, Kept, Link, LinkError, LinkOptions};
 use sync_core::domain::kind::Kind;
-use sync_core::domain::vocabulary::{Measure, Method};
+
+use super::office::door;
 
 /// The files of an authority and of the server it vouches for.
 struct Authority {
@@ -43,17 +44,6 @@ impl Authority {
 
     fn options(&self) -> LinkOptions {
         LinkOptions { extra_roots: Some(self.pem.clone().into_bytes()) }
-    }
-}
-
-fn door() -> MeasureInput {
-    MeasureInput {
-        place: "bathroom-1/door-1".parse().unwrap(),
-        measure: Measure::named("door-clear-width").unwrap(),
-        value: 735,
-        method: Method::Tape,
-        photos: Vec::new(),
-        supersedes: Replace::Mine,
     }
 }
 

@@ -84,7 +84,9 @@ pub(super) async fn gather<L: Ledger>(
     outgoing.purge = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
     let lost = if speaker.revoked { BTreeMap::new() } else { lost(ledger, speaker, &carried, &wanted).await? };
     let withheld = carried.withhold(device, &outgoing.purge, &lost);
-    ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
+    if !withheld.is_empty() {
+        ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
+    }
     if speaker.revoked {
         // Of what it began by itself nothing is carried here.
         let unknown = super::incoming::cases_of(request).into_iter().filter(|case| !carried.cases.contains_key(case));

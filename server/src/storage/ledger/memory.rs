@@ -214,20 +214,12 @@ impl Tables {
             }
             Write::Carry(row) => self.carries.set((row.device, row.document, row.case), n),
             Write::Withhold { device, case, document } => {
-                let told = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
-                    key.0 == device && key.2 == case && (document.is_none() || key.1 == document)
-                };
-                let told: Vec<_> = self.carries.rows.keys().filter(told).copied().collect();
-                for key in told {
+                for key in self.carried_of(device, case, document) {
                     self.carries.set(key, WITHHELD);
                 }
             }
             Write::Uncarry { device, case, document } => {
-                let gone = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
-                    key.0 == device && key.2 == case && (document.is_none() || key.1 == document)
-                };
-                let gone: Vec<_> = self.carries.rows.keys().filter(gone).copied().collect();
-                for key in gone {
+                for key in self.carried_of(device, case, document) {
                     self.carries.remove(&key);
                 }
             }
@@ -244,6 +236,19 @@ impl Tables {
             }
         }
         Ok(())
+    }
+
+    /// The keys of what a device carries of a case, or of one document of it.
+    fn carried_of(
+        &self,
+        device: DeviceId,
+        case: CaseId,
+        document: Option<DocumentId>,
+    ) -> Vec<(DeviceId, Option<DocumentId>, CaseId)> {
+        let of = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
+            key.0 == device && key.2 == case && (document.is_none() || key.1 == document)
+        };
+        self.carries.rows.keys().filter(of).copied().collect()
     }
 
     fn carries(&self, device: DeviceId, document: DocumentId) -> bool {
