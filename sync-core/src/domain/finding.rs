@@ -2,7 +2,8 @@
 //!
 //! Some findings stand in the way of a submission and a sign-off ([`Finding::blocks`]): a clash, cited or in the
 //! prescription itself, a cited reading that was struck or superseded, an estimate where a dimension is critical, a
-//! required load under the client's weight, reasoning that two people wrote at once and nobody has read.
+//! required load under the client's weight, a lift without one, a prescription without a route, reasoning that two
+//! people wrote at once and nobody has read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -127,9 +128,11 @@ pub enum Fault {
 
 impl Finding {
     /// Whether nothing may be submitted or signed while it is so.
-    pub const fn blocks(&self) -> bool {
-        matches!(
-            self.what,
+    pub fn blocks(&self) -> bool {
+        /// Who must sign follows from the route; whether a lift bears the client follows from its load.
+        const REQUIRED: [&str; 2] = ["prescription.route", "item.required-load"];
+        match &self.what {
+            What::Missing { field } => REQUIRED.contains(&field.name()),
             What::Estimate { .. }
                 | What::Cited { .. }
                 | What::LoadUnderWeight { .. }
@@ -138,8 +141,9 @@ impl Finding {
                 | What::Clash { .. }
                 | What::MixedText { .. }
                 // What is signed is drawn from what this program can read, and that is not all there is.
-                | What::Unread { .. }
-        )
+                | What::Unread { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether an assessment may not be called complete while it is so (B 6.3): why no carer was present, whether the
@@ -237,9 +241,9 @@ fn missing(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
     let mut fields: BTreeMap<Option<ItemKind>, Vec<Field>> = BTreeMap::new();
     let subjects = [(None, None)].into_iter().chain(view.items().map(|(key, item)| (Some(key), Some(item.kind))));
     for (key, item) in subjects {
-        let expected = fields
-            .entry(item)
-            .or_insert_with(|| Field::of(view.kind, item).filter(|field| field.spec().is_expected_on(route)).collect());
+        let expected = fields.entry(item).or_insert_with(|| {
+            Field::of(view.kind, item).filter(|field| field.spec().is_expected(route, item)).collect()
+        });
         for field in expected {
             if is_empty(facts.get(&(key, *field)).and_then(|register| view.fact(register.shown?)).map(|f| &f.value)) {
                 add(key, What::Missing { field: *field });

@@ -287,10 +287,16 @@ async fn a_prescription_is_submitted_only_when_nothing_blocks_it() {
     };
     device.dimension(prescription, input).await.unwrap();
     match device.submit(prescription).await {
-        Err(DeviceError::Findings(findings)) => assert!(findings[0].to_string().contains("100 kg")),
+        Err(DeviceError::Findings(findings)) => {
+            let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            assert!(said.iter().any(|words| words.contains("100 kg")), "{said:?}");
+            assert!(said.iter().any(|words| words.contains("Route")), "{said:?}");
+        }
         other => panic!("{other:?}"),
     }
     device.set(prescription, Some(item), load, Value::Number(130)).await.unwrap();
+    let route = Field::named("prescription.route").unwrap();
+    device.set(prescription, None, route, Value::Choice("dfg".to_owned())).await.unwrap();
     device.submit(prescription).await.unwrap();
     let report = device.sync(&tablet.link()).await.unwrap();
     assert_eq!((report.granted, report.exchanges), (1, 1));

@@ -283,6 +283,7 @@ fn what_housing_is_to_read_cites_nothing_that_housing_may_not_see() {
 fn a_reading_of_another_document_that_disagrees_is_in_the_way() {
     for (place, joins) in [("bathroom-1/door-1", false), ("bathroom-2/door-1", true)] {
         let mut desk = Desk::new();
+        desk.prescription.say(None, "prescription.route", Value::Choice("minor".to_owned()));
         let key = desk.home.measure("bathroom-1/door-1", 712);
         desk.widening(Tolerance::Min, &[key]);
         let mut survey = Tablet::new(Kind::Survey, 4);
@@ -341,6 +342,27 @@ fn a_load_is_held_against_the_heaviest_weight_that_is_known() {
     assert!(known.iter().any(|finding| finding.what == What::LoadUnderWeight { load: 100, weight: 130 }));
     desk.prescription.correct(Some(lift), "item.required-load", Value::Number(120));
     assert_eq!(desk.found(), []);
+}
+
+/// Hazard H16: what is not said can't be held against a weight; and who must sign follows from the route.
+#[test]
+fn a_lift_without_a_load_and_a_prescription_without_a_route_stop_a_submission() {
+    let mut desk = Desk::new();
+    let lift = desk.prescription.item(ItemKind::Stairlift);
+    let rail = desk.prescription.item(ItemKind::GrabRail);
+    let missing = |desk: &Desk| -> Vec<(Option<Key>, &str)> {
+        let findings = of_prescription(document(PRESCRIPTION), &desk.prescription.view(), &BTreeMap::new(), None);
+        let missing = |finding: Finding| match finding.what {
+            What::Missing { field } => Some((finding.item, field.name())),
+            _ => None,
+        };
+        findings.into_iter().filter(Finding::blocks).filter_map(missing).collect()
+    };
+    assert_eq!(missing(&desk), [(None, "prescription.route"), (Some(lift), "item.required-load")]);
+    desk.prescription.say(None, "prescription.route", Value::Choice("dfg".to_owned()));
+    desk.prescription.say(Some(lift), "item.required-load", Value::Number(160));
+    assert_eq!(missing(&desk), []);
+    assert!(desk.prescription.view().is_current(rail));
 }
 
 #[test]

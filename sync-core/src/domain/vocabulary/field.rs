@@ -84,6 +84,8 @@ pub enum Need {
     Expected,
     /// Missing is a finding before completion when the prescription is on one of these routes.
     ExpectedOn(&'static [&'static str]),
+    /// Missing is a finding before completion for items of these kinds.
+    ExpectedOf(&'static [ItemKind]),
 }
 
 /// What the vocabulary says of a field.
@@ -131,12 +133,13 @@ impl FieldSpec {
             }
     }
 
-    /// Whether its lack is a finding on `route` (`None` where there is no route, or none yet).
-    pub fn is_expected_on(&self, route: Option<&str>) -> bool {
+    /// Whether its lack is a finding, on `route` (`None` where there is no route, or none yet) and of `item`.
+    pub fn is_expected(&self, route: Option<&str>, item: Option<ItemKind>) -> bool {
         match self.need {
             Need::Optional => false,
             Need::Expected => true,
             Need::ExpectedOn(routes) => route.is_some_and(|route| routes.contains(&route)),
+            Need::ExpectedOf(items) => item.is_some_and(|item| items.contains(&item)),
         }
     }
 }

@@ -71,6 +71,9 @@ pub const PRESCRIBED: &[ItemKind] = &[
     ItemKind::EquipmentItem,
 ];
 
+/// What lifts the whole of a person: without the load it must bear nothing holds it against their weight (hazard H16).
+pub const LIFTS: &[ItemKind] = &[ItemKind::Stairlift, ItemKind::ThroughFloorLift, ItemKind::CeilingTrackHoist];
+
 impl ItemKind {
     /// The kind of document such an item lives in.
     pub const fn kind_of_document(self) -> Kind {

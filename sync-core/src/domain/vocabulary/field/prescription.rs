@@ -4,7 +4,7 @@
 use super::ValueKind::{self, Choice, Choices, Cites, Date};
 use super::{FieldSpec, LINE, Need, PARAGRAPH, PLACE, Part, count, kg, pence};
 use crate::domain::kind::Kind;
-use crate::domain::vocabulary::item::{ItemKind, PRESCRIBED};
+use crate::domain::vocabulary::item::{ItemKind, LIFTS, PRESCRIBED};
 
 /// A field of the specification, which Housing reads once signed.
 const fn specified(name: &'static str, label: &'static str, value: ValueKind) -> FieldSpec {
@@ -71,7 +71,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     item(PRESCRIBED, "item.description", "What, in words", PARAGRAPH),
     item(PRESCRIBED, "item.quantity", "How many", count(1, 20)),
     FieldSpec { need: Need::ExpectedOn(&["dfg"]), ..item(PRESCRIBED, "item.purposes", "Purposes of s.23(1)", Choices(PURPOSES)) },
-    item(PRESCRIBED, "item.required-load", "Required load: safe working load at least", kg(50, 500)),
+    FieldSpec { need: Need::ExpectedOf(LIFTS), ..item(PRESCRIBED, "item.required-load", "Required load: safe working load at least", kg(50, 500)) },
     item(PRESCRIBED, "item.need", "Need it meets, in functional words", PARAGRAPH),
     item(PRESCRIBED, "item.readings", "Measurements cited", Cites),
     item(PRESCRIBED, "item.photos", "Photos", Cites),

@@ -138,8 +138,8 @@ fn what_the_council_must_always_ask_is_expected() {
         assert_eq!(spec(name).need, Need::Expected, "{name}");
     }
     let purposes = spec("item.purposes");
-    assert!(purposes.is_expected_on(Some("dfg")));
-    assert!(!purposes.is_expected_on(Some("minor")) && !purposes.is_expected_on(None));
+    assert!(purposes.is_expected(Some("dfg"), None));
+    assert!(!purposes.is_expected(Some("minor"), None) && !purposes.is_expected(None, None));
     assert_eq!(purposes.value, ValueKind::Choices(PURPOSES));
     assert_eq!(PURPOSES.len(), 12);
 }
