@@ -16,5 +16,6 @@ mod operator;
 mod power;
 mod reach;
 mod secure;
+mod slow;
 mod stop;
 mod visit;

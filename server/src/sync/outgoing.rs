@@ -279,9 +279,9 @@ async fn photo_wants<L: Ledger>(ledger: &L, taken: &BTreeSet<DocumentId>) -> Res
     let mut wants = Vec::new();
     for document in taken {
         let Some(row) = ledger.document(*document).await? else { continue };
-        let (_, whole) = documents::load(ledger, &row).await?;
+        let view = documents::view(ledger, &row).await?;
         let here: BTreeSet<Hash> = ledger.photos_of(*document).await?.into_iter().map(|photo| photo.hash).collect();
-        let named = sync_core::guard::photos_named(&whole.view());
+        let named = sync_core::guard::photos_named(&view);
         wants.extend(named.difference(&here).map(|hash| (*document, *hash)));
     }
     Ok(wants)

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use sync_core::clock::{SystemChance, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -17,6 +19,9 @@ use crate::config::{Config, LogFormat};
 use crate::routes;
 use crate::storage::Storage;
 
+/// How long a client may take to send a request's head, and to say nothing between two requests: a connection costs a
+/// file, and there are only so many.
+const HEAD: Duration = Duration::from_secs(15);
 /// How long requests may go on after the order to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -47,13 +52,24 @@ async fn listen(app: &App) -> Result<(), VerbError> {
             // Once a process; a second time finds it done.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let tls = RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(VerbError::Tls)?;
-            let server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+            bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
-        None => axum_server::from_tcp(listener).map_err(refused)?.handle(handle).serve(service).await,
+        None => {
+            let mut server = axum_server::from_tcp(listener).map_err(refused)?;
+            bounded(server.http_builder());
+            server.handle(handle).serve(service).await
+        }
     };
     stopper.abort();
     served.map_err(VerbError::Serve)
+}
+
+/// Gives up on connections that say nothing for too long.
+fn bounded(http: &mut Builder<TokioExecutor>) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
 }
 
 /// Waits for the order to stop; requests then have [`GRACE`] to end.

@@ -1,0 +1,33 @@
+//! A client that says nothing, or never finishes what it says.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use grabrail_tests::World;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// What is heard on a connection on which only this is said, until the server closes it.
+#[allow(clippy::disallowed_methods, reason = "how long the server waits is what is measured")]
+async fn until_closed(address: SocketAddr, said: &str) -> String {
+    let mut line = TcpStream::connect(address).await.unwrap();
+    line.write_all(said.as_bytes()).await.unwrap();
+    let (began, mut heard) = (Instant::now(), Vec::new());
+    timeout(Duration::from_secs(60), line.read_to_end(&mut heard)).await.expect("it is still open").unwrap();
+    assert!(began.elapsed() > Duration::from_secs(5), "a slow line is given time");
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+/// Invariant 6: a connection that is held open and not used is given up.
+#[tokio::test]
+async fn a_connection_that_never_finishes_its_head_or_never_speaks_again_is_closed() {
+    let world = World::start().await;
+    let address = world.server.address();
+    let head = "GET /healthz HTTP/1.1\r\nHost: grabrail";
+    let whole = format!("{head}\r\n\r\n");
+    let (half, once) = tokio::join!(until_closed(address, head), until_closed(address, &whole));
+    assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "{half}");
+    assert!(once.starts_with("HTTP/1.1 204"), "{once}");
+    assert_eq!(world.server.get("/healthz").await.0, 204, "everybody else is served");
+}
