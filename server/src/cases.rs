@@ -50,6 +50,9 @@ pub enum CaseError {
         /// When it would end.
         ends: Timestamp,
     },
+    /// They are commissioned already, and a commission that begins later would take its place now.
+    #[error("they are commissioned until {0}: end that commission first, or let the new one begin now")]
+    Running(Timestamp),
     /// The store failed, or others wrote at the same time.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -184,29 +187,41 @@ pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation
     Err(CommitError::Moved.into())
 }
 
-/// Commissions a private OT to assess a case, with an assessment document of the commission's own.
+/// Commissions a private OT to assess a case, with an assessment document of the commission's own: from a moment, or from
+/// now, until another.
 ///
 /// # Errors
-/// [`CaseError::Role`] and [`CaseError::Backwards`].
+/// [`CaseError::Role`], [`CaseError::Backwards`] and [`CaseError::Running`].
 pub async fn commission(
     app: &App,
     case: CaseId,
     account: &Account,
-    ends: Timestamp,
+    (starts, ends): (Option<Timestamp>, Timestamp),
     scope: String,
 ) -> Result<CommissionId, CaseError> {
     if account.role != Role::PrivateOt {
         let wanted = "a private OT";
         return Err(CaseError::Role { role: account.role, relation: Relation::Commissioned, wanted });
     }
-    let starts = app.clock.now();
+    let now = app.clock.now();
+    let starts = starts.unwrap_or(now);
     if ends <= starts {
         return Err(CaseError::Backwards { starts, ends });
+    }
+    let ledger = app.storage.ledger();
+    // The case before who is tied to it: a change in between is noticed when this is written.
+    let stands = ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
+    let running = ledger.relations_to(case).await?.into_iter().find(|row| {
+        row.account == account.id && row.relation == Relation::Commissioned && row.holds(now) && starts > now
+    });
+    if let Some(running) = running {
+        return Err(CaseError::Running(running.ends.unwrap_or(ends)));
     }
     let mut chance = app.chance.clone();
     let commission = CommissionId::mint(&mut chance);
     let assessment = planned(case, Kind::Clinical, DocumentId::mint(&mut chance), Some(commission));
-    let writes = vec![
+    let mut writes: Vec<Write> = stands.into_iter().collect();
+    writes.extend([
         Write::Commission(CommissionRow {
             commission,
             case,
@@ -225,7 +240,7 @@ pub async fn commission(
             ends: Some(ends),
         }),
         Write::Document(assessment),
-    ];
-    app.storage.ledger().commit(Plan { writes }).await?;
+    ]);
+    ledger.commit(Plan { writes }).await?;
     Ok(commission)
 }

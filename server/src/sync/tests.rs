@@ -127,14 +127,14 @@ async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_t
     let ben = account(&app, "ben", Role::PrivateOt).await;
     let case = case(&app, "R1").await;
     let ends = app.clock.now().plus_millis(30 * DAY);
-    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let mut phone = Phone::of(&app, &ben).await;
     let first = phone.sync(&app, nothing(None)).await;
     let assessment = first.documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
     assert_eq!(first.purge_documents, []);
 
     // Commissioned anew: the first assessment is no longer his.
-    cases::commission(&app, case, &ben, ends, "bathroom".to_owned()).await.unwrap();
+    cases::commission(&app, case, &ben, (None, ends), "bathroom".to_owned()).await.unwrap();
     for _ in 0..2 {
         assert_eq!(phone.lost(&app).await.purge_documents, [assessment]);
     }
@@ -149,6 +149,26 @@ async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_t
 }
 
 #[tokio::test]
+async fn a_commission_that_begins_later_brings_the_case_on_its_day_and_takes_no_running_ones_place() {
+    let bench = Bench::new(2);
+    let app = bench.app().await;
+    let ben = account(&app, "ben", Role::PrivateOt).await;
+    let case = case(&app, "R1").await;
+    let day = |days| app.clock.now().plus_millis(days * DAY);
+    let (tomorrow, next) = (day(1), day(2));
+    cases::commission(&app, case, &ben, (Some(tomorrow), next), "stairs".to_owned()).await.unwrap();
+    let mut phone = Phone::of(&app, &ben).await;
+    assert_eq!(phone.sync(&app, nothing(None)).await.cards.len(), 0);
+    bench.clock.advance(DAY);
+    assert_eq!(phone.sync(&app, nothing(None)).await.cards.len(), 1);
+    let later = cases::commission(&app, case, &ben, (Some(next), day(3)), "bathroom".to_owned()).await;
+    assert!(matches!(later, Err(cases::CaseError::Running(ends)) if ends == next), "{later:?}");
+    let backwards = cases::commission(&app, case, &ben, (Some(next), tomorrow), "bathroom".to_owned()).await;
+    assert!(matches!(backwards, Err(cases::CaseError::Backwards { .. })), "{backwards:?}");
+    assert_eq!(phone.sync(&app, nothing(None)).await.purge, []);
+}
+
+#[tokio::test]
 async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_comes_back_brings_all_of_it() {
     let bench = Bench::new(2);
     let app = bench.app().await;
@@ -156,7 +176,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let case = case(&app, "R1").await;
     cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
     let ends = app.clock.now().plus_millis(DAY);
-    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let (mut anas, mut bens) = (Phone::of(&app, &ana).await, Phone::of(&app, &ben).await);
     let first = bens.sync(&app, nothing(None)).await;
     let home = first.documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
@@ -172,7 +192,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
 
     // Commissioned again before he said so: all of it comes whole, what was written meanwhile too.
     let ends = app.clock.now().plus_millis(DAY);
-    cases::commission(&app, case, &ben, ends, "stairs".to_owned()).await.unwrap();
+    cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let back = bens.sync(&app, nothing(None)).await;
     assert_eq!((back.purge.len(), back.cards.len()), (0, 1));
     let news = back.documents.iter().find(|news| news.document == home).unwrap();

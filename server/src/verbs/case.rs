@@ -1,8 +1,8 @@
-//! `grabrail case import|list|allocate|assign|commission|end`.
+//! `grabrail case import|list|allocate|tie|assign|commission|end`.
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
 
@@ -35,6 +35,16 @@ pub enum CaseVerb {
         /// The OT's sign-in name
         account: String,
     },
+    /// Tie a colleague to a case: as one of its team, or on duty for whoever it is allocated to
+    Tie {
+        /// The case
+        case: String,
+        /// The colleague's sign-in name
+        account: String,
+        /// How
+        #[arg(value_enum)]
+        tie: Tie,
+    },
     /// Assign a surveyor or grants officer
     Assign {
         /// The case
@@ -48,6 +58,9 @@ pub enum CaseVerb {
         case: String,
         /// The private OT's sign-in name
         account: String,
+        /// When the commission begins, as RFC 3339: 2026-12-01T00:00:00Z; without it, now
+        #[arg(long)]
+        starts: Option<Timestamp>,
         /// When the commission ends, as RFC 3339: 2026-12-31T23:59:59Z
         #[arg(long)]
         ends: Timestamp,
@@ -67,6 +80,15 @@ pub enum CaseVerb {
         /// Which tie: allocated, commissioned, team, duty, assigned or break_glass
         relation: Relation,
     },
+}
+
+/// How a colleague is tied to a case that isn't theirs.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Tie {
+    /// One of its team
+    Team,
+    /// On duty
+    Duty,
 }
 
 pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
@@ -113,11 +135,18 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
             }
         }
         CaseVerb::Allocate { case, account } => relate(app, &case, &account, Relation::Allocated).await?,
+        CaseVerb::Tie { case, account, tie } => {
+            let relation = match tie {
+                Tie::Team => Relation::Team,
+                Tie::Duty => Relation::Duty,
+            };
+            relate(app, &case, &account, relation).await?;
+        }
         CaseVerb::Assign { case, account } => relate(app, &case, &account, Relation::Assigned).await?,
-        CaseVerb::Commission { case, account, ends, scope } => {
+        CaseVerb::Commission { case, account, starts, ends, scope } => {
             let case = cases::find(app, &case).await?.case;
             let account = cases::someone(app, &account).await?;
-            out(cases::commission(app, case, &account, ends, scope).await?);
+            out(cases::commission(app, case, &account, (starts, ends), scope).await?);
         }
         CaseVerb::End { case, account, relation } => {
             let case = cases::find(app, &case).await?.case;
