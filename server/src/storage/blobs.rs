@@ -66,6 +66,9 @@ impl From<SealError> for BlobError {
     }
 }
 
+/// The extension of a file that is still being written.
+const DRAFT: &str = "new";
+
 /// The folder of photos.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -119,7 +122,7 @@ impl Blobs {
         }
         folder::sync_folder(&self.folder)?;
         // A name of its own: two uploads of one photo don't write into each other.
-        let draft = path.with_extension(format!("{}.new", HEXLOWER.encode(&self.chance.bytes::<8>())));
+        let draft = path.with_extension(format!("{}.{DRAFT}", HEXLOWER.encode(&self.chance.bytes::<8>())));
         let kept = self.write(&draft, key, name, bytes).and_then(|()| {
             match read_all(&draft, key, name, bytes.len())? {
                 Some(kept) if Hash::of(&kept) == name.hash => {}
@@ -129,7 +132,7 @@ impl Blobs {
             Ok(folder::sync_folder(&case_folder)?)
         });
         if kept.is_err() {
-            // Best effort: a draft left behind is never read.
+            // Best effort: a draft left behind is never read, and swept when the folder is served again.
             let _ = std::fs::remove_file(&draft);
         }
         kept
@@ -150,6 +153,33 @@ impl Blobs {
             file.sync_all()
         };
         Ok(write().map_err(|error| StorageError::io(path, error))?)
+    }
+
+    /// Removes the drafts that a process left when it was killed; only for whoever holds the folder's lock. How many.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub(super) async fn sweep(&self) -> Result<usize, StorageError> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let failed = |path: &Path| {
+                let path = path.to_owned();
+                move |error| StorageError::io(&path, error)
+            };
+            let mut swept = 0;
+            for case in std::fs::read_dir(&folder).map_err(failed(&folder))? {
+                let case = case.map_err(failed(&folder))?.path();
+                for file in std::fs::read_dir(&case).map_err(failed(&case))? {
+                    let file = file.map_err(failed(&case))?.path();
+                    if file.extension().is_some_and(|extension| extension == DRAFT) {
+                        std::fs::remove_file(&file).map_err(failed(&file))?;
+                        swept += 1;
+                    }
+                }
+            }
+            Ok(swept)
+        })
+        .await
     }
 
     /// The whole photo, if it is kept.
@@ -368,6 +398,7 @@ mod tests {
     use sync_core::clock::Seeded;
 
     use super::*;
+    use crate::storage::Storage;
     use crate::testing::Bench;
 
     const CASE: CaseId = CaseId::from_bytes([1; 16]);
@@ -382,6 +413,23 @@ mod tests {
 
     fn not_here<T: std::fmt::Debug>(result: Result<T, BlobError>) {
         assert!(matches!(result, Err(BlobError::Storage(StorageError::Seal(SealError::NotHere)))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_draft_that_a_kill_left_is_swept_when_the_folder_is_served_again_and_photos_stay() {
+        let bench = Bench::new(1);
+        let serve = async || Storage::serve(&bench.data(), bench.clock.clone(), bench.chance.clone()).await.unwrap();
+        let (storage, lock) = serve().await;
+        let key = storage.vault().case_key(CASE).await.unwrap();
+        let kept = name(b"kept");
+        storage.blobs().put(&key, kept, b"kept".to_vec()).await.unwrap();
+        let draft = storage.blobs().path(kept).with_extension("0011223344556677.new");
+        std::fs::write(&draft, b"half of").unwrap();
+        storage.close().await;
+        drop(lock);
+        let (storage, _lock) = serve().await;
+        assert!(!draft.exists());
+        assert_eq!(storage.blobs().get(&key, kept, 100).await.unwrap().unwrap(), b"kept");
     }
 
     #[tokio::test]

@@ -159,7 +159,12 @@ impl Storage {
     ) -> Result<(Self, ServeLock), StorageError> {
         let folder = DataFolder::open(path)?;
         let lock = folder.lock()?;
-        Ok((Self::open_folder(folder, clock, chance, true).await?, lock))
+        let storage = Self::open_folder(folder, clock, chance, true).await?;
+        let swept = storage.blobs.sweep().await?;
+        if swept > 0 {
+            tracing::info!(swept, "removed photos that were still being written when the server was last ended");
+        }
+        Ok((storage, lock))
     }
 
     async fn open_folder(
