@@ -2,13 +2,11 @@
 
 use sync_core::access::Action;
 use sync_core::domain::finding::photos_cited;
-use sync_core::domain::signed::Content;
 use sync_core::domain::signoff::State;
 use sync_core::envelope::Signed;
 use sync_core::guard::photos_named;
 use sync_core::id::{CaseId, DocumentId, Hash};
 use sync_core::photo_bytes;
-use sync_core::protocol::CaseCard;
 use sync_core::protocol::sync::{Receipts, SignedReceipts};
 
 use crate::app::App;
@@ -18,7 +16,7 @@ use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::blobs::BlobName;
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::{CommitError, DocumentRow, Ledger, PhotoRow, Plan, PrescriptionRow, Write};
+use crate::storage::ledger::{CommitError, Ledger, PhotoRow, Plan, PrescriptionRow, Write};
 
 /// The longest side of a photo as devices prepare it, with room for a setting.
 const MOST_SIDE: u32 = 8_192;
@@ -45,8 +43,7 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
     if !reach.may(&row, Action::Write) {
         return Err(nothing_here());
     }
-    let (_, document) = documents::load(&ledger, &row).await?;
-    if !photos_named(&document.view()).contains(&name.hash) {
+    if !photos_named(&documents::view(&ledger, &row).await?).contains(&name.hash) {
         return Err(nothing_here());
     }
     if ledger.photo(name.document, name.hash).await?.is_none() {
@@ -149,29 +146,11 @@ pub async fn give(
     let reach = Reach::of(person, rows.relations.clone(), now);
     if !reach.may(row, Action::Read) {
         let card = cards::card(&ledger, directory, &rows, person, now).await?.ok_or_else(nothing_here)?;
-        if !shown(&card, row, hash) {
+        if !card.photos().contains(&(document, hash)) {
             return Err(nothing_here());
         }
     }
     let key = app.storage.vault().case_key(case).await?;
     let most = usize::try_from(photo.bytes).map_err(Problem::internal)?;
     app.storage.blobs().get(&key, BlobName { case, document, hash }, most).await?.ok_or_else(nothing_here)
-}
-
-/// Whether a card shows this photo of this document.
-fn shown(card: &CaseCard, row: &DocumentRow, hash: Hash) -> bool {
-    let in_home = card.home.as_ref().is_some_and(|home| {
-        home.document == row.document
-            && (home.photos.iter().any(|photo| photo.hash == hash)
-                || home.readings.iter().any(|reading| reading.photos.contains(&hash)))
-    });
-    let of_document = format!("/{}/", row.document);
-    let signed = card.prescriptions.iter().filter_map(|prescription| prescription.signed.as_ref());
-    let fields = signed.flat_map(|signed| &signed.fields).filter(|field| field.path.contains(&of_document));
-    in_home
-        || fields.into_iter().any(|field| match &field.content {
-            Content::Photo { hash: cited, .. } => *cited == hash,
-            Content::Reading { photos, .. } => photos.contains(&hash),
-            _ => false,
-        })
 }

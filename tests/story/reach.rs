@@ -6,7 +6,7 @@ use sync_core::clock::SystemChance;
 use sync_core::device::{NoteInput, Replace};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::record::{Cite, SharedText, Value};
-use sync_core::domain::vocabulary::{Method, Section};
+use sync_core::domain::vocabulary::{ItemKind, Method, Section};
 use sync_core::id::{CaseId, DocumentId, Hash};
 use sync_core::protocol::Request;
 
@@ -293,7 +293,6 @@ async fn the_servers_log_names_no_client_no_one_who_signs_in_and_nothing_they_wr
     }
 }
 
-// Fails while a prescription may cite a photo of the clinical document: signing it hands the photo to Housing.
 #[tokio::test]
 async fn a_photo_of_the_clinical_document_stays_from_housing_though_a_signed_prescription_cites_it() {
     let visit = Visit::by("olu", Role::Ot).await;
@@ -316,4 +315,72 @@ async fn a_photo_of_the_clinical_document_stays_from_housing_though_a_signed_pre
     assert!(!ear.heard("Her yellow bathroom"), "the caption of a clinical photo came to Housing");
     let path = format!("/v1/photos/{}/{}/{hash}", visit.case, visit.clinical);
     assert_eq!(fetch(&visit.world, &sue, &path).await.0, 404, "a clinical photo was given to Housing");
+}
+
+/// Invariant 5: what was shown and is shown no more stays on no device.
+#[tokio::test]
+async fn a_photo_leaves_the_surveyors_tablet_when_it_is_struck_or_what_cites_it_is_recalled() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    visit.joined_by("sue", Role::Surveyor).await;
+    visit.case_is("assign", "sue");
+    let (door, of_door) = photo(&visit.tablet, visit.home, 50, true).await;
+    let (toilet, of_toilet) = photo(&visit.tablet, visit.home, 60, true).await;
+    let key = seat(&visit.tablet, visit.home, 430, Method::Tape, vec![toilet]).await;
+    let document = visit.rail(vec![Cite { document: visit.home, key }]).await;
+    visit.tablet.device.submit(document).await.unwrap();
+    visit.tablet.sync().await;
+    assert_eq!(visit.sign(&grace, document).await, Ok(()));
+    let tablet = visit.world.tablet("sue").await;
+    tablet.sync().await;
+    let given = async |hash| tablet.device.photo_bytes(Some(&tablet.link), visit.home, hash).await.is_ok();
+    let kept = async || tablet.device.photos(visit.home).await.unwrap().len();
+    assert_eq!(
+        (given(of_toilet).await, given(of_door).await),
+        (true, false),
+        "what is signed, before the home is released"
+    );
+
+    visit.tablet.device.release(visit.home, "She agreed on the visit").await.unwrap();
+    visit.tablet.sync().await;
+    tablet.sync().await;
+    assert!(given(of_door).await);
+    assert_eq!(kept().await, 2);
+    visit.tablet.device.strike(visit.home, door, "Her face is in the mirror".to_owned()).await.unwrap();
+    visit.tablet.sync().await;
+    tablet.sync().await;
+    assert_eq!((given(of_door).await, kept().await), (false, 1));
+
+    visit.tablet.device.strike(visit.home, toilet, "And here".to_owned()).await.unwrap();
+    visit.tablet.sync().await;
+    tablet.sync().await;
+    assert_eq!((given(of_toilet).await, kept().await), (true, 1), "what was signed reads the same for ever");
+    let recall = Request::Recall { document, number: 1, reason: "Wrong wall".to_owned() };
+    assert_eq!(ask(&visit.world, &grace, visit.case, recall).await, Ok(()));
+    tablet.sync().await;
+    assert_eq!((given(of_toilet).await, kept().await), (false, 0));
+}
+
+#[tokio::test]
+async fn a_risk_recorded_in_the_home_reaches_the_surveyor_if_whoever_recorded_it_says_so() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    visit.joined_by("sue", Role::Surveyor).await;
+    visit.case_is("assign", "sue");
+    let device = &visit.tablet.device;
+    let words = |words: &[&str]| Value::Choices(words.iter().map(|word| (*word).to_owned()).collect());
+    for (detail, shared_with) in [("Dog in the kitchen", words(&["housing"])), ("Her brother hits", words(&["store"]))]
+    {
+        let risk = device.item(visit.home, ItemKind::VisitorRisk).await.unwrap();
+        let detail = Value::Text(detail.to_owned());
+        device.set(visit.home, Some(risk), field("visitor-risk.detail"), detail).await.unwrap();
+        device.set(visit.home, Some(risk), field("visitor-risk.shared-with"), shared_with).await.unwrap();
+    }
+    let parking = Value::Text("Behind the house".to_owned());
+    device.set(visit.home, None, field("access.parking"), parking).await.unwrap();
+    device.release(visit.home, "She agreed").await.unwrap();
+    visit.tablet.sync().await;
+    let mut tablet = visit.world.tablet("sue").await;
+    let ear = Ear::to(&mut tablet, true);
+    tablet.sync().await;
+    assert!(ear.heard("Dog in the kitchen") && ear.heard("Behind the house") && !ear.heard("Her brother hits"));
 }

@@ -235,6 +235,9 @@ impl Applying {
 
     async fn card(&mut self, card: &CaseCard) -> Result<(), StoreError> {
         let case = card.case;
+        if let Some(before) = self.write.row::<CaseCard>(Shelf::Card, case.as_bytes()).await? {
+            self.shows_no_more(&before, card).await?;
+        }
         self.write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(card)).await?;
         // Planned documents are there from now on, in the card's order.
         for listed in &card.documents {
@@ -248,6 +251,23 @@ impl Applying {
         self.carded.push(case);
         self.events.push(Event::Card { case });
         Ok(())
+    }
+
+    /// Destroys the photos that were fetched because the card of `before` showed them, and that `now` does not.
+    async fn shows_no_more(&mut self, before: &CaseCard, now: &CaseCard) -> Result<(), StoreError> {
+        let shown = now.photos();
+        let mut gone = false;
+        for (document, hash) in before.photos() {
+            let readable = now.documents.iter().any(|listed| listed.document == document);
+            if readable || shown.contains(&(document, hash)) {
+                continue;
+            }
+            let key = PhotoRow::key(document, hash);
+            gone |= self.write.0.remove(Shelf::Photo, &key).await?;
+            self.write.0.remove(Shelf::PhotoBytes, &key).await?;
+        }
+        // The case's key stays, so what it sealed must be gone itself.
+        if gone { self.write.0.leave_no_trace() } else { Ok(()) }
     }
 
     /// Seals what others did as it came; it is read when the document is opened. How many changes were new.

@@ -146,7 +146,7 @@ impl Device {
         document: DocumentId,
         hash: Hash,
     ) -> Result<Vec<u8>, DeviceError> {
-        let case = self.case_of(document).await?;
+        let case = self.case_of(document, hash).await?;
         if let Some(bytes) = self.store.get(Shelf::PhotoBytes, &PhotoRow::key(document, hash)).await? {
             return Ok(bytes);
         }
@@ -170,7 +170,7 @@ impl Device {
         let row = PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None };
         // No reply is applied meanwhile: one that came while the bytes did may have purged where they belong.
         let _edits = self.editing.lock().await;
-        self.case_of(document).await?;
+        self.case_of(document, hash).await?;
         let mut write = Writer::begin(&self.store).await?;
         write.put_photo(&row).await?;
         write.put_photo_bytes(&row, &bytes).await?;
@@ -203,14 +203,14 @@ impl Device {
         Ok(format!("{}/v1/photos/{case}/{document}/{hash}", self.enrolment()?.url))
     }
 
-    /// The case of a document that is here, itself or as a released projection.
-    async fn case_of(&self, document: DocumentId) -> Result<CaseId, DeviceError> {
+    /// The case of a photo whose document is here, or which a card shows.
+    async fn case_of(&self, document: DocumentId, hash: Hash) -> Result<CaseId, DeviceError> {
         match self.find(document).await {
             Ok(Found { row, .. }) => Ok(row.case),
             Err(DeviceError::NoSuchDocument(_)) => {
                 let cards = self.cases().await?;
-                let card = cards.iter().find(|card| card.home.as_ref().is_some_and(|home| home.document == document));
-                card.map(|card| card.case).ok_or(DeviceError::NoSuchDocument(document))
+                let card = cards.iter().find(|card| card.photos().contains(&(document, hash)));
+                card.map(|card| card.case).ok_or(DeviceError::NoSuchPhoto(hash))
             }
             Err(other) => Err(other),
         }

@@ -3,19 +3,22 @@
 //! Every field here is on an allow-list: what is not named never leaves. A card for Housing has no NHS number, no date
 //! of birth, no reasons and no justification, and it carries the home and the prescriptions as projections.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Lane, Relation, Role};
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::kind::Kind;
-use crate::domain::record::Body;
-use crate::domain::signed::SignedVersion;
+use crate::domain::record::{Body, Value};
+use crate::domain::signed::{Content, SignedVersion};
 use crate::domain::signoff::{SignedStanding, State};
 use crate::domain::view::View;
 use crate::domain::vocabulary::photo::ShareWith;
-use crate::domain::vocabulary::{Measure, Method, Place};
-use crate::id::{AccountId, CaseId, CommissionId, DocumentId, Hash, Key};
+use crate::domain::vocabulary::{Field, ItemKind, Measure, Method, Place};
+use crate::id::{AccountId, CaseId, CommissionId, DocumentId, Hash, Heads, Key};
+use crate::protocol::ask::Practicable;
 
 /// What one person's device knows of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -53,6 +56,32 @@ pub struct CaseCard {
     /// The first moment at which the commission is over, if this person's relation is one that ends.
     #[n(10)]
     pub ends: Option<Timestamp>,
+}
+
+impl CaseCard {
+    /// The photos that it shows of documents that this person may not read: those of the released home, and those that
+    /// signed versions cite.
+    pub fn photos(&self) -> BTreeSet<(DocumentId, Hash)> {
+        let mut photos = BTreeSet::new();
+        if let Some(home) = &self.home {
+            let of_readings = home.readings.iter().flat_map(|reading| &reading.photos);
+            let hashes = home.photos.iter().map(|photo| &photo.hash).chain(of_readings);
+            photos.extend(hashes.map(|hash| (home.document, *hash)));
+        }
+        let signed = self.prescriptions.iter().filter_map(|prescription| prescription.signed.as_ref());
+        for field in signed.flat_map(|signed| &signed.fields) {
+            // `specification/photos/DOCUMENT/KEY`, and readings alike.
+            let Some(document) = field.path.split('/').nth(2).and_then(|document| document.parse().ok()) else {
+                continue;
+            };
+            match &field.content {
+                Content::Photo { hash, .. } => drop(photos.insert((document, *hash))),
+                Content::Reading { photos: shown, .. } => photos.extend(shown.iter().map(|hash| (document, *hash))),
+                _ => {}
+            }
+        }
+        photos
+    }
 }
 
 /// Where a case stands.
@@ -115,6 +144,23 @@ pub struct DocumentCard {
     /// For a thread: the prescription it is about.
     #[n(4)]
     pub about: Option<DocumentId>,
+    /// For an assessment: that it was completed, most recently.
+    #[n(5)]
+    pub completed: Option<Completed>,
+}
+
+/// That somebody called an assessment complete, and the server agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Completed {
+    /// Who.
+    #[n(0)]
+    pub by: AccountId,
+    /// When, by the server's clock.
+    #[n(1)]
+    pub at: Timestamp,
+    /// The version that was complete.
+    #[n(2)]
+    pub heads: Heads,
 }
 
 /// A prescription as this person may know of it.
@@ -140,6 +186,34 @@ pub struct PrescriptionCard {
     /// Whether what it was made of has changed since it was signed.
     #[n(5)]
     pub changed_since: bool,
+    /// What Housing decided on its signed versions, in the order of deciding; the last one on a version is the one that
+    /// counts.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub decisions: Vec<SurveyDecided>,
+}
+
+/// Housing's decision whether what was signed is reasonable and practicable (HGCRA 1996 s.24(3)(b)).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct SurveyDecided {
+    /// The signed version it is about.
+    #[n(0)]
+    pub number: u32,
+    /// The decision.
+    #[n(1)]
+    pub decision: Practicable,
+    /// Why, where it is not a plain yes.
+    #[n(2)]
+    pub reason: String,
+    /// Who decided.
+    #[n(3)]
+    pub by: AccountId,
+    /// When, by the server's clock.
+    #[n(4)]
+    pub at: Timestamp,
+    /// The survey it rests on.
+    #[n(5)]
+    pub survey: DocumentId,
 }
 
 /// Somebody with a part in the case.
@@ -174,6 +248,30 @@ pub struct HomeProjection {
     /// Photos of the building that are shared with Housing.
     #[n(3)]
     pub photos: Vec<ProjectedPhoto>,
+    /// How to get in, and what a visitor must beware of where it may be told to Housing; of a clash, every value.
+    #[n(4)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub facts: Vec<ProjectedFact>,
+}
+
+/// A fact of the home as Housing sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ProjectedFact {
+    /// The risk it is about; `None`: the way in.
+    #[n(0)]
+    pub item: Option<Key>,
+    /// What.
+    #[n(1)]
+    pub field: Field,
+    /// The value.
+    #[n(2)]
+    pub value: Value,
+    /// Who said so.
+    #[n(3)]
+    pub by: AccountId,
+    /// When.
+    #[n(4)]
+    pub at: Stamp,
 }
 
 /// A reading as Housing sees it.
@@ -256,15 +354,50 @@ impl HomeProjection {
             place: photo.place,
             caption: home.captions.get(&key).cloned(),
         });
-        Self { document, released, readings, photos: photos.collect() }
+        Self { document, released, readings, photos: photos.collect(), facts: facts_for_housing(home) }
     }
+}
+
+/// The way in, and the risks to visitors that whoever recorded them lets Housing be told.
+fn facts_for_housing(home: &View) -> Vec<ProjectedFact> {
+    let shared_with = Field::named("visitor-risk.shared-with");
+    let told = |risk: Key| {
+        let current = shared_with.map(|field| home.current_facts(Some(risk), field)).unwrap_or_default();
+        let says = |key: &Key| match home.fact(*key).map(|fact| &fact.value) {
+            Some(Value::Choices(words)) => words.iter().any(|word| word == "housing"),
+            _ => false,
+        };
+        // Where people disagree whether it may be told, it is not.
+        !current.is_empty() && current.iter().all(says)
+    };
+    let risks: BTreeSet<Key> = home
+        .items()
+        .filter(|(key, item)| item.kind == ItemKind::VisitorRisk && told(*key))
+        .map(|(key, _)| key)
+        .collect();
+    let mut facts = Vec::new();
+    for ((item, field), register) in home.facts() {
+        let group = field.name().split_once('.').map(|(group, _)| group);
+        let shown = match item {
+            Some(item) => risks.contains(&item) && Some(field) != shared_with,
+            None => group == Some("access"),
+        };
+        if !shown {
+            continue;
+        }
+        for key in register.current {
+            let (Some(record), Some(fact)) = (home.records.get(&key), home.fact(key)) else { continue };
+            facts.push(ProjectedFact { item, field, value: fact.value.clone(), by: record.by, at: record.at });
+        }
+    }
+    facts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::edit::Edit;
-    use crate::domain::record::{Photo, Reading};
+    use crate::domain::record::{Item, Photo, Reading};
     use crate::domain::testing::{Tablet, document, photo, reading, stamp};
 
     /// Invariant 5, for what Housing sees of a home.
@@ -288,6 +421,19 @@ mod tests {
         assert_eq!(home.readings.len(), 1);
         assert_eq!((home.readings[0].key, home.readings[0].clash), (now, false));
         assert_eq!(home.readings[0].photos, [Hash::from_bytes([1; 32])]);
+        // The way in, and of the risks what may be told to Housing.
+        ann.say(None, "access.parking", Value::Text("behind the house".to_owned()));
+        ann.say(None, "property.landlord-name", Value::Text("nobody's business".to_owned()));
+        let dog = ann.add(Body::Item(Item { kind: ItemKind::VisitorRisk }));
+        let kin = ann.add(Body::Item(Item { kind: ItemKind::VisitorRisk }));
+        let housing = Value::Choices(vec!["housing".to_owned(), "contractor".to_owned()]);
+        ann.say(Some(dog), "visitor-risk.shared-with", housing);
+        ann.say(Some(dog), "visitor-risk.detail", Value::Text("dog in the kitchen".to_owned()));
+        ann.say(Some(kin), "visitor-risk.shared-with", Value::Choices(vec!["store".to_owned()]));
+        ann.say(Some(kin), "visitor-risk.detail", Value::Text("her brother is violent".to_owned()));
+        let home = HomeProjection::of(document(1), stamp().claimed, &ann.view());
+        let told: Vec<_> = home.facts.iter().map(|fact| (fact.item, fact.field.name())).collect();
+        assert_eq!(told, [(None, "access.parking"), (Some(dog), "visitor-risk.detail")]);
         // Of a clash Housing sees every reading, and that it is one.
         ann.measure("bathroom-1/door-1", 740);
         let home = HomeProjection::of(document(1), stamp().claimed, &ann.view());

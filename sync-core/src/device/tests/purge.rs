@@ -278,7 +278,7 @@ async fn what_was_on_its_way_to_the_screen_when_its_document_went_is_not_kept() 
     }
     let link = Link::over(Overtaken { server: server.clone(), device: device.clone() });
     let fetched = device.photo_bytes(Some(&link), clinical, hash).await;
-    assert!(matches!(fetched, Err(DeviceError::NoSuchDocument(_))), "{fetched:?}");
+    assert!(matches!(fetched, Err(DeviceError::NoSuchPhoto(_))), "{fetched:?}");
     let snapshot = rows::Snapshot { bytes: b"all of it".to_vec().into(), up_to: 1 };
     device.keep_snapshot(&before, snapshot).await;
     assert_eq!(naming(&device, clinical).await, [(Shelf::Notice, 1)]);
