@@ -77,6 +77,7 @@ impl<L: Ledger> Asking<'_, L> {
             }
             let decision = self.weigh(ask).await?;
             let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
+            let decides = if decision.is_ok() { shown_on(&ask.request) } else { None };
             let opens = matches!(ask.request, Request::OpenCase(_)) && decision.is_ok();
             let mut writes = decision.unwrap_or_default();
             // A refusal about a case that is not here, or not theirs to know of, leaves no trace in it.
@@ -91,6 +92,7 @@ impl<L: Ledger> Asking<'_, L> {
                 ask: ask.id,
                 case: ask.case,
                 account: self.person.account,
+                decides,
                 digest,
                 bytes: bytes.clone(),
                 verdict: verdict.clone(),
@@ -122,8 +124,8 @@ impl<L: Ledger> Asking<'_, L> {
             Request::Withdraw { document } => self.withdraw(ask, *document).await,
             Request::Return { document, heads, reasons } => self.give_back(ask, *document, heads, reasons).await,
             Request::Reject { document, heads, grounds } => self.reject(ask, *document, heads, grounds).await,
-            Request::SignOff { document, heads, grounds, conditions } => {
-                self.sign_off(ask, *document, heads, grounds, conditions).await
+            Request::SignOff { document, heads, grounds, conditions, basis } => {
+                self.sign_off(ask, (*document, heads, *basis), grounds, conditions).await
             }
             Request::Recall { document, number, reason } => self.recall(ask, *document, *number, reason).await,
             Request::SurveyDecision { survey, heads, prescription, number, reason, decision } => {
@@ -176,6 +178,15 @@ impl<L: Ledger> Asking<'_, L> {
         } else {
             Err(AskRefusal::HeadsUnknown)
         })
+    }
+}
+
+/// The document whose card shows it, once granted: it has no row of its own but the ask.
+fn shown_on(request: &Request) -> Option<DocumentId> {
+    match request {
+        Request::CompleteAssessment { document, .. } => Some(*document),
+        Request::SurveyDecision { prescription, .. } => Some(*prescription),
+        _ => None,
     }
 }
 

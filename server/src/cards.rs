@@ -8,12 +8,15 @@ use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::domain::specification;
 use sync_core::domain::view::View;
 use sync_core::id::{AccountId, CaseId, DocumentId};
-use sync_core::protocol::card::{CaseCard, ClientCard, DocumentCard, HomeProjection, PersonCard, PrescriptionCard};
+use sync_core::protocol::card::{
+    CaseCard, ClientCard, Completed, DocumentCard, HomeProjection, PersonCard, PrescriptionCard, SurveyDecided,
+};
+use sync_core::protocol::{Ask, Request};
 
 use crate::documents;
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::StorageError;
-use crate::storage::ledger::{CaseRow, DocumentRow, Ledger, PrescriptionRow, RelationRow, SignedRow};
+use crate::storage::ledger::{AskRow, CaseRow, DocumentRow, Ledger, PrescriptionRow, RelationRow, SignedRow};
 
 /// The rows of one case, read once for everything that is made of them.
 #[derive(Debug)]
@@ -70,9 +73,10 @@ pub async fn card<L: Ledger>(
     }
     let lane = person.role.lane();
     let mut behind = Behind { views: None };
+    let decided = ledger.decided(rows.case.case).await?;
     let mut prescriptions = Vec::new();
     for row in &rows.prescriptions {
-        if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind).await? {
+        if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind, &decided).await? {
             prescriptions.push(card);
         }
     }
@@ -87,6 +91,7 @@ pub async fn card<L: Ledger>(
             writable: reach.may(row, Action::Write),
             commission: row.commission,
             about: row.about,
+            completed: completed(row.document, &decided),
         })
         .collect();
     Ok(Some(CaseCard {
@@ -99,7 +104,7 @@ pub async fn card<L: Ledger>(
         documents,
         prescriptions,
         home: home(ledger, rows, &reach).await?,
-        people: people(rows, directory, now),
+        people: people(rows, &decided, directory, now),
         ends: reach.ends(),
     }))
 }
@@ -138,6 +143,7 @@ async fn prescription<L: Ledger>(
     reach: &Reach,
     lane: Lane,
     behind: &mut Behind,
+    decided: &[AskRow],
 ) -> Result<Option<PrescriptionCard>, StorageError> {
     let Some(document) = rows.document(row.document) else { return Ok(None) };
     let whole = reach.may(document, Action::Read);
@@ -175,7 +181,31 @@ async fn prescription<L: Ledger>(
             (_, standing) => standing,
         },
         changed_since,
+        decisions: decisions(row.document, decided),
     }))
+}
+
+/// What was granted about a document, in the ledger's order.
+fn granted(document: DocumentId, decided: &[AskRow]) -> impl DoubleEndedIterator<Item = (&AskRow, Ask)> {
+    let about = decided.iter().filter(move |row| row.decides == Some(document));
+    about.filter_map(|row| Some((row, minicbor::decode(&row.bytes).ok()?)))
+}
+
+fn completed(document: DocumentId, decided: &[AskRow]) -> Option<Completed> {
+    granted(document, decided).rev().find_map(|(row, ask)| match ask.request {
+        Request::CompleteAssessment { heads, .. } => Some(Completed { by: row.account, at: row.verdict.at, heads }),
+        _ => None,
+    })
+}
+
+fn decisions(document: DocumentId, decided: &[AskRow]) -> Vec<SurveyDecided> {
+    let decisions = granted(document, decided).filter_map(|(row, ask)| match ask.request {
+        Request::SurveyDecision { survey, number, decision, reason, .. } => {
+            Some(SurveyDecided { number, decision, reason, by: row.account, at: row.verdict.at, survey })
+        }
+        _ => None,
+    });
+    decisions.collect()
 }
 
 /// Whether what a signed version rested on is no longer so.
@@ -188,8 +218,8 @@ pub async fn changed_since<L: Ledger>(
     signed: &SignedRow,
     behind: &BTreeMap<DocumentId, View>,
 ) -> Result<bool, StorageError> {
-    let (_, now) = documents::load(ledger, document).await?;
-    Ok(specification::basis(&now.view(), behind) != signed.basis)
+    let now = documents::view(ledger, document).await?;
+    Ok(specification::basis(&now, behind) != signed.basis)
 }
 
 async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<Option<HomeProjection>, StorageError> {
@@ -197,14 +227,15 @@ async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<O
     let Some(home) = rows.document(released.home).filter(|row| reach.may(row, Action::ReadProjection)) else {
         return Ok(None);
     };
-    let (_, document) = documents::load(ledger, home).await?;
-    Ok(Some(HomeProjection::of(home.document, released.at, &document.view())))
+    let view = documents::view(ledger, home).await?;
+    Ok(Some(HomeProjection::of(home.document, released.at, &view)))
 }
 
-fn people(rows: &CaseRows, directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
+fn people(rows: &CaseRows, decided: &[AskRow], directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
     let related = rows.relations.iter().filter(|relation| relation.holds(now)).map(|relation| relation.account);
     let authors = rows.documents.iter().flat_map(|document| document.authors.iter().copied());
-    let accounts: BTreeSet<AccountId> = related.chain(authors).collect();
+    let deciders = decided.iter().map(|ask| ask.account);
+    let accounts: BTreeSet<AccountId> = related.chain(authors).chain(deciders).collect();
     let cards = accounts.into_iter().filter_map(|account| directory.person(account)).map(|person| PersonCard {
         account: person.account,
         name: person.name.clone(),

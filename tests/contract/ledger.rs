@@ -53,6 +53,7 @@ held_by_both! {
     prescriptions::waiting as submissions_wait_in_their_order;
     prescriptions::signed_once as a_signed_version_is_written_once_and_only_its_standing_moves;
     asks::ask_once as an_ask_is_decided_once;
+    asks::decided as what_a_card_shows_of_a_case_comes_in_the_ledgers_order;
     asks::verdicts as verdicts_come_in_the_ledgers_order_behind_a_number;
     asks::quarantine as quarantine_is_newest_first_and_by_case;
     asks::photos as a_photo_arrives_once;

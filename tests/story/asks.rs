@@ -13,7 +13,7 @@ use sync_core::id::{AskId, CaseId, DocumentId, Hash};
 use sync_core::protocol::Request;
 use sync_core::protocol::ask::{AskRefusal, OpenCase, Practicable};
 
-use crate::office::{Ear, Visit, ask, field, findings, get, heads, photo, post_ask, rail, seat, state, waits};
+use crate::office::{Ear, Visit, ask, basis, field, findings, get, heads, photo, post_ask, rail, seat, state, waits};
 
 fn refused_in(state: &str, transition: Transition) -> Result<(), AskRefusal> {
     Err(AskRefusal::State { state: state.to_owned(), transition })
@@ -101,6 +101,7 @@ async fn no_private_ot_signs_off_their_own_or_anybody_elses() {
         heads: heads(&phone, bens).await,
         grounds: "Mine".to_owned(),
         conditions: Vec::new(),
+        basis: basis(&visit.world, &grace, bens).await,
     };
     assert_eq!(ask(&visit.world, &ben, visit.case, sign_off.clone()).await, Err(AskRefusal::NotAllowed));
     assert_eq!(state(&visit.world, &grace, bens).await, "submitted");
@@ -187,6 +188,55 @@ async fn a_clash_or_a_strike_that_came_after_the_submission_stands_in_the_way_of
     bo.device.set(visit.clinical, None, field("person.weight"), Value::Number(80)).await.unwrap();
     bo.sync().await;
     assert_eq!(visit.sign(&grace, document).await, Ok(()));
+}
+
+/// Invariant 3: the same heads over other readings are not what the signer looked at.
+#[tokio::test]
+async fn a_signer_signs_what_they_looked_at_and_not_a_reading_that_came_since_and_agrees() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    let document = visit.submitted_rail().await;
+    let looked_at = basis(&visit.world, &grace, document).await;
+    assert!(looked_at.is_some());
+    visit.seat(432, Method::Tape).await;
+    visit.tablet.sync().await;
+    let heads = heads(&visit.tablet, document).await;
+    let sign = async |basis| {
+        let (grounds, conditions) = ("Necessary".to_owned(), Vec::new());
+        let request = Request::SignOff { document, heads: heads.clone(), grounds, conditions, basis };
+        ask(&visit.world, &grace, visit.case, request).await
+    };
+    assert_eq!(sign(looked_at).await, Err(AskRefusal::HeadsMoved));
+    assert!(matches!(sign(None).await, Err(AskRefusal::Particulars { field, .. }) if field == "basis"));
+    assert_eq!(state(&visit.world, &grace, document).await, "submitted");
+    assert_eq!(sign(basis(&visit.world, &grace, document).await).await, Ok(()), "she looked again");
+}
+
+#[tokio::test]
+async fn nobody_prescribes_or_signs_as_an_occupational_therapist_without_a_registration() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let unregistered = |sign_in: &str, role: &str| {
+        let account = ["account", "add", sign_in, "--name", "Peg Unwin", "--role", role];
+        visit.world.say(&account, grabrail_tests::PASSWORD).done();
+    };
+    unregistered("peg", "senior_ot");
+    unregistered("bo", "ot");
+    let peg = visit.world.server.signed_in("peg").await;
+    let document = visit.submitted_rail().await;
+    let said = visit.sign(&peg, document).await;
+    assert_eq!(said, Err(AskRefusal::Unregistered { name: "Peg Unwin".to_owned() }));
+    assert_eq!(state(&visit.world, &peg, document).await, "submitted");
+
+    visit.case_is("allocate", "bo");
+    let bo = visit.world.tablet("bo").await;
+    bo.sync().await;
+    let cite = visit.seat(431, Method::Laser).await;
+    visit.tablet.sync().await;
+    bo.sync().await;
+    let bos = rail(&bo, visit.case, vec![cite], 135).await;
+    bo.device.submit(bos).await.unwrap();
+    assert_eq!(bo.sync().await.denied, 1);
+    assert_eq!(state(&visit.world, &peg, bos).await, "draft");
 }
 
 #[tokio::test]
@@ -334,7 +384,21 @@ async fn an_assessment_is_not_complete_without_what_must_be_asked_and_is_with_it
     );
     let last = field("carer.assessment-trigger-assessment");
     device.set(visit.clinical, None, last, choice("declined")).await.unwrap();
+    let path = format!("/v1/cases/{}", visit.case);
+    let (_, card) = get(&visit.world, &visit.token, &path).await;
+    let completed = |card: &serde_json::Value| -> Vec<serde_json::Value> {
+        let documents = card["documents"].as_array().unwrap().iter();
+        documents.map(|document| document["completed"].clone()).filter(|completed| !completed.is_null()).collect()
+    };
+    assert_eq!(completed(&card), [] as [serde_json::Value; 0], "what was refused is not shown");
     assert_eq!(complete().await, Ok(()));
+    let (_, card) = get(&visit.world, &visit.token, &path).await;
+    let heads_now = heads(&visit.tablet, visit.clinical).await;
+    assert_eq!(completed(&card)[0]["heads"], json!(heads_now), "{card}");
+    visit.tablet.sync().await;
+    let card = visit.tablet.device.card(visit.case).await.unwrap();
+    let clinical = card.documents.iter().find(|document| document.document == visit.clinical).unwrap();
+    assert_eq!(clinical.completed.as_ref().map(|completed| &completed.heads), Some(&heads_now));
     let eve = visit.joined_by("eve", Role::Ot).await;
     let (document, heads) = (visit.clinical, heads(&visit.tablet, visit.clinical).await);
     let request = Request::CompleteAssessment { document, heads };
@@ -382,7 +446,8 @@ async fn a_prescription_is_submitted_taken_back_returned_rejected_and_recalled_e
     device.write_text(document, SharedText::Reasoning, "She fell again".to_owned()).await.unwrap();
     visit.tablet.sync().await;
     assert_eq!(visit.submit_at_the_api(document).await, Ok(()));
-    let stale = Request::SignOff { document, heads: seen, grounds: "Seen".to_owned(), conditions: Vec::new() };
+    let (grounds, conditions, basis) = ("Seen".to_owned(), Vec::new(), basis(world, &grace, document).await);
+    let stale = Request::SignOff { document, heads: seen, grounds, conditions, basis };
     assert_eq!(by_grace(&stale).await, Err(AskRefusal::HeadsMoved), "she looked at another version");
     assert_eq!(visit.sign(&grace, document).await, Ok(()));
     let said = findings(visit.submit_at_the_api(document).await);
@@ -427,7 +492,22 @@ async fn a_surveyor_decides_on_what_is_signed_and_no_more_once_it_is_recalled() 
     let silent = ask(world, &sue, case, decide(1, Practicable::WithChange, " ")).await;
     assert!(matches!(silent, Err(AskRefusal::Particulars { .. })), "{silent:?}");
     assert_eq!(ask(world, &sue, case, decide(2, Practicable::Yes, "")).await, Err(AskRefusal::Unknown));
+    let joists = decide(1, Practicable::WithChange, "The joists run the other way");
+    assert_eq!(ask(world, &sue, case, joists).await, Ok(()));
     assert_eq!(ask(world, &sue, case, yes()).await, Ok(()));
+    // Both stand in the order of deciding, for the OT as for Housing.
+    visit.tablet.sync().await;
+    tablet.sync().await;
+    for device in [&visit.tablet.device, &tablet.device] {
+        let card = device.card(case).await.unwrap();
+        let decided: Vec<_> = card.prescriptions[0].decisions.iter().map(|d| (d.decision, d.reason.as_str())).collect();
+        let joists = (Practicable::WithChange, "The joists run the other way");
+        assert_eq!(decided, [joists, (Practicable::Yes, "")]);
+        let by = card.prescriptions[0].decisions[0].by;
+        assert!(card.people.iter().any(|person| person.account == by && person.name == "sue of the story"));
+    }
+    let (_, card) = get(world, &visit.token, &format!("/v1/cases/{case}")).await;
+    assert_eq!(card["prescriptions"][0]["decisions"][1]["decision"], "yes", "{card}");
     let recall = Request::Recall { document, number: 1, reason: "Measured wrong".to_owned() };
     assert_eq!(ask(world, &grace, case, recall).await, Ok(()));
     // Her tablet has not heard of it yet.
@@ -485,7 +565,13 @@ async fn an_ask_about_what_is_not_theirs_is_answered_as_one_about_what_is_not_th
                 Request::Submit { document, heads: heads.clone() },
                 Request::Withdraw { document },
                 Request::Reject { document, heads: heads.clone(), grounds: reason.clone() },
-                Request::SignOff { document, heads: heads.clone(), grounds: reason.clone(), conditions: vec![] },
+                Request::SignOff {
+                    document,
+                    heads: heads.clone(),
+                    grounds: reason.clone(),
+                    conditions: vec![],
+                    basis: Some(Hash::of(b"unseen")),
+                },
                 Request::Recall { document, number, reason: reason.clone() },
                 Request::Release { document: home, heads, consent: reason },
             ]

@@ -233,8 +233,9 @@ impl Visit {
     /// Signs it as it stands on the visitor's tablet.
     pub(crate) async fn sign(&self, token: &str, document: DocumentId) -> Result<(), AskRefusal> {
         let heads = heads(&self.tablet, document).await;
+        let basis = basis(&self.world, token, document).await;
         let (grounds, conditions) = ("Necessary and appropriate".to_owned(), Vec::new());
-        ask(&self.world, token, self.case, Request::SignOff { document, heads, grounds, conditions }).await
+        ask(&self.world, token, self.case, Request::SignOff { document, heads, grounds, conditions, basis }).await
     }
 
     /// Submits it at the API as it stands on the visitor's tablet, past what the tablet would say to it.
@@ -242,6 +243,12 @@ impl Visit {
         let heads = heads(&self.tablet, document).await;
         ask(&self.world, &self.token, self.case, Request::Submit { document, heads }).await
     }
+}
+
+/// What a prescription rests on, for somebody who looks at it now; `None` for whoever may not.
+pub(crate) async fn basis(world: &World, token: &str, document: DocumentId) -> Option<Hash> {
+    let (_, shown) = get(world, token, &format!("/v1/prescriptions/{document}")).await;
+    shown["basis"].as_str().map(|basis| basis.parse().unwrap())
 }
 
 /// Measures the WC's height, replacing nothing.
@@ -258,6 +265,7 @@ pub(crate) async fn rail(tablet: &Tablet, case: CaseId, cites: Vec<Cite>, load: 
     let document = device.prescribe(case).await.unwrap();
     let item = device.prescribe_item(document, ItemKind::GrabRail).await.unwrap();
     device.set(document, None, field("prescription.need"), Value::Text(NEED.to_owned())).await.unwrap();
+    device.set(document, None, field("prescription.route"), Value::Choice("minor".to_owned())).await.unwrap();
     let height = DimensionInput { item, field: field("grab-rail.height"), mm: 680, tolerance: Tolerance::Min, cites };
     device.dimension(document, height).await.unwrap();
     device.set(document, Some(item), field("item.required-load"), Value::Number(load)).await.unwrap();

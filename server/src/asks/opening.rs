@@ -127,11 +127,7 @@ impl<L: Ledger> Asking<'_, L> {
             .filter(|finding| finding.keeps_open())
             .map(|finding| finding.to_string())
             .collect();
-        Ok(if missing.is_empty() {
-            Ok(vec![Write::Touch(ask.case)])
-        } else {
-            Err(AskRefusal::Findings { findings: missing })
-        })
+        Ok(if missing.is_empty() { Ok(Vec::new()) } else { Err(AskRefusal::Findings { findings: missing }) })
     }
 
     pub(super) async fn survey_decision(
@@ -163,7 +159,7 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(match current {
             Some(signed) if signed.standing == SignedStanding::Current => {
                 let of = Counted::Prescription(prescription.0);
-                Ok(vec![Write::Expect { of, version: row.version }, Write::Touch(ask.case)])
+                Ok(vec![Write::Expect { of, version: row.version }])
             }
             Some(_) => Err(AskRefusal::HeadsMoved),
             None => Err(AskRefusal::Unknown),

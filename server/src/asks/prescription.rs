@@ -94,6 +94,9 @@ impl<L: Ledger> Asking<'_, L> {
         let (row, prescription) = granted!(self.prescription(ask, document, Action::Submit).await?);
         let judged = granted!(self.judged(&row, heads).await?);
         granted!(Self::in_the_way(document, &judged));
+        for author in self.authors(&row, &judged.whole, heads).await? {
+            granted!(self.registered(author));
+        }
         let mut missing = Vec::new();
         for (home, hash) in finding::photos_cited(&judged.view, &judged.behind) {
             if self.ledger.photo(home, hash).await?.is_none() {
@@ -150,8 +153,7 @@ impl<L: Ledger> Asking<'_, L> {
     pub(super) async fn sign_off(
         &self,
         ask: &Ask,
-        document: DocumentId,
-        heads: &Heads,
+        (document, heads, basis): (DocumentId, &Heads, Option<Hash>),
         grounds: &str,
         conditions: &[String],
     ) -> Result<Decision, StorageError> {
@@ -173,6 +175,19 @@ impl<L: Ledger> Asking<'_, L> {
         let authors = self.authors(&row, &judged.whole, heads).await?;
         if authors.contains(&self.person.account) || row.authors.contains(&self.person.account) {
             return Ok(Err(AskRefusal::OwnWork));
+        }
+        for registered in authors.iter().copied().chain([self.person.account]) {
+            granted!(self.registered(registered));
+        }
+        // Same heads are not same readings: what lies behind them must be what the signer looked at, too.
+        let rests_on = specification::basis(&judged.view, &judged.behind);
+        match basis {
+            Some(looked_at) if looked_at == rests_on => {}
+            Some(_) => return Ok(Err(AskRefusal::HeadsMoved)),
+            None => {
+                let why = "the `basis` that came with the prescription when you looked at it".to_owned();
+                return Ok(Err(AskRefusal::Particulars { field: "basis".to_owned(), why }));
+            }
         }
         granted!(Self::in_the_way(document, &judged));
         let name = |account: AccountId| self.directory.name(account);
@@ -210,10 +225,21 @@ impl<L: Ledger> Asking<'_, L> {
             case: row.case,
             number,
             signed: sealed.with_signature(header, signature),
-            basis: specification::basis(&judged.view, &judged.behind),
+            basis: rests_on,
             standing: SignedStanding::Current,
         }));
         Ok(Ok(writes))
+    }
+
+    /// An occupational therapist is one by registration with the HCPC (Health Professions Order 2001 art. 39): without
+    /// a number on record nobody prescribes or signs as one.
+    fn registered(&self, account: AccountId) -> Result<(), AskRefusal> {
+        match self.directory.person(account) {
+            Some(person) if person.role.is_registered() && person.hcpc.is_none() => {
+                Err(AskRefusal::Unregistered { name: person.name.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The people who have a change in the history of these heads.

@@ -7,6 +7,7 @@ use sync_core::access::{Action, Lane};
 use sync_core::domain::finding;
 use sync_core::domain::signed::Evidence;
 use sync_core::domain::signoff::{SignedStanding, State as Working};
+use sync_core::domain::specification;
 use sync_core::id::DocumentId;
 use utoipa::ToSchema;
 
@@ -97,11 +98,12 @@ pub(super) async fn show(
     let looked_at = prescription.state.submitted().cloned().unwrap_or_else(|| whole.heads());
     let view = whole.at(&looked_at).unwrap_or_else(|| whole.clone()).view();
     let mut behind = documents::views_behind(&ledger, row.case).await?;
+    let basis = specification::basis(&view, &behind);
     let rows = ledger.documents_of(row.case).await?;
     let readable = |document| rows.iter().any(|row| row.document == document && reach.may(row, Action::Read));
     behind.retain(|document, _| readable(*document));
     let name = |account| directory.name(account);
-    let contents = sync_core::domain::specification::contents(&view, &behind, &name);
+    let contents = specification::contents(&view, &behind, &name);
     let fields: serde_json::Map<String, Value> =
         contents.into_iter().map(|(path, content)| (path, json!(content))).collect();
     let findings = finding::of_prescription(row.document, &view, &behind, None);
@@ -115,6 +117,7 @@ pub(super) async fn show(
         "case": row.case,
         "state": prescription.state,
         "heads": looked_at,
+        "basis": basis,
         "submitted_by": prescription.submitted.map(|(by, _)| directory.name(by)),
         "fields": fields,
         "findings": findings.iter().map(|finding| json!({

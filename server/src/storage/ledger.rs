@@ -218,6 +218,8 @@ pub struct AskRow {
     pub case: CaseId,
     /// Who asked.
     pub account: AccountId,
+    /// The document whose card shows what was granted; `None` where no card does.
+    pub decides: Option<DocumentId>,
     /// The hash of the ask's bytes: the same id with another content is another ask, and refused.
     pub digest: Hash,
     /// The ask as it came (CBOR of [`sync_core::protocol::Ask`]).
@@ -323,7 +325,7 @@ pub enum Write {
     },
     /// Something is set aside.
     Quarantine(QuarantineRow),
-    /// An ask was decided; its `n` is given by the ledger.
+    /// An ask was decided; its `n` is given by the ledger. Touches the case if its cards show it.
     Ask(AskRow),
     /// A photo has arrived. Once is enough; a second time changes nothing. Touches the case.
     Photo(PhotoRow),
@@ -443,6 +445,8 @@ pub trait Ledger: Send + Sync {
     fn signed(&self, document: DocumentId) -> impl Future<Output = Result<Vec<SignedRow>, StorageError>> + Send;
     /// An ask.
     fn ask(&self, ask: AskId) -> impl Future<Output = Result<Option<AskRow>, StorageError>> + Send;
+    /// The asks of a case that its cards show, in the ledger's order.
+    fn decided(&self, case: CaseId) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
     /// The verdicts on an account's asks behind `after`, in the ledger's order.
     fn verdicts_of(
         &self,

@@ -20,6 +20,7 @@ const ALL: &[Migration] = &[
     Migration { number: 1, name: "accounts", sql: include_str!("migrations/sqlite/0001_accounts.sql") },
     Migration { number: 2, name: "ledger", sql: include_str!("migrations/sqlite/0002_ledger.sql") },
     Migration { number: 3, name: "cases", sql: include_str!("migrations/sqlite/0003_cases.sql") },
+    Migration { number: 4, name: "decisions", sql: include_str!("migrations/sqlite/0004_decisions.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
@@ -157,6 +158,52 @@ mod tests {
             assert_eq!(ledger.documents_of(case.case).await.unwrap().len(), 3);
             assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
         }
+    }
+
+    /// Every sealed column of a folder that was written once opens for ever, with the keys it was sealed with.
+    #[tokio::test]
+    async fn a_folder_of_schema_4_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use std::io::Write as _;
+
+        use crate::storage::ledger::Ledger as _;
+        const WORDS: &str = "she fell twice on the stairs in March and told nobody";
+        let bench = Bench::new(1);
+        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-4.sql")).await;
+        pool.close().await;
+        let keys = connect(&folder.private_file(folder::CASE_KEYS).unwrap(), 1, false).await.unwrap();
+        sqlx::raw_sql(include_str!("fixtures/schema-4-keys.sql")).execute(&keys).await.unwrap();
+        keys.close().await;
+        let path = folder.private_file(folder::DATA_KEY).unwrap();
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.write_all(include_bytes!("fixtures/schema-4-data.key")).unwrap();
+
+        let storage = bench.storage().await;
+        let ledger = storage.ledger();
+        let case = ledger.case_by_reference("W-1001").await.unwrap().unwrap().case;
+        let says = |what: &str, read: String| assert!(read.contains(WORDS), "{what}: {read}");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let [relation] = ledger.relations_to(case).await.unwrap().try_into().unwrap();
+        assert_eq!(relation.commission, None);
+        let [document] = ledger.documents_of(case).await.unwrap().try_into().unwrap();
+        let changes = ledger.changes(document.document).await.unwrap();
+        assert_eq!(changes.len(), 3);
+        changes.iter().for_each(|change| says("change", text(&change.bytes)));
+        let (version, saved) = ledger.snapshot(document.document).await.unwrap().unwrap();
+        assert_eq!(version, document.version);
+        says("snapshot", text(&saved));
+        let [prescription] = ledger.prescriptions_of(case).await.unwrap().try_into().unwrap();
+        assert!(prescription.state.submitted().is_some());
+        let [signed] = ledger.signed(prescription.document).await.unwrap().try_into().unwrap();
+        says("signed version", format!("{:?}", signed.signed));
+        says("standing", format!("{:?}", signed.standing));
+        let [aside] = ledger.quarantine(Some(case)).await.unwrap().try_into().unwrap();
+        says("reason", aside.reason.to_string());
+        says("push", text(&aside.push));
+        let [decided] = ledger.decided(case).await.unwrap().try_into().unwrap();
+        says("ask", text(&decided.bytes));
+        assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
+        assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);
+        assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
     }
 
     #[tokio::test]

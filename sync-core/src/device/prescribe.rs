@@ -144,6 +144,7 @@ impl Device {
                     writable: true,
                     commission: None,
                     about: None,
+                    completed: None,
                 })
                 .collect(),
             prescriptions: Vec::new(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::signoff::{Anchored, Transition};
-use crate::id::{AskId, CaseId, DocumentId, Heads};
+use crate::id::{AskId, CaseId, DocumentId, Hash, Heads};
 
 /// The most characters of grounds, conditions or a reason.
 pub const MOST_GROUNDS_CHARACTERS: usize = 4_000;
@@ -118,6 +118,10 @@ pub enum Request {
         /// On what conditions, if any.
         #[n(3)]
         conditions: Vec<String>,
+        /// What the version rested on when the signer looked: the readings, photos and weight behind it
+        /// ([`crate::domain::specification::basis`]). Required; asks kept before it was have none.
+        #[n(4)]
+        basis: Option<Hash>,
     },
     /// Recalls a signed version. Online only.
     #[n(12)]
@@ -269,8 +273,8 @@ pub enum AskRefusal {
     #[error("your role or your part in this case does not allow this")]
     #[n(1)]
     NotAllowed,
-    /// The document has moved on since the person looked.
-    #[error("the document has changed since you looked: look again")]
+    /// The document, or what it rests on, has moved on since the person looked.
+    #[error("the document, or something it rests on, has changed since you looked: look again")]
     #[n(2)]
     HeadsMoved,
     /// The server has not received this version.
@@ -323,4 +327,12 @@ pub enum AskRefusal {
     #[error("this ask id was used for something else")]
     #[n(10)]
     IdTaken,
+    /// Whoever prescribes or signs as an occupational therapist has no HCPC number on record.
+    #[error("there is no HCPC number on record for {name}: ask an administrator to add it")]
+    #[n(11)]
+    Unregistered {
+        /// Whose.
+        #[n(0)]
+        name: String,
+    },
 }

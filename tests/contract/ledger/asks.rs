@@ -17,6 +17,21 @@ pub(super) async fn ask_once<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.ask(AskId::mint(&mut hand.chance)).await.unwrap(), None);
 }
 
+pub(super) async fn decided<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(34);
+    let (case, account, other) = (hand.case(), hand.account(), hand.case());
+    let document = Some(DocumentId::mint(&mut hand.chance));
+    let mut ask = |case, decides| AskRow { decides, ..hand.ask_row(case, account) };
+    let rows = [ask(case, document), ask(case, None), ask(other, document), ask(case, document)];
+    let n = put(ledger, rows.clone().map(Write::Ask)).await;
+    let last = ask(case, document);
+    let after = put(ledger, [Write::Ask(last.clone())]).await;
+    let [first, _, elsewhere, third] = rows.map(|row| AskRow { n, ..row });
+    assert_eq!(ledger.decided(case).await.unwrap(), [first, third, AskRow { n: after, ..last }]);
+    assert_eq!(ledger.decided(other).await.unwrap(), [elsewhere]);
+    assert_eq!(ledger.decided(hand.case()).await.unwrap(), []);
+}
+
 pub(super) async fn verdicts<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(31);
     let (case, account, other) = (hand.case(), hand.account(), hand.account());

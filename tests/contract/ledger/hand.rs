@@ -228,7 +228,8 @@ impl Hand {
             _ => Answer::Refused(AskRefusal::Findings { findings: vec![SECRET.to_owned()] }),
         };
         let verdict = Verdict { ask, at: self.now(), answer };
-        AskRow { ask, case, account, digest: Hash::of(&bytes), bytes, verdict, n: 0 }
+        let decides = (self.below(2) == 0).then(|| DocumentId::mint(&mut self.chance));
+        AskRow { ask, case, account, decides, digest: Hash::of(&bytes), bytes, verdict, n: 0 }
     }
 
     pub(super) fn ask_row_of_nobody(&mut self) -> AskRow {

@@ -165,10 +165,10 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Standing { .. }
             | Write::Photo(_)
             | Write::Touch(_) => true,
+            Write::Ask(row) => row.decides.is_some(),
             Write::Commission(_)
             | Write::Append { .. }
             | Write::Quarantine(_)
-            | Write::Ask(_)
             | Write::Expect { .. }
             | Write::Carry(_)
             | Write::Withhold { .. }

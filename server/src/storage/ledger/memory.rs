@@ -204,7 +204,12 @@ impl Tables {
                 self.signed.set((document, number), SignedRow { standing, ..row });
             }
             Write::Quarantine(row) => self.quarantine.add(row.quarantine, (spot, row))?,
-            Write::Ask(row) => self.asks.add(row.ask, (spot, AskRow { n, ..row }))?,
+            Write::Ask(row) => {
+                if row.decides.is_some() {
+                    self.touch(n, row.case);
+                }
+                self.asks.add(row.ask, (spot, AskRow { n, ..row }))?;
+            }
             Write::Photo(row) => {
                 let key = (row.document, row.hash);
                 if !self.photos.rows.contains_key(&key) {
@@ -375,6 +380,12 @@ impl Ledger for MemoryLedger {
 
     async fn ask(&self, ask: AskId) -> Result<Option<AskRow>, StorageError> {
         Ok(self.tables().asks.rows.get(&ask).map(|(_, row)| row.clone()))
+    }
+
+    async fn decided(&self, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
+        let tables = self.tables();
+        let shown = |(_, row): &&(Spot, AskRow)| row.case == case && row.decides.is_some();
+        Ok(by_place(tables.asks.rows.values().filter(shown).collect()))
     }
 
     async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {

@@ -208,6 +208,10 @@ impl Ledger for SqlLedger {
         arrivals::ask(self, ask).await
     }
 
+    async fn decided(&self, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
+        arrivals::decided(self, case).await
+    }
+
     async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {
         arrivals::verdicts_of(self, account, after).await
     }

@@ -111,7 +111,14 @@ impl Server {
         let (case, home, clinical) =
             (CaseId::mint(&mut chance), DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
         let relation = if role == Role::PrivateOt { Relation::Commissioned } else { Relation::Allocated };
-        let listed = |document, kind| DocumentCard { document, kind, writable: true, commission: None, about: None };
+        let listed = |document, kind| DocumentCard {
+            document,
+            kind,
+            writable: true,
+            commission: None,
+            about: None,
+            completed: None,
+        };
         let client = ClientCard {
             name: "Edith Fictional".to_owned(),
             address: "1 Made Up Street".to_owned(),

@@ -9,7 +9,7 @@ use sync_core::protocol::Verdict;
 use super::sealed::Spot;
 use super::{SqlLedger, Writing, moved};
 use crate::storage::ledger::{AskRow, CommitError, Number, PhotoRow, QuarantineRow};
-use crate::storage::{StorageError, text, time};
+use crate::storage::{StorageError, text, text_if_any, time};
 
 macro_rules! select_quarantine {
     ($rest:literal) => {
@@ -28,22 +28,43 @@ macro_rules! select_photo {
     };
 }
 
-pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>, StorageError> {
-    let sql = "SELECT case_id, account_id, n, sealed, sealed_verdict FROM asks WHERE ask_id = $1";
-    let Some(row) = sqlx::query(sql).bind(ask.to_string()).fetch_optional(ledger.readers()).await? else {
-        return Ok(None);
+macro_rules! select_ask {
+    ($rest:literal) => {
+        concat!("SELECT ask_id, case_id, account_id, decides, n, sealed, sealed_verdict FROM asks ", $rest)
     };
-    let case = text(&row, "case_id")?;
+}
+
+async fn read_ask(ledger: &SqlLedger, row: &SqliteRow) -> Result<AskRow, StorageError> {
+    let (ask, case) = (text(row, "ask_id")?, text(row, "case_id")?);
     let (digest, bytes): (Hash, ByteVec) = ledger.unseal_value(Spot::ask(case, ask), row.try_get("sealed")?).await?;
-    Ok(Some(AskRow {
+    Ok(AskRow {
         ask,
         case,
-        account: text(&row, "account_id")?,
+        account: text(row, "account_id")?,
+        decides: text_if_any(row, "decides")?,
         digest,
         bytes: bytes.into(),
         verdict: ledger.unseal_value(Spot::verdict(case, ask), row.try_get("sealed_verdict")?).await?,
         n: row.try_get("n")?,
-    }))
+    })
+}
+
+pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>, StorageError> {
+    let sql = select_ask!("WHERE ask_id = $1");
+    match sqlx::query(sql).bind(ask.to_string()).fetch_optional(ledger.readers()).await? {
+        Some(row) => Ok(Some(read_ask(ledger, &row).await?)),
+        None => Ok(None),
+    }
+}
+
+pub(super) async fn decided(ledger: &SqlLedger, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
+    let sql = select_ask!("WHERE case_id = $1 AND decides IS NOT NULL ORDER BY n, place");
+    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+    let mut asks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        asks.push(read_ask(ledger, row).await?);
+    }
+    Ok(asks)
 }
 
 pub(super) async fn verdicts_of(
@@ -122,12 +143,13 @@ impl Writing<'_> {
         let content = self.ledger.seal_value(Spot::ask(row.case, row.ask), &content).await?;
         let verdict = self.ledger.seal_value(Spot::verdict(row.case, row.ask), &row.verdict).await?;
         let place = self.next_place();
-        let sql = "INSERT INTO asks (ask_id, case_id, account_id, n, place, sealed, sealed_verdict) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO asks (ask_id, case_id, account_id, decides, n, place, sealed, sealed_verdict) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         sqlx::query(sql)
             .bind(row.ask.to_string())
             .bind(row.case.to_string())
             .bind(row.account.to_string())
+            .bind(row.decides.map(|document| document.to_string()))
             .bind(self.n)
             .bind(place)
             .bind(content)
@@ -135,7 +157,7 @@ impl Writing<'_> {
             .execute(&mut *self.transaction)
             .await
             .map_err(moved)?;
-        Ok(())
+        if row.decides.is_some() { self.touch(row.case).await } else { Ok(()) }
     }
 
     pub(super) async fn quarantine(&mut self, row: QuarantineRow) -> Result<(), CommitError> {
