@@ -250,6 +250,13 @@ fn missing(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
             }
         }
     }
+    // Who is in front of the assessor is known by two things, not by one (domain: identity check).
+    if let (Some(field), Some(Value::Choices(checks))) =
+        (Field::named("visit.identity-checks"), value(None, "visit.identity-checks"))
+        && checks.len() == 1
+    {
+        add(None, What::Missing { field });
+    }
     for (field, when, reason) in REASONS {
         let given = match value(None, field) {
             Some(Value::Flag(flag)) => {

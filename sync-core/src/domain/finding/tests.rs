@@ -69,6 +69,11 @@ fn a_reason_is_missed_only_when_no_carer_was_there() {
     assert!(misses(&ann, None, "visit.carer-absent-reason"), "blanks are no reason");
     ann.correct(None, "visit.carer-absent-reason", Value::Text("at work".to_owned()));
     assert!(!misses(&ann, None, "visit.carer-absent-reason"));
+    let checks = |words: &[&str]| Value::Choices(words.iter().map(|word| (*word).to_owned()).collect());
+    ann.say(None, "visit.identity-checks", checks(&["name"]));
+    assert!(misses(&ann, None, "visit.identity-checks"), "a name alone is no check");
+    ann.correct(None, "visit.identity-checks", checks(&["name", "date-of-birth"]));
+    assert!(!misses(&ann, None, "visit.identity-checks"));
     let mut ben = Tablet::new(Kind::Clinical, 1);
     ben.say(None, "visit.carer-present", Value::Flag(true));
     assert!(!misses(&ben, None, "visit.carer-absent-reason"));

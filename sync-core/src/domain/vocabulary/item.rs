@@ -50,6 +50,8 @@ words! {
         #[n(18)] ItemCheck = "item-check",
         /// What a surveyor proposes instead.
         #[n(19)] Alternative = "alternative",
+        /// A score by a named tool: its total, never its items' text, which is others' copyright.
+        #[n(20)] ToolScore = "tool-score",
     }
 }
 
@@ -79,7 +81,7 @@ impl ItemKind {
     pub const fn kind_of_document(self) -> Kind {
         match self {
             Self::Equipment | Self::VisitorRisk => Kind::Home,
-            Self::Outcome | Self::Referral => Kind::Clinical,
+            Self::Outcome | Self::Referral | Self::ToolScore => Kind::Clinical,
             Self::LevelAccessShower
             | Self::OverBathShower
             | Self::Stairlift
@@ -132,6 +134,7 @@ impl ItemKind {
             Self::EquipmentItem => "Equipment",
             Self::ItemCheck => "Check of an item",
             Self::Alternative => "Alternative proposed",
+            Self::ToolScore => "Score by a named tool",
         }
     }
 }

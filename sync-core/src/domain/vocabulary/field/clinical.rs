@@ -2,7 +2,7 @@
 //! options, actions; goals and referrals as items. Never Housing's.
 
 use super::ValueKind::{self, Choice, Choices, Date, Flag};
-use super::{FieldSpec, LINE, PARAGRAPH, SHORT, YES_NO_UNSURE, count, kg, mm, number};
+use super::{FieldSpec, LINE, PARAGRAPH, SHORT, YES_NO_UNSURE, count, kg, mm, number, pence};
 use crate::domain::kind::Kind;
 use crate::domain::vocabulary::Unit;
 use crate::domain::vocabulary::item::ItemKind;
@@ -17,6 +17,10 @@ const fn outcome(name: &'static str, label: &'static str, value: ValueKind) -> F
 
 const fn referral(name: &'static str, label: &'static str, value: ValueKind) -> FieldSpec {
     clinical(name, label, value).of(&[ItemKind::Referral])
+}
+
+const fn score(name: &'static str, label: &'static str, value: ValueKind) -> FieldSpec {
+    clinical(name, label, value).of(&[ItemKind::ToolScore])
 }
 
 /// The ten outcomes of the Care and Support (Eligibility Criteria) Regulations 2015, reg 2(2).
@@ -141,6 +145,10 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     clinical("score.home-fast", "HOME FAST, total", count(0, 25)),
     clinical("score.other-tool", "Other tool: name and version", SHORT),
     clinical("score.other-total", "Other tool: total", count(0, 1000)),
+    score("tool-score.tool", "Tool: name and version", SHORT).expected(),
+    score("tool-score.total", "Tool: total", count(0, 1000)).expected(),
+    score("tool-score.date", "Tool: date", Date).expected(),
+    score("tool-score.point", "Tool: when in the intervention", Choice(&["before", "after", "review"])),
     // Screening and eligibility
     clinical("eligibility.scheme", "Eligibility scheme", Choice(&["care-act-2014", "facs"])),
     clinical("eligibility.scheme-version", "Eligibility scheme: version", SHORT),
@@ -148,6 +156,10 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     clinical("eligibility.outcomes-not-achieved", "Outcomes not achieved", Choices(CARE_ACT_OUTCOMES)),
     clinical("eligibility.wellbeing-impact", "Significant impact on well-being", YES_NO_UNSURE),
     clinical("eligibility.checked-by", "Eligibility checked by", ValueKind::Person),
+    // The review (B 4.4): eligibility assessed again, change in need, revised indicative budget
+    clinical("review.eligibility", "Review: eligibility", Choice(&["eligible", "not-eligible", "critical", "substantial", "moderate", "low"])),
+    clinical("review.change-in-need", "Review: change in need", PARAGRAPH),
+    clinical("review.indicative-budget", "Review: revised indicative budget", pence(100_000_000)),
     // 10. Risks. Safeguarding is in the restricted document; risks to visitors are in the home.
     clinical("risk.falls", "Risk of falls", RISK).expected(),
     clinical("risk.falls-detail", "Risk of falls: detail", LINE),

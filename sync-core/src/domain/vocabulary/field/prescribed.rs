@@ -115,6 +115,7 @@ pub(super) const FIELDS: &[FieldSpec] = fields! {
         item "flights", "Flights", count(1, 10);
         item "flight-rise", "Rise of the steepest flight", dimension(20, 1000);
         item "flight-going", "Going of that flight", dimension(200, 12000);
+        item "flights-each", "Rise and going of each flight, in order", LINE;
         item "width", "Width between kerbs", dimension(700, 2500), expected;
         item "landing-top", "Top landing: length", dimension(600, 3000), expected;
         item "landing-bottom", "Bottom landing: length", dimension(600, 3000);
