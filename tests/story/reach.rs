@@ -384,3 +384,28 @@ async fn a_risk_recorded_in_the_home_reaches_the_surveyor_if_whoever_recorded_it
     tablet.sync().await;
     assert!(ear.heard("Dog in the kitchen") && ear.heard("Behind the house") && !ear.heard("Her brother hits"));
 }
+
+#[tokio::test]
+async fn a_colleague_of_the_team_or_on_duty_reaches_the_case_carries_it_when_chosen_and_loses_it_at_the_end() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let (world, path) = (&visit.world, format!("/v1/cases/{}", visit.case));
+    let bo = visit.joined_by("bo", Role::Ot).await;
+    visit.joined_by("sue", Role::Surveyor).await;
+    let tablet = world.tablet("bo").await;
+    for tie in ["team", "duty"] {
+        assert_eq!(get(world, &bo, &path).await.0, 404);
+        world.say(&["case", "tie", "R-1", "bo", tie], "").done();
+        assert_eq!(get(world, &bo, &path).await.1["relations"], serde_json::json!([tie]));
+        assert_eq!(tablet.sync().await.cards, 0, "reading is no copy");
+        tablet.device.carry(visit.case).await.unwrap();
+        assert_eq!(tablet.sync().await.cards, 1);
+        seat(&tablet, visit.home, 430, Method::Tape, Vec::new()).await;
+        assert_eq!(tablet.sync().await.receipted, 1);
+        world.say(&["case", "end", "R-1", "bo", tie], "").done();
+        assert_eq!(tablet.sync().await.purged, [visit.case]);
+    }
+    for (who, tie, code) in [("sue", "team", 1), ("bo", "break_glass", 2), ("nobody", "duty", 1)] {
+        let said = world.say(&["case", "tie", "R-1", who, tie], "");
+        assert_eq!(said.code, Some(code), "{who} {tie}: {}{}", said.out, said.err);
+    }
+}

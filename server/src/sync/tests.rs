@@ -24,7 +24,7 @@ use crate::error::ProblemKind;
 use crate::storage::accounts::Account;
 use crate::storage::devices::NewDevice;
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::Ledger;
+use crate::storage::ledger::{CaseRow, Ledger, Plan, Write};
 use crate::testing::{Bench, account};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -291,4 +291,36 @@ async fn an_import_beside_a_release_or_an_ended_allocation_writes_back_neither()
     let bad = format!("{}R2,,6 Mill Lane,\n", csv("7 Mill Lane"));
     assert_eq!(cases::import(&app, bad.as_bytes(), false).await.unwrap().unwrap_err().len(), 1);
     assert_eq!(cases::find(&app, "R1").await.unwrap(), found);
+}
+
+/// Invariant 5: what changes while a card is drawn is not passed by the cursor that comes with the card.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_is_drawn_beside_a_change_of_its_case_is_old_for_one_sync_at_most() {
+    let bench = Bench::new(6);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut phone = Phone::of(&app, &ana).await;
+    let mut beside = 0;
+    for round in 0..60 {
+        let case = case(&app, &format!("R{round}")).await;
+        cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+        let row = app.storage.ledger().case(case).await.unwrap().unwrap();
+        let renamed = CaseRow { name: "Moved Meanwhile".to_owned(), ..row };
+        let ledger = app.storage.ledger();
+        let moving = tokio::spawn(async move {
+            // Somewhere in the middle of the sync, each round elsewhere.
+            tokio::time::sleep(std::time::Duration::from_millis(round % 15)).await;
+            let writes = vec![Write::Case(renamed)];
+            ledger.commit(Plan { writes }).await.unwrap();
+        });
+        let first = phone.sync(&app, nothing(None)).await;
+        moving.await.unwrap();
+        let second = phone.sync(&app, nothing(None)).await;
+        let named =
+            |reply: &SyncReply| reply.cards.iter().rev().find(|card| card.case == case).map(|c| c.client.name.clone());
+        let (first, second) = (named(&first).unwrap(), named(&second));
+        beside += usize::from(first != "Moved Meanwhile");
+        assert_eq!(second.unwrap_or(first), "Moved Meanwhile", "round {round}");
+    }
+    assert!(beside > 0, "no card was drawn before the case moved");
 }
