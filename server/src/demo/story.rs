@@ -107,6 +107,21 @@ fn of_document(rows: &Value, document: &str) -> Value {
     list(rows).iter().find(|row| row["document"] == document).cloned().unwrap_or(Value::Null)
 }
 
+/// Whether a number, alone or before its unit, is among what is shown, but for what a device's clock says. Among the
+/// bytes or the hashes of it, so few digits would be found by chance.
+fn shows_number(shown: &Value, wanted: u64) -> bool {
+    match shown {
+        Value::Number(number) => number.as_u64() == Some(wanted),
+        Value::String(words) => words.split(' ').next() == Some(wanted.to_string().as_str()),
+        Value::Array(list) => list.iter().any(|shown| shows_number(shown, wanted)),
+        Value::Object(fields) => {
+            let mut told = fields.iter().filter(|(name, _)| !["elapsed", "offset"].contains(&name.as_str()));
+            told.any(|(_, shown)| shows_number(shown, wanted))
+        }
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
 /// The ids that the story goes on with.
 struct Cast {
     case: String,
