@@ -118,3 +118,43 @@ fn directory(tiff: &mut Vec<u8>, entries: &[(u16, u16, u32, [u8; 4])]) {
 fn rationals(numbers: [(u32, u32); 3]) -> Vec<u8> {
     numbers.iter().flat_map(|(over, under)| [over.to_be_bytes(), under.to_be_bytes()]).flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(bytes: &[u8]) -> usize {
+        bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+    }
+
+    /// The value, or where it is, of a tag of the directory at `at`.
+    fn value(tiff: &[u8], at: usize, tag: usize) -> usize {
+        let entries = tiff[at + 2..].chunks(12).take(number(&tiff[at..at + 2]));
+        let found = entries.filter(|entry| number(&entry[..2]) == tag).map(|entry| number(&entry[8..])).next();
+        found.unwrap_or_else(|| panic!("there is no tag {tag:#06x}"))
+    }
+
+    #[test]
+    fn a_reader_of_exif_finds_the_position_in_a_sample() {
+        let sample = door().unwrap();
+        assert_eq!(sample[2..4], [0xff, 0xe1]);
+        let tiff = sample[6..4 + number(&sample[4..6])].strip_prefix(EXIF_BEGINS).unwrap();
+        assert!(tiff.starts_with(b"MM\0\x2a"));
+        let gps = value(tiff, number(&tiff[4..8]), 0x8825);
+        let degrees = |tag| -> f64 {
+            let parts = tiff[value(tiff, gps, tag)..].chunks(8).take(3);
+            let parts = parts.map(|part| number(&part[..4]) as f64 / number(&part[4..]) as f64);
+            parts.zip([1.0, 60.0, 3600.0]).map(|(part, of)| part / of).sum()
+        };
+        assert_eq!((value(tiff, gps, 1), value(tiff, gps, 3)), (number(b"N\0\0\0"), number(b"W\0\0\0")));
+        assert!((degrees(2) - 51.5586).abs() < 1e-4 && (degrees(4) - 0.2636).abs() < 1e-4);
+        assert_eq!(traces_in(&sample).len(), TRACES);
+    }
+
+    #[test]
+    fn a_picture_alone_holds_no_trace() {
+        let mut alone = Vec::new();
+        RgbImage::new(8, 8).write_to(&mut std::io::Cursor::new(&mut alone), ImageFormat::Jpeg).unwrap();
+        assert!(traces_in(&alone).is_empty());
+    }
+}

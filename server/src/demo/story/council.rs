@@ -7,7 +7,7 @@ use sync_core::device::{Shelf, Store, Unlock};
 use zeroize::Zeroizing;
 
 use super::super::stage::{Failed, PASSWORD, Stage, check};
-use super::{ANA, BEN, CASE, Cast, GROUNDS, SUE, list, of_document, sync, tablet};
+use super::{ANA, BEN, CASE, Cast, GROUNDS, SUE, list, of_document, shows_number, sync, tablet};
 
 pub(super) async fn sign_off(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
     const CLOCK: &str = "2026-11-20T09:00:00Z";
@@ -21,13 +21,15 @@ pub(super) async fn sign_off(stage: &mut Stage, cast: &Cast) -> Result<(), Faile
                 "basis": shown["basis"], "grounds": GROUNDS, "conditions": ["Site meeting with the OT"] })
     };
     let (status, answer) = stage.ask(&ben, signing(&shown)).await?;
-    check(status == 409, format!("the private OT's own sign-off: {status} {answer}"))?;
+    let refused = answer["verdict"]["answer"]["refused"] == "not_allowed";
+    check(status == 409 && refused, format!("the private OT's own sign-off: {status} {answer}"))?;
     stage.tell("Friday", "Ben tries to sign off his own prescription: refused. No private OT signs any.");
 
     let (_, queue) = stage.call("GET", "/v1/prescriptions", Some(&grace), None).await?;
     check(list(&queue).len() == 2, format!("the queue shows {queue}"))?;
     let reasons = json!([{ "item": cast.lift, "field": "stairlift.side", "text": "Which side of the stairs?" }]);
-    let ask = json!({ "case": cast.case, "ask": "return", "document": cast.stairlift, "heads": shown["heads"], "reasons": reasons });
+    let ask = json!({ "case": cast.case, "ask": "return", "document": cast.stairlift, "heads": shown["heads"],
+                      "reasons": reasons });
     let (status, answer) = stage.ask(&grace, ask).await?;
     check(status == 200, format!("the return: {status} {answer}"))?;
     sync(stage, BEN, CLOCK, "Ben's phone, a return").await?;
@@ -183,6 +185,9 @@ pub(super) async fn commission_ends(stage: &mut Stage, cast: &Cast) -> Result<()
     let (_, quarantine) = stage.call("GET", "/v1/quarantine", Some(&grace), None).await?;
     let late = list(&quarantine).iter().any(|row| row["case"] == json!(cast.case) && row["name"] == "Ben Carter");
     check(late, format!("the late edit is not in quarantine: {quarantine}"))?;
+    sync(stage, ANA, CLOCK, "Ana's tablet, after the end").await?;
+    let home = tablet(stage, ANA, CLOCK).does(&["show", CASE, "home"]).await?;
+    check(shows_number(&home, 430) && !shows_number(&home, 431), "the late edit is in the home")?;
     let said = format!(
         "The commission ends: Ben's phone holds nothing of the case but his {proofs} receipts; what he wrote too late \
          waits in quarantine."

@@ -53,7 +53,7 @@ async fn nothing_clinical(stage: &Stage, clock: &'static str) -> Result<(usize, 
         check(!sue_reads.contains(secret), format!("the surveyor's device shows {secret:?}"))?;
     }
     check(shows_number(&by_ben, WEIGHT), "the search is blind: it does not find the client's weight on Ben's phone")?;
-    check(!shows_number(&by_sue, WEIGHT), format!("the surveyor's device shows the client's weight: {sue_reads}"))?;
+    check(!shows_number(&by_sue, WEIGHT), "the surveyor's device shows the client's weight")?;
     Ok((of_sue.read, of_sue.bytes().len()))
 }
 
