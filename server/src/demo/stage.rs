@@ -1,5 +1,6 @@
 //! The stage: a server process, device processes, the office at the API, and what is checked of them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sync_core::clock::{Chance as _, Clock as _, SystemChance, SystemClock};
+use sync_core::device::StoreError;
 use sync_core::id::AskId;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
@@ -22,6 +24,20 @@ pub(super) enum Failed {
     /// A step was not as it should be.
     #[error("{0}")]
     Check(String),
+    /// A device's store could not be looked into.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was interrupted before its end.
+    #[error("interrupted")]
+    Interrupted,
+    /// Where to look for why.
+    #[error("{why}\n  server.log, the data and the devices' stores are kept in {}", folder.display())]
+    Kept {
+        /// Why.
+        why: Box<Failed>,
+        /// The demonstration's folder.
+        folder: PathBuf,
+    },
     /// A process could not be run, or a file not written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -44,38 +60,62 @@ pub(super) struct Ran {
     pub(super) err: String,
 }
 
+/// A sync that was done.
+pub(super) struct Synced {
+    pub(super) store: &'static str,
+    pub(super) what: String,
+    pub(super) report: Value,
+    /// How long it took, with the process's start.
+    pub(super) millis: u64,
+}
+
 /// The stage.
 pub(super) struct Stage {
     program: PathBuf,
-    folder: tempfile::TempDir,
-    keep: bool,
+    folder: PathBuf,
     address: SocketAddr,
     server: Child,
-    /// The link of every device.
-    pub(super) wire: Wire,
+    /// The link of each device, by its store.
+    wires: BTreeMap<&'static str, Wire>,
     http: reqwest::Client,
     clock: SystemClock,
-    /// What each sync cost, for the last lines.
-    pub(super) syncs: Vec<(String, Value)>,
+    /// The memory of the server before anybody asked it anything, in bytes.
+    pub(super) idle: Option<u64>,
+    /// What each sync cost.
+    pub(super) syncs: Vec<Synced>,
 }
 
 impl Stage {
-    /// A fresh folder and a server in it.
-    pub(super) async fn set(once: bool) -> Result<Self, Failed> {
+    /// A server in an empty folder.
+    pub(super) async fn set(folder: &Path) -> Result<Self, Failed> {
         let program = std::env::current_exe()?;
-        let folder = tempfile::Builder::new().prefix("grabrail-demo-").tempdir()?;
+        let folder = folder.to_owned();
         // Once a process; a second time finds it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
-        let (address, server) = serve(&program, folder.path(), &http).await?;
-        let wire = Wire::to(address).await?;
-        let clock = SystemClock::new();
-        Ok(Self { program, folder, keep: !once, address, server, wire, http, clock, syncs: Vec::new() })
+        let (address, server) = serve(&program, &folder, &http).await?;
+        let (wires, clock, syncs) = (BTreeMap::new(), SystemClock::new(), Vec::new());
+        let mut stage = Self { program, folder, address, server, wires, http, clock, idle: None, syncs };
+        stage.idle = stage.server_memory();
+        Ok(stage)
+    }
+
+    /// Lays a link for a device; its address there.
+    pub(super) async fn lay_wire(&mut self, store: &'static str) -> Result<String, Failed> {
+        let wire = Wire::to(self.address).await?;
+        let url = wire.url();
+        self.wires.insert(store, wire);
+        Ok(url)
+    }
+
+    /// The link of a device.
+    pub(super) fn wire(&self, store: &str) -> Result<&Wire, Failed> {
+        self.wires.get(store).ok_or_else(|| Failed::Check(format!("{store} has no link")))
     }
 
     /// A file of the demonstration.
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// Milliseconds since the demonstration began.
@@ -181,11 +221,11 @@ impl Stage {
         self.call("POST", "/v1/asks", Some(token), Some(&ask)).await
     }
 
-    /// The memory the server holds now, in MiB; nothing where the system does not tell.
+    /// The memory the server holds now, in bytes; nothing where the system does not tell.
     pub(super) fn server_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id()?)).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     }
 
     /// Tells a step that was as it should be.
@@ -200,14 +240,8 @@ impl Stage {
         println!("{what}");
     }
 
-    /// Stops the server and removes the folder.
+    /// Stops the server.
     pub(super) async fn strike(mut self) -> Result<(), Failed> {
-        self.stop().await?;
-        self.folder.close()?;
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<(), Failed> {
         let Some(id) = self.server.id() else { return Ok(()) };
         Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
         let stopped = tokio::time::timeout(Duration::from_secs(15), self.server.wait()).await;
@@ -217,11 +251,11 @@ impl Stage {
         }
     }
 
-    /// Leaves the server up until Ctrl-C, with what to try.
-    pub(super) async fn leave_running(mut self) -> Result<(), Failed> {
-        let folder = self.folder.path().to_owned();
-        let program = self.program.display().to_string();
-        let store = |name: &str| Path::new(&folder).join(name).display().to_string();
+    /// Says what to try while the server stays up. The devices' links stay too, and nobody listens to them.
+    pub(super) fn offer(&self) {
+        self.wires.values().for_each(Wire::stop_listening);
+        let program = self.program.display();
+        let file = |name: &str| self.file(name).display().to_string();
         self.say(&format!(
             "\nThe server is up at http://{address}. Sign-ins: grace.senior, ben.private, sue.surveyor, ana.ot and \
              ida.admin, all with the password “{PASSWORD}”.\nTry:\n\n  \
@@ -231,16 +265,11 @@ impl Stage {
              {program} verify {evidence} --key \"$({program} keys public --data {data})\"\n\n\
              Ctrl-C ends it. The folder {folder} stays.",
             address = self.address,
-            ana = store("ana.store"),
-            evidence = store("stairlift.json"),
-            data = store("data"),
-            folder = folder.display(),
+            ana = file("ana.store"),
+            evidence = file("stairlift.json"),
+            data = file("data"),
+            folder = self.folder.display(),
         ));
-        debug_assert!(self.keep, "a demonstration that ends by itself does not wait");
-        tokio::signal::ctrl_c().await?;
-        self.stop().await?;
-        self.folder.disable_cleanup(true);
-        Ok(())
     }
 }
 
@@ -270,7 +299,7 @@ async fn serve(program: &Path, folder: &Path, http: &reqwest::Client) -> Result<
             }
         }
     }
-    Err(Failed::Check("the server does not get ready: its log is in the folder".to_owned()))
+    Err(Failed::Check("the server does not get ready".to_owned()))
 }
 
 /// Checks.

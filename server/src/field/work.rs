@@ -310,6 +310,7 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     let status = device.status().await?;
     let notices = device.notices().await?;
     let asked = device.asked().await?;
+    let receipts: Vec<_> = device.receipts().await?.into_iter().map(|signed| signed.receipts).collect();
     let mut lines = Vec::new();
     match &status.enrolled {
         Some(who) => {
@@ -328,6 +329,7 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
         "waiting: {} changes ({} refused), {} asks, {} photos; {} cases",
         waiting.changes, waiting.refused, waiting.asks, waiting.photos, status.cases
     ));
+    lines.push(format!("receipts: {} times the server took what was handed in", receipts.len()));
     for asked in &asked {
         let answer = match &asked.verdict {
             None => "no answer yet".to_owned(),
@@ -339,7 +341,7 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
         lines.push(format!("asked {}: {answer}", asked.ask.request.name()));
     }
     let list: Vec<_> = notices.iter().map(|(at, notice)| json!({ "at": at, "notice": notice })).collect();
-    Ok(Said::new(json!({ "status": status, "asked": asked, "notices": list }), lines))
+    Ok(Said::new(json!({ "status": status, "asked": asked, "notices": list, "receipts": receipts }), lines))
 }
 
 async fn sync(device: &Device, link: &Link, progress: bool) -> Result<Said, FieldError> {
