@@ -17,4 +17,5 @@ mod power;
 mod reach;
 mod secure;
 mod stop;
+mod terminal;
 mod visit;
