@@ -1,10 +1,14 @@
 //! `grabrail field`: a device in a terminal, over the same facade that the apps wrap. One command opens the store, does
 //! one thing and closes it.
 
+mod cards;
 mod cli;
+mod examples;
 mod names;
 mod show;
+mod typed;
 mod values;
+mod words;
 mod work;
 
 use std::fmt;
@@ -19,6 +23,7 @@ use zeroize::Zeroizing;
 
 pub use self::cli::FieldArgs;
 use self::cli::FieldVerb;
+pub use self::typed::{told_as_json, without_settings};
 use self::values::BadValue;
 
 /// Why a command did not do what was asked.
@@ -27,6 +32,9 @@ enum FieldError {
     /// The device said no.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// No store was named.
+    #[error("say which device this is: --store FILE, or GRABRAIL_FIELD_STORE=FILE in the environment")]
+    NoStore,
     /// No such case.
     #[error("there is no case {0:?} on this device; `cases` lists them")]
     NoCase(String),
@@ -56,6 +64,14 @@ enum FieldError {
     /// There is nothing to show.
     #[error("{0}")]
     Nothing(&'static str),
+    /// What was signed is withdrawn from Housing.
+    #[error("{name}: {fate}; nothing may be built from it")]
+    Withdrawn {
+        /// The prescription.
+        name: String,
+        /// What became of it.
+        fate: String,
+    },
 }
 
 impl FieldError {
@@ -90,12 +106,13 @@ impl FieldError {
                 DeviceError::Link(LinkError::Tampered) => "tampered",
                 DeviceError::Link(_) => "server-refused",
             },
+            Self::NoStore => "bad-command",
             Self::NoCase(_) => "no-such-case",
             Self::NoDocument { .. } => "no-such-document",
             Self::BadCite(_) | Self::Value(_) => "bad-value",
             Self::File(..) => "file",
             Self::Passphrase(_) | Self::NoPassphrase => "no-passphrase",
-            Self::Nothing(_) => "nothing-there",
+            Self::Nothing(_) | Self::Withdrawn { .. } => "nothing-there",
         }
     }
 
@@ -103,7 +120,8 @@ impl FieldError {
     const fn is_wrongly_asked(&self) -> bool {
         matches!(
             self,
-            Self::NoCase(_)
+            Self::NoStore
+                | Self::NoCase(_)
                 | Self::NoDocument { .. }
                 | Self::BadCite(_)
                 | Self::Value(_)
@@ -143,6 +161,11 @@ impl Said {
     fn line(json: Value, line: impl fmt::Display) -> Self {
         Self::new(json, vec![line.to_string()])
     }
+}
+
+/// `1 change`, `2 changes`.
+fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    if number == N::from(1) { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A clock that was set by hand and goes on from there.
@@ -194,19 +217,24 @@ async fn done(args: FieldArgs) -> Result<Said, FieldError> {
         Some(at) => Arc::new(SetClock { at, machine: SystemClock::new() }),
         None => Arc::new(SystemClock::new()),
     };
-    let exists = args.store.try_exists().map_err(|error| FieldError::File(args.store.display().to_string(), error))?;
+    if let FieldVerb::Words { list, only } = &args.verb {
+        return Ok(words::list(*list, only.as_deref()));
+    }
+    let store = args.store.ok_or(FieldError::NoStore)?;
+    let exists = store.try_exists().map_err(|error| FieldError::File(store.display().to_string(), error))?;
     let making = !exists && matches!(args.verb, FieldVerb::Enrol { .. });
     let unlock = Unlock::Passphrase(passphrase(making)?);
     let chance = Box::new(SystemChance);
     let device = if making {
-        Device::create(&args.store, &unlock, clock, chance).await?
+        Device::create(&store, &unlock, clock, chance).await?
     } else {
-        Device::open(&args.store, &unlock, clock, chance).await?
+        Device::open(&store, &unlock, clock, chance).await?
     };
     let link = link(args.ca.as_deref());
     let said = match link {
         Ok(link) => {
-            let progress = !args.json && std::io::stdout().is_terminal();
+            // The bars are drawn on standard error: neither it nor a pipe of the output is to hold half a bar.
+            let progress = !args.json && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
             work::run(&device, &link, args.verb, progress).await
         }
         Err(error) => Err(error),

@@ -1,8 +1,10 @@
 //! The Grabrail binary.
 
-use clap::Parser;
 use grabrail_server::verbs::{Cli, run};
 
 fn main() -> std::process::ExitCode {
-    run(Cli::parse())
+    match Cli::typed() {
+        Ok(cli) => run(cli),
+        Err(told) => told,
+    }
 }

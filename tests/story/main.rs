@@ -18,4 +18,5 @@ mod reach;
 mod secure;
 mod slow;
 mod stop;
+mod terminal;
 mod visit;

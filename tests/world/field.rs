@@ -39,6 +39,10 @@ impl Field {
 
     /// Starts a command and leaves it to the story.
     pub fn start(&self, arguments: &[&str]) -> Child {
+        self.start_as(&["--json"], arguments)
+    }
+
+    fn start_as(&self, how: &[&str], arguments: &[&str]) -> Child {
         let mut command = match self.most_bytes {
             None => Command::new(built("grabrail")),
             Some(bytes) => {
@@ -50,8 +54,8 @@ impl Field {
                 shell
             }
         };
-        command.env_clear().env("GRABRAIL_FIELD_PASSPHRASE", PASSPHRASE).args(["field", "--json", "--store"]);
-        command.arg(&self.store);
+        command.env_clear().env("GRABRAIL_FIELD_PASSPHRASE", PASSPHRASE).arg("field").args(how);
+        command.arg("--store").arg(&self.store);
         if let Some(ca) = &self.ca {
             command.arg("--ca").arg(ca);
         }
@@ -61,6 +65,11 @@ impl Field {
     /// Runs a command to its end.
     pub fn say(&self, arguments: &[&str]) -> Said {
         Said::of(self.start(arguments).wait_with_output().unwrap())
+    }
+
+    /// Runs a command to its end as a person does, for lines instead of JSON.
+    pub fn tell(&self, arguments: &[&str]) -> Said {
+        Said::of(self.start_as(&[], arguments).wait_with_output().unwrap())
     }
 
     /// Runs a command that has to do what it is asked: its JSON.

@@ -4,53 +4,33 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use sync_core::clock::Timestamp;
+use sync_core::domain::kind::Kind;
 use sync_core::domain::record::SharedText;
 use sync_core::domain::vocabulary::photo::{Angle, PhotoSubject, ScaleReference, ShareWith};
 use sync_core::domain::vocabulary::{Field, ItemKind, Measure, Method, Place, Section};
-use sync_core::id::{Hash, Key};
+use sync_core::id::{CaseId, Hash, Key};
 use sync_core::protocol::ask::Practicable;
 
-const EXAMPLES: &str = "\
-A visit, from the office to the office:
+use super::{examples, words};
 
-  export GRABRAIL_FIELD_PASSPHRASE=…            (or type it when asked)
-  grabrail field --store ana.store enrol 'grabrail:enrol?v=1&…' --name \"Ana's tablet\"
-  grabrail field --store ana.store sync
-  grabrail field --store ana.store cases
-  grabrail field --store ana.store open CASE
-
-  grabrail field --store ana.store photo CASE home door.jpg --place bathroom-1/door-1 --subject feature --consent
-  grabrail field --store ana.store measure CASE bathroom-1/door-1 door-clear-width 712 --photo 7.1
-  grabrail field --store ana.store set CASE clinical person.weight 82
-  grabrail field --store ana.store entry CASE clinical visit 'Seen at home with her daughter.'
-
-  grabrail field --store ana.store prescribe CASE stairlift
-  grabrail field --store ana.store set CASE prescription:1 prescription.route dfg
-  grabrail field --store ana.store set CASE prescription:1 stairlift.clear-width-remaining 450 \\
-      --item 7.4 --min --cites home/7.2
-  grabrail field --store ana.store findings CASE
-  grabrail field --store ana.store submit CASE prescription:1
-  grabrail field --store ana.store sync
-
-CASE is the case's id or its referral number. A document is named by its kind (home, clinical, prescription:1) or its id,
-a record by its key (7.4). Everything but enrol, sync and photo-get works without a network. With --json each command
-prints one JSON value, and an error is a problem object on standard error. Exit codes: 0 done, 1 failed, 2 wrongly asked.";
+/// What is begun by hand. A home and a clinical document come with the case; a second would take the first one's name.
+const BEGUN: &[Kind] = &[Kind::Restricted, Kind::Prescription, Kind::Survey];
 
 /// A device in a terminal: everything a person does on a tablet, offline, on an encrypted store
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::FIELD)]
 pub struct FieldArgs {
     /// The device's store; `enrol` makes it. Its passphrase comes from GRABRAIL_FIELD_PASSPHRASE or is asked for
-    #[arg(long, value_name = "FILE", env = "GRABRAIL_FIELD_STORE")]
-    pub store: PathBuf,
+    #[arg(long, global = true, help_heading = "The device", value_name = "FILE", env = "GRABRAIL_FIELD_STORE")]
+    pub store: Option<PathBuf>,
     /// Print one JSON value instead of lines
-    #[arg(long)]
+    #[arg(long, global = true, help_heading = "The device")]
     pub json: bool,
     /// What the device's clock says, as 2026-11-22T09:30:00Z [default: the machine's]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, global = true, help_heading = "The device", value_name = "TIME")]
     pub clock: Option<Timestamp>,
     /// Certificates of the council's own authority, PEM, trusted beside the machine's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "The device", value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]
@@ -62,7 +42,7 @@ pub struct FieldArgs {
 pub struct InCase {
     /// The case's id or referral number
     pub case: String,
-    /// The document: home, clinical, prescription:1, … or its id
+    /// The document: home, clinical, prescription:1, survey:1, thread:1, … or its id
     pub document: String,
 }
 
@@ -115,6 +95,7 @@ fn practicable(text: &str) -> Result<Practicable, String> {
 #[derive(Debug, Subcommand)]
 pub enum FieldVerb {
     /// Make this the device of whoever was given the enrolment text
+    #[command(after_help = examples::ENROL)]
     Enrol {
         /// grabrail:enrol?…, as `grabrail device code` prints it
         text: String,
@@ -123,12 +104,24 @@ pub enum FieldVerb {
         name: String,
     },
     /// Hand in what waits, take what is new, photos last
+    #[command(after_help = examples::SYNC)]
     Sync,
     /// Whose device it is, what waits, what was asked and answered, and the news
+    #[command(after_help = examples::STATUS)]
     Status,
-    /// List the cases on the device
+    /// List the words: measures, fields, items, places, sections; of one kind or with a text in them
+    #[command(after_help = examples::WORDS)]
+    Words {
+        /// Which list
+        list: words::List,
+        /// Only of a kind of document (clinical), an item (stairlift) or an area (stairs), or with this in name or label
+        only: Option<String>,
+    },
+    /// List the cases on the device, and what is prescribed in each
+    #[command(after_help = examples::CASES)]
     Cases,
     /// Begin a visit nobody planned: a new case, to be matched to its referral later
+    #[command(after_help = examples::VISIT)]
     Visit {
         /// The client's name
         #[arg(long)]
@@ -137,41 +130,49 @@ pub enum FieldVerb {
         #[arg(long)]
         address: String,
         /// Date of birth, YYYY-MM-DD
-        #[arg(long)]
+        #[arg(long, value_name = "DATE")]
         born: Option<String>,
     },
-    /// Carry a case of your team on this device, from the next sync on
+    /// Carry a case on this device that you may see but that is not yours, from the next sync on
+    #[command(after_help = examples::CARRY)]
     Carry {
         /// The case's id
-        case: sync_core::id::CaseId,
+        case: CaseId,
     },
     /// Show a case: client, documents and how safe each is, prescriptions
+    #[command(after_help = examples::OPEN)]
     Open {
         /// The case's id or referral number
         case: String,
     },
     /// Show what a document says; for Housing the released home and signed specifications
+    #[command(after_help = examples::SHOW)]
     Show(InCase),
     /// Begin a document of a case: restricted, prescription or survey
+    #[command(after_help = examples::BEGIN)]
     Begin {
         /// The case's id or referral number
         case: String,
         /// The kind
-        kind: sync_core::domain::kind::Kind,
+        #[arg(value_parser = words::one_of(BEGUN, Kind::name))]
+        kind: Kind,
     },
     /// Record a measurement: whole millimetres (712, 71.2cm, 0.712m), kilograms or counts
+    #[command(after_help = examples::MEASURE)]
     Measure {
         /// The case's id or referral number
         case: String,
         /// Where: bathroom-1, bathroom-1/door-1
+        #[arg(value_parser = words::place)]
         place: Place,
         /// What: door-clear-width, stair-clear-width, …
+        #[arg(value_parser = words::measure)]
         measure: Measure,
         /// How much
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// tape, laser, estimate or plan
-        #[arg(long, default_value = "tape")]
+        /// How it was measured; an estimate is never good enough to build by
+        #[arg(long, default_value = "tape", value_parser = words::one_of(Method::ALL, Method::name))]
         method: Method,
         /// A photo of the same document that shows it; may be given again
         #[arg(long = "photo", value_name = "KEY")]
@@ -184,10 +185,12 @@ pub enum FieldVerb {
         replace: ReplaceArg,
     },
     /// Set a field of a document or of one of its items
+    #[command(after_help = examples::SET)]
     Set {
         #[command(flatten)]
         at: InCase,
         /// The field: person.weight, prescription.route, stairlift.side, …
+        #[arg(value_parser = words::field)]
         field: Field,
         /// Its value; of several words, commas between
         #[arg(allow_hyphen_values = true)]
@@ -203,17 +206,21 @@ pub enum FieldVerb {
         cites: Vec<String>,
     },
     /// Add an item: equipment, outcome, grab-rail, item-check, …
+    #[command(after_help = examples::ITEM)]
     Item {
         #[command(flatten)]
         at: InCase,
         /// What it is
+        #[arg(value_parser = words::item)]
         kind: ItemKind,
     },
     /// Write an entry, signed as yours
+    #[command(after_help = examples::ENTRY)]
     Entry {
         #[command(flatten)]
         at: InCase,
         /// The heading: visit, function, client-views, …
+        #[arg(value_parser = words::section)]
         section: Section,
         /// The words
         text: String,
@@ -228,6 +235,7 @@ pub enum FieldVerb {
         photos: Vec<Key>,
     },
     /// Write a shared text (summary, reasoning), or say that you read it as it stands
+    #[command(after_help = examples::TEXT)]
     Text {
         #[command(flatten)]
         at: InCase,
@@ -242,16 +250,17 @@ pub enum FieldVerb {
         read: bool,
     },
     /// Take a photo (JPEG or PNG) into a document: shrunk, freed of GPS and all metadata, sealed
+    #[command(after_help = examples::PHOTO)]
     Photo {
         #[command(flatten)]
         at: InCase,
         /// The file
         file: PathBuf,
-        /// What it shows: room, feature, obstruction, fixing-point, equipment, outside, person, sketch
-        #[arg(long)]
+        /// What it shows; what shows a person belongs in the clinical document
+        #[arg(long, value_parser = words::one_of(PhotoSubject::ALL, PhotoSubject::name))]
         subject: PhotoSubject,
-        /// Where it was taken
-        #[arg(long)]
+        /// Where it was taken: bathroom-1, bathroom-1/door-1
+        #[arg(long, value_parser = words::place)]
         place: Option<Place>,
         /// A caption
         #[arg(long)]
@@ -262,17 +271,18 @@ pub enum FieldVerb {
         /// A person can be seen
         #[arg(long)]
         shows_person: bool,
-        /// Who may be shown it besides: housing, contractor, store
-        #[arg(long, value_delimiter = ',')]
+        /// Who may be shown it besides; commas between [default: nobody]
+        #[arg(long, value_delimiter = ',', value_parser = words::one_of(ShareWith::ALL, ShareWith::name))]
         share: Vec<ShareWith>,
         /// From where
-        #[arg(long)]
+        #[arg(long, value_parser = words::one_of(Angle::ALL, Angle::name))]
         angle: Option<Angle>,
         /// What in it tells its scale
-        #[arg(long)]
+        #[arg(long, value_parser = words::one_of(ScaleReference::ALL, ScaleReference::name))]
         scale: Option<ScaleReference>,
     },
-    /// Write a photo's bytes to a file, fetched from the server if they aren't here
+    /// Write a photo to a file, fetched from the server if it isn't here
+    #[command(after_help = examples::PHOTO_GET)]
     PhotoGet {
         #[command(flatten)]
         at: InCase,
@@ -282,6 +292,7 @@ pub enum FieldVerb {
         file: PathBuf,
     },
     /// Take a record back, with a reason; it stays readable
+    #[command(after_help = examples::STRIKE)]
     Strike {
         #[command(flatten)]
         at: InCase,
@@ -292,12 +303,15 @@ pub enum FieldVerb {
         reason: String,
     },
     /// Say that two places are one
+    #[command(after_help = examples::JOIN)]
     Join {
         /// The case's id or referral number
         case: String,
         /// The name to give up
+        #[arg(value_parser = words::place)]
         place: Place,
         /// The name to keep
+        #[arg(value_parser = words::place)]
         same_as: Place,
         /// Why
         #[arg(long)]
@@ -307,11 +321,13 @@ pub enum FieldVerb {
         document: String,
     },
     /// List values that disagree, with who, when and by what method
+    #[command(after_help = examples::CLASHES)]
     Clashes {
         /// The case's id or referral number
         case: String,
     },
     /// Settle a clash: the named value stands over the others, with your name and reason
+    #[command(after_help = examples::SETTLE)]
     Settle {
         /// The case's id or referral number
         case: String,
@@ -328,22 +344,28 @@ pub enum FieldVerb {
         document: Option<String>,
     },
     /// List what is missing or doubtful
+    #[command(after_help = examples::FINDINGS)]
     Findings {
         /// The case's id or referral number
         case: String,
     },
     /// Begin a prescription with these items; prints its name and the items' keys
+    #[command(after_help = examples::PRESCRIBE)]
     Prescribe {
         /// The case's id or referral number
         case: String,
         /// Items: stairlift, grab-rail, level-access-shower, …
+        #[arg(value_parser = words::item)]
         items: Vec<ItemKind>,
     },
     /// Submit a prescription, as it is here now, for sign-off
+    #[command(after_help = examples::SUBMIT)]
     Submit(InCase),
     /// Take a submission back
+    #[command(after_help = examples::WITHDRAW)]
     Withdraw(InCase),
     /// Let Housing see the home's measurements and building photos
+    #[command(after_help = examples::RELEASE)]
     Release {
         /// The case's id or referral number
         case: String,
@@ -355,6 +377,7 @@ pub enum FieldVerb {
         document: String,
     },
     /// Say that the assessment is complete
+    #[command(after_help = examples::COMPLETE)]
     Complete {
         /// The case's id or referral number
         case: String,
@@ -363,11 +386,13 @@ pub enum FieldVerb {
         document: String,
     },
     /// Begin a survey
+    #[command(after_help = examples::SURVEY)]
     Survey {
         /// The case's id or referral number
         case: String,
     },
     /// Write a remark in a survey
+    #[command(after_help = examples::REMARK)]
     Remark {
         #[command(flatten)]
         at: InCase,
@@ -378,6 +403,7 @@ pub enum FieldVerb {
         about: Option<String>,
     },
     /// Ask or answer in a prescription's thread
+    #[command(after_help = examples::POST)]
     Post {
         #[command(flatten)]
         at: InCase,
@@ -390,14 +416,17 @@ pub enum FieldVerb {
         #[arg(long, value_name = "DOCUMENT/KEY")]
         about: Option<String>,
         /// The field of the item or prescription it is about
-        #[arg(long, requires = "about")]
+        #[arg(long, requires = "about", value_parser = words::field)]
         field: Option<Field>,
     },
     /// Decide for Housing whether a signed prescription is reasonable and practicable
+    #[command(after_help = examples::DECIDE)]
     Decide {
-        #[command(flatten)]
-        at: InCase,
-        /// The prescription
+        /// The case's id or referral number
+        case: String,
+        /// Your survey on which it rests: survey:1
+        survey: String,
+        /// The prescription: prescription:1
         prescription: String,
         /// yes, with-change or no
         #[arg(value_parser = practicable)]

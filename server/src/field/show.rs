@@ -1,16 +1,19 @@
-//! What documents, cards and findings look like in a terminal and to a script.
+//! What documents, findings and clashes look like in a terminal and to a script.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sync_core::device::{ClashReport, DocumentState, DocumentSummary, Kept, shown};
+use sync_core::device::{ClashReport, Notice, shown};
 use sync_core::domain::finding::Finding;
-use sync_core::domain::record::{Body, Record};
+use sync_core::domain::record::{Body, Photo, Record, Value as RecordValue};
 use sync_core::domain::signed::{Content, SignedVersion};
 use sync_core::domain::view::View;
-use sync_core::id::{AccountId, Key};
+use sync_core::domain::vocabulary::Field;
+use sync_core::id::{AccountId, DocumentId, Key};
 use sync_core::protocol::CaseCard;
 use sync_core::protocol::card::HomeProjection;
 
-use super::Said;
+use super::{Said, count};
 
 /// A member of staff by name, as the case's card tells it.
 pub(super) struct Names<'a> {
@@ -26,108 +29,93 @@ impl Names<'_> {
         let person = self.card.people.iter().find(|person| person.account == account);
         person.map_or_else(|| account.to_string(), |person| person.name.clone())
     }
-}
 
-/// Where something is, in words.
-pub(super) fn kept(state: &DocumentState) -> String {
-    if state.set_aside.is_some() {
-        return "can't be read here".to_owned();
-    }
-    let place = match state.kept {
-        None => "empty",
-        Some(Kept::OnThisDevice) => "on this device only",
-        Some(Kept::ServerHas) => "the server has it",
-        Some(Kept::BackedUp) => "backed up",
-    };
-    match (&state.refused, state.unsent) {
-        (Some(refused), unsent) => format!("{place}; {unsent} changes refused: {}", refused.reason),
-        (None, 0) => place.to_owned(),
-        (None, unsent) => format!("{place}; {unsent} changes wait"),
-    }
-}
-
-/// A case with its documents.
-pub(super) fn case(card: &CaseCard, documents: &[DocumentSummary]) -> Said {
-    let client = &card.client;
-    let mut lines = vec![format!("{}  {}", card.case, client.name), format!("  {}", client.address)];
-    let facts = [
-        ("referral", &card.reference),
-        ("contact", &client.contact),
-        ("risk to visitors", &client.visitor_risk),
-        ("born", &client.born),
-        ("NHS number", &client.nhs_number),
-        ("UPRN", &client.uprn),
-    ];
-    lines.extend(facts.iter().filter_map(|(label, value)| Some(format!("  {label}: {}", value.as_ref()?))));
-    for document in documents {
-        let mode = if document.writable { "" } else { ", to read" };
-        lines.push(format!("  {}{mode}: {}", document.name, kept(&document.state)));
-    }
-    for prescription in &card.prescriptions {
-        let named = documents.iter().find(|document| document.document == prescription.document);
-        let name = named.map_or_else(|| prescription.document.to_string(), |document| document.name.clone());
-        let mut line = format!("  {name}: {}", prescription.state.name());
-        if let Some(signed) = &prescription.signed {
-            line += &format!("; version {} signed off by {}", signed.header.number, signed.header.signer.name);
-        }
-        if prescription.changed_since {
-            line += "; changed since sign-off";
-        }
-        lines.push(line);
-    }
-    if card.home.is_some() {
-        lines.push("  home: released measurements (show CASE home)".to_owned());
-    }
-    let mut value = json!({ "card": card, "documents": documents });
-    if let Some(prescriptions) = value["card"]["prescriptions"].as_array_mut() {
-        for (value, prescription) in prescriptions.iter_mut().zip(&card.prescriptions) {
-            value["signed"] = prescription.signed.as_ref().map_or(Value::Null, signed_json);
+    /// A value as a person reads it: staff by their names.
+    fn value(&self, field: Field, value: &RecordValue) -> String {
+        match value {
+            RecordValue::Person(account) => self.of(*account),
+            value => shown(field, value),
         }
     }
-    Said::new(value, lines)
+
+    /// A value under its field's label; one of a newer program under the field's name.
+    fn named(&self, name: &str, value: &RecordValue) -> String {
+        match name.parse::<Field>() {
+            Ok(field) => format!("{}: {}", field.spec().label, self.value(field, value)),
+            Err(_) => format!("{name}: {}", json!(value)),
+        }
+    }
 }
 
-fn signed_json(signed: &SignedVersion) -> Value {
+/// A signed version with what it says, and whether its hashes and root agree.
+pub(super) fn signed_json(signed: &SignedVersion) -> Value {
     json!({ "header": signed.header, "fields": signed.fields, "consistent": signed.is_consistent().is_ok() })
 }
 
-/// A signed version as Housing reads it.
-pub(super) fn signed(signed: &SignedVersion, withdrawn: Option<String>) -> Said {
+/// A signed version as Housing reads it: the whole prescription's values, then item by item, then what they rest on.
+pub(super) fn signed(title: &str, signed: &SignedVersion, changed: bool, names: &Names<'_>) -> Said {
     let header = &signed.header;
-    let mut lines = vec![format!("version {}, signed off by {} on {}", header.number, header.signer.name, header.at)];
-    lines.extend(withdrawn);
-    lines.extend(header.conditions.iter().map(|condition| format!("  on condition: {condition}")));
-    for field in &signed.fields {
-        let says = match &field.content {
-            Content::Value(value) => {
-                let named = field.path.rsplit('/').next().and_then(|name| name.parse().ok());
-                named.map_or_else(|| format!("{value:?}"), |named| shown(named, value))
-            }
-            Content::Item(kind) => kind.label().to_owned(),
-            Content::Reading { reading, name, .. } => {
-                let spec = reading.measure.spec();
-                format!("{} at {}: {} ({name})", spec.label, reading.place, spec.unit.show(i64::from(reading.value)))
-            }
-            Content::Photo { hash, caption } => format!("photo {hash} {}", caption.as_deref().unwrap_or_default()),
-            Content::Text(text) => text.clone(),
-        };
-        lines.push(format!("  {}: {says}", field.path));
+    let mut lines = vec![
+        title.to_owned(),
+        format!("  version {}, signed off by {} on {}", header.number, header.signer.name, header.at),
+    ];
+    if changed {
+        lines.push("  changed since sign-off: what it was made of is no longer the same".to_owned());
     }
+    lines.extend(header.conditions.iter().map(|condition| format!("  on condition: {condition}")));
+    let (mut whole, mut items, mut rests_on) = (Vec::new(), BTreeMap::<_, Vec<String>>::new(), Vec::new());
+    for field in &signed.fields {
+        let mut path = field.path.split('/').skip(1);
+        let (first, key, last) = (path.next().unwrap_or_default(), path.next(), path.next());
+        let named = |name, value| names.named(name, value);
+        let item = |key: &str| key.parse::<Key>().ok();
+        match (&field.content, key) {
+            (Content::Item(kind), Some(key)) => {
+                items.entry(item(key)).or_default().insert(0, format!("  {key}  {}", kind.label()));
+            }
+            (Content::Value(value), Some(key)) => {
+                items.entry(item(key)).or_default().push(format!("    {}", named(last.unwrap_or_default(), value)));
+            }
+            (Content::Value(value), None) => whole.push(format!("  {}", named(first, value))),
+            (Content::Reading { reading, name, .. }, _) => {
+                let spec = reading.measure.spec();
+                let value = spec.unit.show(i64::from(reading.value));
+                rests_on.push(format!(
+                    "  measured: {}  {}: {value} ({}, {name})",
+                    reading.place, spec.label, reading.method
+                ));
+            }
+            (Content::Photo { hash, caption }, _) => {
+                rests_on.push(format!("  photo {hash}  {}", caption.as_deref().unwrap_or_default()));
+            }
+            (Content::Text(text), _) => whole.push(format!("  {first}: {text}")),
+            (Content::Item(kind), None) => whole.push(format!("  {}", kind.label())),
+        }
+    }
+    lines.extend(whole);
+    lines.extend(items.into_values().flatten());
+    lines.extend(rests_on);
     Said::new(signed_json(signed), lines)
 }
 
 /// A released home as Housing sees it.
 pub(super) fn projection(home: &HomeProjection, names: &Names<'_>) -> Said {
-    let mut lines = vec![format!("released {}", home.released)];
+    let mut lines = vec![format!("home, as it was released to Housing on {}", home.released)];
+    for fact in &home.facts {
+        let (label, by) = (fact.field.spec().label, names.of(fact.by));
+        lines.push(format!("  {label}: {} ({by}, {})", names.value(fact.field, &fact.value), fact.at.claimed));
+    }
     for reading in &home.readings {
         let spec = reading.measure.spec();
         let value = spec.unit.show(i64::from(reading.value));
         let clash = if reading.clash { "  CLASH" } else { "" };
         let by = names.of(reading.by);
-        lines.push(format!("  {}  {}: {value} ({}, {by}){clash}", reading.place, spec.label, reading.method));
+        let (key, place) = (reading.key, reading.place);
+        lines.push(format!("  {key}  {place}  {}: {value} ({}, {by}){clash}", spec.label, reading.method));
     }
     for photo in &home.photos {
-        lines.push(format!("  photo {} {}", photo.hash, photo.caption.as_deref().unwrap_or_default()));
+        let place = photo.place.map(|place| format!("{place} ")).unwrap_or_default();
+        lines.push(format!("  photo {}  {place}{}", photo.hash, photo.caption.as_deref().unwrap_or_default()));
     }
     Said::new(json!(home), lines)
 }
@@ -154,32 +142,58 @@ pub(super) fn document(name: &str, view: &View, names: &Names<'_>) -> Said {
             "current": register.current, "clash": register.clash,
         }));
     }
-    for (key, item) in view.items() {
-        lines.push(format!("  {key}  {}", item.kind.label()));
-    }
     let mut facts = Vec::new();
+    let (mut whole, mut items) = (Vec::new(), BTreeMap::<Key, Vec<String>>::new());
     for ((item, field), register) in view.facts() {
         let Some(fact) = register.shown.and_then(|key| view.fact(key)) else { continue };
-        let clash = if register.clash { "  CLASH" } else { "" };
-        let of = item.map(|item| format!("{item} ")).unwrap_or_default();
-        lines.push(format!("  {of}{}: {}{clash}", field.spec().label, shown(field, &fact.value)));
         facts.push(json!({
             "item": item, "field": field, "value": fact.value, "shown": register.shown,
             "current": register.current, "clash": register.clash,
         }));
+        // Of a clash every value is shown, or nobody would know what to settle.
+        let keys = if register.clash { register.current.clone() } else { register.shown.into_iter().collect() };
+        for key in keys {
+            let Some(fact) = view.fact(key) else { continue };
+            let clash = if register.clash { "  CLASH" } else { "" };
+            let line = format!("{key}  {}: {}{clash}", field.spec().label, names.value(field, &fact.value));
+            match item {
+                None => whole.push(format!("  {line}")),
+                Some(item) => items.entry(item).or_default().push(format!("    {line}")),
+            }
+        }
+    }
+    lines.extend(whole);
+    for (key, item) in view.items() {
+        lines.push(format!("  {key}  {}", item.kind.label()));
+        lines.extend(items.remove(&key).unwrap_or_default());
     }
     for (key, note) in view.notes() {
         let by = view.records.get(&key).map(|record| names.of(record.by)).unwrap_or_default();
-        lines.push(format!("  {key}  {} ({by}): {}", note.section, note.text));
+        let to = note.addendum_to.map(|key| format!(" to {key}")).unwrap_or_default();
+        lines.push(format!("  {key}  {}{to} ({by}): {}", note.section, note.text));
     }
     for (key, photo) in view.photos() {
         let caption = view.captions.get(&key).map(String::as_str).unwrap_or_default();
-        lines.push(format!("  {key}  photo {} {caption}", photo.hash));
+        lines.push(format!("  {key}  {}  {caption}", pictured(photo)).trim_end().to_owned());
     }
     for (text, words) in &view.texts {
         if !words.is_empty() {
             lines.push(format!("  {}: {words}", text.name()));
         }
+    }
+    for (key, record) in &view.records {
+        let by = names.of(record.by);
+        match &record.body {
+            Body::Join(join) if view.struck(*key).is_none() => {
+                lines.push(format!("  {key}  {} is {} ({by}): {}", join.place, join.same_as, join.reason));
+            }
+            Body::Strike(strike) => lines.push(format!("  {}  struck ({by}): {}", strike.key, strike.reason)),
+            _ => {}
+        }
+    }
+    if !view.unread.is_empty() {
+        lines
+            .push(format!("  {} records of a newer version of the program: update it to read them", view.unread.len()));
     }
     let records: Vec<Value> =
         view.records.iter().map(|(key, record)| self::record(*key, record, view, names)).collect();
@@ -192,6 +206,12 @@ pub(super) fn document(name: &str, view: &View, names: &Names<'_>) -> Said {
         "records": records, "texts": texts, "captions": captions, "unread": view.unread,
     });
     Said::new(value, lines)
+}
+
+/// What a photo shows and where.
+fn pictured(photo: &Photo) -> String {
+    let place = photo.place.map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("photo: {}{place}", photo.subject)
 }
 
 fn record(key: Key, record: &Record, view: &View, names: &Names<'_>) -> Value {
@@ -216,6 +236,32 @@ pub(super) fn findings(findings: &[Finding]) -> Value {
     Value::Array(list.collect())
 }
 
+/// A piece of news in words; `name` names a document.
+pub(super) fn notice(notice: &Notice, name: impl Fn(DocumentId) -> String) -> String {
+    match notice {
+        Notice::Refused { document, reason, .. } => {
+            format!("changes of {} were refused and are kept: {reason}", name(*document))
+        }
+        Notice::AskRefused { ask, document, reason } => {
+            let of = document.map(|document| format!(" of {}", name(document))).unwrap_or_default();
+            format!("{ask}{of} was refused: {reason}")
+        }
+        Notice::Purged { case, photos } => format!("case {case} was removed from this device{}", lost(*photos)),
+        Notice::SetAside { document, why } => format!("{} can't be read here: {why}", name(*document)),
+        Notice::PurgedDocument { kind, photos, .. } => {
+            format!("a {kind} document was removed from this device; its case stays{}", lost(*photos))
+        }
+    }
+}
+
+fn lost(photos: u32) -> String {
+    if photos == 0 {
+        String::new()
+    } else {
+        format!("; {} of it taken here never reached a server", count(photos, "photo"))
+    }
+}
+
 /// Clashes.
 pub(super) fn clashes(reports: &[ClashReport]) -> Said {
     let mut lines = Vec::new();
@@ -225,7 +271,7 @@ pub(super) fn clashes(reports: &[ClashReport]) -> Said {
             let method = value.method.map(|method| format!(", {method}")).unwrap_or_default();
             let photos = match value.photos.len() {
                 0 => String::new(),
-                count => format!(", {count} photos"),
+                shown => format!(", {}", count(shown, "photo")),
             };
             lines.push(format!(
                 "  {}  {}  {}{method}, {}{photos}",

@@ -5,6 +5,8 @@ use sync_core::domain::record::{Cite, Dimension, Tolerance, Value};
 use sync_core::domain::vocabulary::{Field, Measure, Unit, ValueKind};
 use sync_core::id::AccountId;
 
+use super::words::nearest;
+
 /// A text that is no value of its field or measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadValue {
@@ -31,6 +33,17 @@ pub(super) enum BadValue {
     /// Citations for a value that rests on nothing.
     #[error("{0} cites nothing: --cites belongs to prescribed lengths and to fields of measurements, photos, drawings")]
     NoCites(&'static str),
+    /// Records that were not named.
+    #[error("{0} names records: give - as the value, and --cites DOCUMENT/KEY")]
+    CitesMissing(&'static str),
+    /// A field of an item without the item.
+    #[error("{field} is said of an item: name it with --item KEY; {known}")]
+    ItemMissing {
+        /// The field.
+        field: &'static str,
+        /// The items it can be said of, in words.
+        known: String,
+    },
     /// A length without a tolerance.
     #[error("say how far the works may depart from it: --exact, --min, --max or --within MM")]
     ToleranceMissing,
@@ -38,6 +51,13 @@ pub(super) enum BadValue {
 
 fn not(text: &str, what: impl Into<String>) -> BadValue {
     BadValue::Not { text: text.chars().take(64).collect(), what: what.into() }
+}
+
+/// What is none of these words, with the ones that may have been meant.
+fn none_of(text: &str, words: &[&'static str]) -> BadValue {
+    let nearest = nearest(text, words.iter().copied());
+    let meant = if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(", ")) };
+    not(text, format!("one of: {}{meant}", words.join(" ")))
 }
 
 /// A whole number of the smaller unit from a decimal of the larger one: 71.2 with 10 to 1 is 712.
@@ -94,7 +114,7 @@ fn number(text: &str, unit: Unit) -> Result<i64, BadValue> {
         Unit::Count | Unit::Score | Unit::Degree | Unit::Minute if suffix.is_empty() => scaled(digits, 1, "ones"),
         Unit::Code(words) => {
             let index = words.iter().position(|word| *word == text).and_then(|index| i64::try_from(index).ok());
-            index.ok_or_else(|| not(text, format!("one of: {}", words.join(" "))))
+            index.ok_or_else(|| none_of(text, words))
         }
         _ => Err(not(text, "a whole number")),
     }
@@ -123,7 +143,7 @@ pub(super) fn field(
     }
     let word = |words: &[&'static str], text: &str| {
         let known = words.iter().position(|word| *word == text);
-        known.ok_or_else(|| not(text, format!("one of: {}", words.join(" "))))
+        known.ok_or_else(|| none_of(text, words))
     };
     Ok(match spec.value {
         ValueKind::Flag => match text {
@@ -147,6 +167,7 @@ pub(super) fn field(
             let mm = i32::try_from(mm).map_err(|_| not(text, "a length"))?;
             Value::Dimension(Dimension { mm, tolerance: tolerance.ok_or(BadValue::ToleranceMissing)?, cites })
         }
+        ValueKind::Cites if cites.is_empty() => return Err(BadValue::CitesMissing(spec.name)),
         ValueKind::Cites => Value::Cites(cites),
         ValueKind::Person if text == "me" => Value::Person(me),
         ValueKind::Person => Value::Person(text.parse().map_err(|_| not(text, "`me` or an account's id"))?),
@@ -202,7 +223,9 @@ mod tests {
         let meeting = plain("prescription.site-meeting", "client, ot,client").unwrap();
         assert_eq!(meeting, Value::Choices(vec!["ot".to_owned(), "client".to_owned()]));
         assert!(plain("prescription.route", "bus").unwrap_err().to_string().contains("minor"));
+        assert!(plain("prescription.route", "dgf").unwrap_err().to_string().ends_with("did you mean dfg?"));
         assert_eq!(plain("stairlift.seat-height", "450"), Err(BadValue::ToleranceMissing));
+        assert_eq!(plain("survey.drawings", "plan.pdf"), Err(BadValue::CitesMissing("survey.drawings")));
         assert_eq!(plain("survey.surveyor", "me"), Ok(Value::Person(me)));
         let loose = field(named("person.weight"), "82", Some(Tolerance::Min), vec![], me);
         assert_eq!(loose, Err(BadValue::NoTolerance("person.weight")));

@@ -5,17 +5,18 @@ use serde_json::json;
 use sync_core::device::{
     Device, DeviceError, Event, Link, MeasureInput, NoteInput, PhotoInput, PhotoSource, Replace, SyncReport,
 };
-use sync_core::domain::finding::Finding;
+use sync_core::domain::finding::{Finding, What};
 use sync_core::domain::record::{About, Body, Cite, Tolerance};
-use sync_core::domain::vocabulary::Section;
 use sync_core::domain::vocabulary::photo::PhotoSubject;
+use sync_core::domain::vocabulary::{Field, Of, Section};
 use sync_core::id::{AskId, DocumentId, Hash, Key};
 use sync_core::protocol::CaseCard;
 
 use super::cli::{FieldVerb, InCase, PhotoName, ReplaceArg, ToleranceArgs};
 use super::names::{self, Named};
 use super::show::{self, Names};
-use super::{FieldError, Said, values};
+use super::values::{self, BadValue};
+use super::{FieldError, Said, cards, count};
 
 fn key_said(key: Key) -> Said {
     Said::line(json!({ "key": key }), key)
@@ -53,26 +54,27 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
         FieldVerb::Sync => sync(device, link, progress).await,
         FieldVerb::Status => status(device).await,
         FieldVerb::Cases => {
-            let cards = device.cases().await?;
-            let line = |card: &CaseCard| {
-                let reference = card.reference.as_deref().unwrap_or("-");
-                format!("{}  {reference}  {}, {}", card.case, card.client.name, card.client.address)
-            };
-            Ok(Said::new(json!(cards), cards.iter().map(line).collect()))
+            let mut cards = Vec::new();
+            for card in device.cases().await? {
+                let prescribed = cards::prescribed(device, &card).await?;
+                cards.push((card, prescribed));
+            }
+            Ok(cards::cases(&cards))
         }
         FieldVerb::Visit { name, address, born } => {
             let case = device.start_visit(&name, &address, born.as_deref()).await?;
             let documents = device.documents(case).await?;
-            Ok(Said::line(json!({ "case": case, "documents": documents }), case))
+            let lines = vec![case.to_string(), "the server opens it with the next sync".to_owned()];
+            Ok(Said::new(json!({ "case": case, "documents": documents }), lines))
         }
         FieldVerb::Carry { case } => {
             device.carry(case).await?;
-            Ok(Said::line(json!({ "case": case }), "comes with the next sync"))
+            Ok(Said::line(json!({ "case": case }), "comes with the next sync, if you may see it"))
         }
         FieldVerb::Open { case } => {
             let card = names::case(device, &case).await?;
             let documents = device.documents(card.case).await?;
-            Ok(show::case(&card, &documents))
+            Ok(cards::case(&card, &documents, &cards::prescribed(device, &card).await?))
         }
         FieldVerb::Show(at) => show_document(device, &at).await,
         FieldVerb::Begin { case, kind } => {
@@ -120,8 +122,9 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
             let clinical = in_case(device, &case, &document).await?;
             Ok(ask_said(device.complete_assessment(clinical).await?, "completion"))
         }
-        FieldVerb::Decide { at, prescription, decision, reason, number } => {
-            let (card, survey) = found(device, &at).await?;
+        FieldVerb::Decide { case, survey, prescription, decision, reason, number } => {
+            let card = names::case(device, &case).await?;
+            let survey = names::document(device, &card, &survey).await?;
             let prescription = names::document(device, &card, &prescription).await?.document;
             let ask = device.survey_decision(survey.document, prescription, number, decision, &reason).await?;
             Ok(ask_said(ask, "decision"))
@@ -148,6 +151,9 @@ async fn write(device: &Device, verb: FieldVerb) -> Result<Said, FieldError> {
             let mut cited = Vec::new();
             for name in cites {
                 cited.push(names::cite(device, &card, &name).await?);
+            }
+            if item.is_none() && matches!(field.spec().of, Of::Item(_)) {
+                return Err(item_missing(device, &named, field).await);
             }
             let value = values::field(field, &value, self::tolerance(&tolerance), cited, device.account()?)?;
             device.set(named.document, item, field, value).await?
@@ -218,6 +224,22 @@ const fn tolerance(args: &ToleranceArgs) -> Option<Tolerance> {
     }
 }
 
+/// Why a field of an item can't be set without saying of which, with the items there are.
+async fn item_missing(device: &Device, named: &Named, field: Field) -> FieldError {
+    let view = match device.open_document(named.document).await {
+        Ok(view) => view,
+        Err(error) => return error.into(),
+    };
+    let fits = |kind| field.spec().applies_to(named.kind, Some(kind));
+    let items = view.items().filter(|(_, item)| fits(item.kind));
+    let items: Vec<String> = items.map(|(key, item)| format!("{key} is the {}", item.kind.label())).collect();
+    let known = match items.is_empty() {
+        true => format!("{} has none it can be said of yet (see `item`, `prescribe`)", named.name),
+        false => items.join(", "),
+    };
+    BadValue::ItemMissing { field: field.name(), known }.into()
+}
+
 /// The document in which this record clashes.
 async fn clashing(device: &Device, card: &CaseCard, key: Key) -> Result<DocumentId, FieldError> {
     let reports = device.clashes(card.case).await?;
@@ -242,7 +264,12 @@ async fn findings(device: &Device, card: &CaseCard) -> Result<Said, FieldError> 
         let name = name.map_or_else(|| finding.document.to_string(), |named| named.name.clone());
         let item = finding.item.map(|item| format!(" {item}")).unwrap_or_default();
         let blocks = if finding.blocks() { "  (stands in the way)" } else { "" };
-        format!("{name}{item}: {finding}{blocks}")
+        // By its name a missing field can be set.
+        let field = match &finding.what {
+            What::Missing { field } => format!(" [{field}]"),
+            _ => String::new(),
+        };
+        format!("{name}{item}: {finding}{field}{blocks}")
     };
     let mut lines: Vec<String> = findings.iter().map(line).collect();
     if lines.is_empty() {
@@ -263,13 +290,13 @@ async fn show_document(device: &Device, at: &InCase) -> Result<Said, FieldError>
         return Ok(show::projection(home, &names));
     }
     let prescription = card.prescriptions.iter().find(|known| known.document == named.document);
-    let signed = prescription.and_then(|known| Some((known, known.signed.as_ref()?)));
-    let (known, signed) = signed.ok_or(FieldError::Nothing("no signed version of this prescription is here"))?;
-    let changed = known.changed_since.then(|| "what it was made of has changed since it was signed".to_owned());
-    let mut said = show::signed(signed, changed);
-    said.json["changed_since"] = json!(known.changed_since);
-    said.json["standing"] = json!(known.standing);
-    Ok(said)
+    if let Some((known, signed)) = prescription.and_then(|known| Some((known, known.signed.as_ref()?))) {
+        return Ok(cards::signed(&named.name, known, signed, &names));
+    }
+    match prescription.and_then(|known| cards::fate(known.standing.as_ref()?)) {
+        Some(fate) => Err(FieldError::Withdrawn { name: named.name, fate }),
+        None => Err(FieldError::Nothing("no signed version of this prescription is here")),
+    }
 }
 
 async fn photo_hash(device: &Device, document: DocumentId, photo: PhotoName) -> Result<Hash, FieldError> {
@@ -311,6 +338,16 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     let notices = device.notices().await?;
     let asked = device.asked().await?;
     let receipts: Vec<_> = device.receipts().await?.into_iter().map(|signed| signed.receipts).collect();
+    let mut named: Vec<(DocumentId, String)> = Vec::new();
+    for card in device.cases().await? {
+        let case = card.reference.clone().unwrap_or_else(|| card.client.name.clone());
+        let documents = names::documents(device, &card).await?;
+        named.extend(documents.into_iter().map(|known| (known.document, format!("{} in {case}", known.name))));
+    }
+    let name = |document: DocumentId| {
+        let known = named.iter().find(|(known, _)| *known == document);
+        known.map_or_else(|| format!("document {document}"), |(_, name)| name.clone())
+    };
     let mut lines = Vec::new();
     match &status.enrolled {
         Some(who) => {
@@ -326,8 +363,12 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     lines.push(format!("last contact: {contact}"));
     let waiting = status.waiting;
     lines.push(format!(
-        "waiting: {} changes ({} refused), {} asks, {} photos; {} cases",
-        waiting.changes, waiting.refused, waiting.asks, waiting.photos, status.cases
+        "waiting: {} ({} refused), {}, {}; {} here",
+        count(waiting.changes, "change"),
+        waiting.refused,
+        count(waiting.asks, "ask"),
+        count(waiting.photos, "photo"),
+        count(status.cases, "case")
     ));
     lines.push(format!("receipts: {} times the server took what was handed in", receipts.len()));
     for asked in &asked {
@@ -338,26 +379,32 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
                 sync_core::protocol::ask::Answer::Refused(why) => format!("refused: {why}"),
             },
         };
-        lines.push(format!("asked {}: {answer}", asked.ask.request.name()));
+        let of = asked.ask.request.document().map(|document| format!(" of {}", name(document))).unwrap_or_default();
+        lines.push(format!("asked {}{of}: {answer}", asked.ask.request.name()));
     }
+    lines.extend(notices.iter().map(|(at, notice)| format!("{}  {}", at.claimed, show::notice(notice, name))));
     let list: Vec<_> = notices.iter().map(|(at, notice)| json!({ "at": at, "notice": notice })).collect();
     Ok(Said::new(json!({ "status": status, "asked": asked, "notices": list, "receipts": receipts }), lines))
 }
 
 async fn sync(device: &Device, link: &Link, progress: bool) -> Result<Said, FieldError> {
     let report = if progress { sync_shown(device, link).await? } else { device.sync(link).await? };
+    let (trips, news) = (count(report.round_trips, "round trip"), count(report.news, "document"));
     let mut lines = vec![format!(
-        "{} changes handed in, {} came in {} documents; {} B up, {} B down in {} round trips",
-        report.receipted, report.changes, report.news, report.bytes_up, report.bytes_down, report.round_trips
+        "{} handed in, {} came in {news}; {} B up, {} B down in {trips}",
+        count(report.receipted, "change"),
+        report.changes,
+        report.bytes_up,
+        report.bytes_down
     )];
     if report.granted + report.denied > 0 {
-        lines.push(format!("{} asks granted, {} refused (see status)", report.granted, report.denied));
+        lines.push(format!("{} granted, {} refused (see status)", count(report.granted, "ask"), report.denied));
     }
     if !report.refused.is_empty() {
-        lines.push(format!("{} documents refused (see status)", report.refused.len()));
+        lines.push(format!("{} refused (see status)", count(report.refused.len(), "document")));
     }
     if report.photos_sent + report.photos_waiting > 0 {
-        lines.push(format!("{} photos sent, {} wait", report.photos_sent, report.photos_waiting));
+        lines.push(format!("{} sent, {} waiting", count(report.photos_sent, "photo"), report.photos_waiting));
     }
     lines.extend(report.photo_trouble.iter().map(|trouble| format!("photos: {trouble}")));
     lines.extend(report.purged.iter().map(|case| format!("case {case} was removed from this device")));
@@ -369,8 +416,11 @@ async fn sync(device: &Device, link: &Link, progress: bool) -> Result<Said, Fiel
 /// A sync with a bar that moves with each photo.
 async fn sync_shown(device: &Device, link: &Link) -> Result<SyncReport, FieldError> {
     let photos = u64::try_from(device.status().await?.waiting.photos).unwrap_or(u64::MAX);
-    let bar = ProgressBar::new(photos).with_message("photos");
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bar:30} {pos}/{len}") {
+    let (bar, template) = match photos {
+        0 => (ProgressBar::new_spinner().with_message("syncing"), "{spinner} {msg}"),
+        _ => (ProgressBar::new(photos).with_message("photos"), "{spinner} {msg} {bar:30} {pos}/{len}"),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(std::time::Duration::from_millis(100));

@@ -13,7 +13,7 @@ use std::io::{IsTerminal, Read as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use sync_core::clock::{SystemChance, SystemClock};
 
 use crate::app::App;
@@ -45,6 +45,28 @@ pub struct Cli {
     /// Settings.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+impl Cli {
+    /// What this process was asked to do. Help, and what is wrong with the command line, are told here.
+    ///
+    /// # Errors
+    /// The exit code of what was told.
+    pub fn typed() -> Result<Self, ExitCode> {
+        let command = Self::command();
+        #[cfg(feature = "field")]
+        let command = crate::field::without_settings(command);
+        let typed = command.try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        typed.map_err(|error| {
+            #[cfg(feature = "field")]
+            if let Some(told) = crate::field::told_as_json(&error) {
+                return told;
+            }
+            // Whoever closed the stream does not read it.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
 }
 
 /// What the binary can do.

@@ -77,6 +77,16 @@ impl Device {
         self.item(prescription, kind).await
     }
 
+    /// What a prescription prescribes as it is here now, in the order it was added. To name it so is not to read it:
+    /// nothing is handed in of this.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::SetAside`].
+    pub async fn prescribed(&self, prescription: DocumentId) -> Result<Vec<ItemKind>, DeviceError> {
+        let view = self.view_of(&self.find(prescription).await?.row).await?;
+        Ok(view.items().map(|(_, item)| item.kind).collect())
+    }
+
     /// Prescribes a length; the fact's key.
     ///
     /// # Errors

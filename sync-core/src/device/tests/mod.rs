@@ -298,8 +298,10 @@ async fn a_prescription_is_submitted_only_when_nothing_blocks_it() {
     let route = Field::named("prescription.route").unwrap();
     device.set(prescription, None, route, Value::Choice("dfg".to_owned())).await.unwrap();
     device.submit(prescription).await.unwrap();
+    assert_eq!(device.prescribed(prescription).await.unwrap(), [ItemKind::Stairlift]);
     let report = device.sync(&tablet.link()).await.unwrap();
     assert_eq!((report.granted, report.exchanges), (1, 1));
+    assert_eq!(server.state().reads, 0, "to name a prescription by its items is not to read it");
     let heads = server.state().documents[&prescription].heads();
     assert_eq!(server.state().asks, [Request::Submit { document: prescription, heads }]);
     assert!(device.pending_asks().await.unwrap().is_empty());
