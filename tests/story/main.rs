@@ -10,6 +10,7 @@ mod asks;
 mod bindings;
 mod cramped;
 mod demo;
+mod described;
 mod hostile;
 mod office;
 mod operator;
