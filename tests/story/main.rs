@@ -19,5 +19,6 @@ mod operator;
 mod power;
 mod reach;
 mod secure;
+mod skewed;
 mod stop;
 mod visit;
