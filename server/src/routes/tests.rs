@@ -2,6 +2,8 @@
 
 mod openapi;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -108,7 +110,9 @@ async fn a_handler_that_panics_or_hangs_costs_only_its_own_request() {
         .route("/hang", axum::routing::get(std::future::pending::<()>));
     let router = super::within_bounds(router, app);
     for (path, kind) in [("/panic", ProblemKind::Internal), ("/hang", ProblemKind::Timeout)] {
-        let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(30), router.clone().oneshot(request)).await;
+        let answer = answer.expect("it hangs").unwrap();
         assert_eq!(answer.status(), kind.status());
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
