@@ -28,9 +28,14 @@ macro_rules! kinds {
             /// Every kind there is.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Its name; its type is `urn:grabrail:problem:` and this.
+            /// Its name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
+            }
+
+            /// Its `type` in a problem.
+            pub fn type_uri(self) -> String {
+                format!("urn:grabrail:problem:{}", self.name())
             }
 
             /// Its HTTP status.
@@ -164,7 +169,7 @@ impl IntoResponse for Problem {
             self.more.insert("reference".to_owned(), Value::String(reference));
         }
         let mut body = Map::new();
-        body.insert("type".to_owned(), format!("urn:grabrail:problem:{}", self.kind.name()).into());
+        body.insert("type".to_owned(), self.kind.type_uri().into());
         body.insert("title".to_owned(), self.kind.title().into());
         body.insert("status".to_owned(), self.kind.status().as_u16().into());
         body.insert("detail".to_owned(), self.detail.into());

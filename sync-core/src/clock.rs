@@ -85,6 +85,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// When a person did something, as far as their device could tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stamp {
     /// What the device's clock said.
     #[n(0)]
@@ -128,6 +129,7 @@ impl Clock for SystemClock {
         Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    #[allow(clippy::disallowed_methods)] // the one place where the real clock is read
     fn elapsed(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

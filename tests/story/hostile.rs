@@ -18,8 +18,10 @@ use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, actor, 
 use sync_core::id::{CaseId, DeviceId, DocumentId, Generation, Hash, Key, ServerId};
 use sync_core::protocol::codec::{Limits, pack, unpack};
 use sync_core::protocol::enrolment::{self, EnrolmentReply, EnrolmentText, proof_of_possession};
-use sync_core::protocol::sync::{PATH, request_bytes};
+use sync_core::protocol::sync::{PATH, ReadLog, request_bytes};
 use sync_core::protocol::{Push, SignedReply, SignedRequest, SyncReply, SyncRequest};
+
+use crate::kept::Kept;
 
 /// A device built by hand: it can do what no honest one would.
 struct Forger {
@@ -162,6 +164,19 @@ fn rail() -> Vec<Edit> {
     vec![Edit::Add(Body::Item(Item { kind: ItemKind::Equipment }))]
 }
 
+/// Nothing of what the server keeps has changed but these tables.
+#[track_caller]
+fn only_changed(before: &Kept, after: &Kept, tables: &[&str]) {
+    let changed = after.changed_since(before);
+    assert!(changed.iter().all(|name| tables.contains(name)), "changed: {changed:?}");
+}
+
+/// What any round trip may leave: how often its device has spoken, what it was told to carry or to purge, and where the
+/// news ends.
+const ROUND_TRIP: [&str; 3] = ["devices", "carries", "counters"];
+/// The same where work was set aside.
+const SET_ASIDE: [&str; 4] = ["devices", "carries", "counters", "quarantine"];
+
 async fn home_of(world: &World, forger: &mut Forger) -> (CaseId, DocumentId) {
     let reply = forger.sync(world, &empty()).await;
     let card = reply.cards.first().unwrap();
@@ -178,6 +193,7 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
     let (case, home) = home_of(&world, &mut forger).await;
     let request = SyncRequest { pushes: vec![forger.push(case, home, Kind::Home, &rail())], ..empty() };
     let good = forger.signed(&request);
+    let before = Kept::by(&world).await;
     for at in [0, 1, good.len() / 2, good.len() - 1] {
         let (status, answer) = post(&world, PATH, good[..at].to_vec()).await;
         assert_eq!((status, kind_of(&answer).as_str()), (400, "bad-request"), "cut at {at}");
@@ -196,24 +212,43 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
     assert_eq!(kind_of(&post(&world, PATH, elsewhere).await.1), "device-unknown");
     let other_path = forger.signed_for(forger.enrolled.server, "/v1/photos", 91, body);
     assert_eq!(kind_of(&post(&world, PATH, other_path).await.1), "device-unknown");
+    only_changed(&before, &Kept::by(&world).await, &[]);
     // A bomb in a well-signed request: zeros that inflate beyond the bound.
     let bomb = zstd::bulk::compress(&vec![0; 80 << 20], 1).unwrap();
     let bomb = forger.signed_for(forger.enrolled.server, PATH, 92, bomb);
     assert_eq!(kind_of(&post(&world, PATH, bomb).await.1), "too-large");
+    only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     forger.counter = 100;
     let seen = Forger::enrol(&world, "olu").await.sync(&world, &empty()).await;
     assert!(seen.documents.iter().all(|news| news.changes.is_empty()), "something was taken in");
+    // More in number than a request may name, each of them small.
+    let cases: Vec<CaseId> = (0..5_001).map(|_| CaseId::mint(&mut SystemChance)).collect();
+    let (at, document) = (stamp(), DocumentId::mint(&mut SystemChance));
+    let reads = vec![ReadLog { document, at }; 20_001];
+    let before = Kept::by(&world).await;
+    for many in [
+        SyncRequest { purged: cases.clone(), ..empty() },
+        SyncRequest { carries: cases, ..empty() },
+        SyncRequest { purged_documents: vec![document; 5_001], ..empty() },
+        SyncRequest { reads, ..empty() },
+    ] {
+        let many = forger.signed(&many);
+        assert_eq!(kind_of(&post(&world, PATH, many).await.1), "too-large");
+    }
+    only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     // The honest request still goes through, twice with one effect and the same receipt.
     let good = forger.signed(&request);
-    let mut receipts = Vec::new();
+    let (mut receipts, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         let (status, answer) = post(&world, PATH, good.clone()).await;
         assert_eq!(status, 200);
+        kept.push(Kept::by(&world).await);
         let reply: SignedReply = minicbor::decode(&answer).unwrap();
         let reply: SyncReply = unpack(&reply.body, Limits::REPLY).unwrap();
         receipts.push(reply.receipts.receipts.documents);
     }
     assert_eq!(receipts[0], receipts[1]);
+    only_changed(&kept[0], &kept[1], &ROUND_TRIP);
     assert_eq!(receipts[0].len(), 1);
 }
 
@@ -228,21 +263,27 @@ async fn a_copied_store_stops_its_device_and_a_revoked_one_hands_in_and_is_purge
     forger.sync(&world, &empty()).await;
     forger.sync(&world, &empty()).await;
     copy += 1;
+    let before = Kept::by(&world).await;
     let of_copy = SyncRequest { carries: vec![case], ..empty() };
     let stale = forger.signed_for(forger.enrolled.server, PATH, copy, pack(&of_copy));
     assert_eq!(kind_of(&post(&world, PATH, stale).await.1), "device-stopped");
     let next = forger.signed(&empty());
     assert_eq!(kind_of(&post(&world, PATH, next).await.1), "device-stopped");
+    only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
 
     let mut lost = Forger::enrol(&world, "olu").await;
     lost.sync(&world, &empty()).await;
     world.say(&["device", "revoke", &lost.enrolled.device.to_string()], "").done();
     let push = lost.push(case, home, Kind::Home, &rail());
+    let before = Kept::by(&world).await;
     let reply = lost.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
     assert_eq!(reply.purge, [case]);
     assert!(reply.cards.is_empty() && reply.documents.is_empty() && reply.photo_bearer.is_empty());
     assert_eq!(reply.refused.len(), 1);
     assert!(reply.refused[0].quarantine.is_some(), "what it handed in is kept");
+    let after = Kept::by(&world).await;
+    only_changed(&before, &after, &SET_ASIDE);
+    assert!(after.changed_since(&before).contains("quarantine"));
 }
 
 #[tokio::test]
@@ -261,23 +302,30 @@ async fn a_document_of_another_case_an_unknown_case_and_anothers_device_are_refu
         eve.push(unknown, home, Kind::Home, &rail()),
         eve.push(unknown, DocumentId::mint(&mut SystemChance), Kind::Home, &rail()),
     ] {
+        let before = Kept::by(&world).await;
         let reply = eve.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
         assert_eq!(reply.refused.len(), 1, "{reply:?}");
         assert!(reply.receipts.receipts.documents.is_empty() && reply.documents.is_empty());
+        only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     }
+    let before = Kept::by(&world).await;
     // Olu's push in Eve's envelope, and Eve's carried wish for a case that is not hers.
     let stolen = olu.push(case, home, Kind::Home, &rail());
     let reply = eve.sync(&world, &SyncRequest { pushes: vec![stolen], carries: vec![case], ..empty() }).await;
     assert_eq!(reply.refused.len(), 1);
     assert!(reply.cards.is_empty());
+    only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     let mut forged = olu.push(case, home, Kind::Home, &rail());
     forged.signature = Signed([9; 64]);
     let reply = olu.sync(&world, &SyncRequest { pushes: vec![forged], ..empty() }).await;
     assert_eq!(reply.refused.len(), 1);
+    only_changed(&before, &Kept::by(&world).await, &SET_ASIDE);
+    let before = Kept::by(&world).await;
     let nobody =
         Forger { enrolled: EnrolmentReply { device: DeviceId::mint(&mut SystemChance), ..olu.enrolled }, ..eve };
     let body = nobody.signed_for(nobody.enrolled.server, PATH, 500, pack(&empty()));
     assert_eq!(kind_of(&post(&world, PATH, body).await.1), "device-unknown");
+    only_changed(&before, &Kept::by(&world).await, &[]);
 }
 
 #[tokio::test]
@@ -350,8 +398,15 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
         png.extend([0; 4]);
         png
     };
+    // A JPEG that says it has 65,535 pixels either way: 12 GiB, once somebody looks at it.
+    let vast = {
+        let mut bytes = good.clone();
+        let frame = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        bytes[frame + 5..frame + 9].fill(0xff);
+        bytes
+    };
     let half = good[..good.len() / 2].to_vec();
-    let named: Vec<Vec<u8>> = vec![good.clone(), with_position, bomb, half, b"not a photo".to_vec()];
+    let named: Vec<Vec<u8>> = vec![good.clone(), with_position, bomb, vast, half, b"not a photo".to_vec()];
     let edits: Vec<Edit> = named
         .iter()
         .map(|bytes| {
@@ -376,6 +431,7 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     assert_eq!(reply.photo_wants.len(), named.len());
     let bearer = reply.photo_bearer;
     let path = |bytes: &[u8]| format!("/v1/photos/{case}/{home}/{}", Hash::of(bytes));
+    let before = Kept::by(&world).await;
     for bytes in &named[1..] {
         let (status, kind) = put_photo(&world, &bearer, &path(bytes), bytes.clone()).await;
         assert_eq!((status, kind.as_str()), (422, "photo-refused"));
@@ -386,11 +442,17 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     assert_eq!(status, 404, "a photo that no record names");
     let (status, kind) = put_photo(&world, &bearer, &path(&good), vec![0; 13 << 20]).await;
     assert_eq!((status, kind.as_str()), (413, "too-large"));
+    only_changed(&before, &Kept::by(&world).await, &[]);
+    let mut kept = Vec::new();
     for _ in 0..2 {
         assert_eq!(put_photo(&world, &bearer, &path(&good), good.clone()).await.0, 201, "twice is once");
+        kept.push(Kept::by(&world).await);
     }
+    assert!(before.photo_files().is_empty() && kept[0].photo_files().len() == 1, "{:?}", kept[0].photo_files());
+    only_changed(&kept[0], &kept[1], &[]);
     // The same hash asked for or named from elsewhere opens nothing (invariant 9).
     let eves = eve.sync(&world, &empty()).await.photo_bearer;
+    let before = Kept::by(&world).await;
     let elsewhere = format!("/v1/photos/{other_case}/{other_home}/{}", Hash::of(&good));
     for path in [path(&good), elsewhere.clone()] {
         let url = format!("{}{path}", world.server.url());
@@ -399,4 +461,5 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     }
     assert_eq!(put_photo(&world, &eves, &elsewhere, good.clone()).await.0, 404);
     assert_eq!(put_photo(&world, &eves, &path(&good), good).await.0, 404);
+    only_changed(&before, &Kept::by(&world).await, &[]);
 }

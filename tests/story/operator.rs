@@ -1,9 +1,13 @@
 //! The council's IT: starting, asking, stopping.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use grabrail_tests::{PASSWORD, World};
+use serde_json::{Value, json};
 use sync_core::access::Role;
+
+use crate::office::{Visit, get};
 
 #[tokio::test]
 async fn a_server_starts_in_an_empty_folder_tells_its_api_and_stops_when_ordered() {
@@ -11,7 +15,7 @@ async fn a_server_starts_in_an_empty_folder_tells_its_api_and_stops_when_ordered
 
     let (status, kind, body) = world.server.get("/openapi.json").await;
     assert_eq!((status, kind.as_str()), (200, "application/json"));
-    let openapi: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let openapi: Value = serde_json::from_slice(&body).unwrap();
     assert!(openapi["openapi"].as_str().unwrap().starts_with("3.1."), "{}", openapi["openapi"]);
     let paths = openapi["paths"].as_object().unwrap();
     for path in ["/healthz", "/readyz", "/v1/sessions", "/v1/devices", "/v1/sync"] {
@@ -28,7 +32,7 @@ async fn a_server_starts_in_an_empty_folder_tells_its_api_and_stops_when_ordered
 #[tokio::test]
 async fn the_data_folder_is_nobody_elses() {
     let world = World::start().await;
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&world.data()), 0o700);
     for entry in std::fs::read_dir(world.data()).unwrap() {
         let path = entry.unwrap().path();
@@ -45,7 +49,7 @@ async fn verbs_work_beside_a_running_server_and_a_password_is_never_an_argument(
     let refused = world.say(&["account", "add", "bo", "--name", "Bo", "--role", "ot", "--password", "x"], "");
     assert_eq!(refused.code, Some(2), "{}", refused.err);
 
-    let request = serde_json::json!({ "sign_in": "ana", "password": PASSWORD });
+    let request = json!({ "sign_in": "ana", "password": PASSWORD });
     let signing_in = world.server.http().post(format!("{}/v1/sessions", world.server.url()));
     let reply = signing_in.header("content-type", "application/json").body(request.to_string()).send().await.unwrap();
     assert_eq!(reply.status(), 201);
@@ -56,4 +60,83 @@ async fn a_second_server_on_the_same_folder_is_refused() {
     let world = World::start().await;
     let second = world.say(&["serve", "--listen", "127.0.0.1:0"], "");
     assert_eq!(second.code, Some(1), "{}{}", second.out, second.err);
+}
+
+/// Signs another rail of this visit off: its evidence pack.
+async fn signed(visit: &Visit, signer: &str) -> Value {
+    let document = visit.submitted_rail().await;
+    assert_eq!(visit.sign(signer, document).await, Ok(()));
+    let (status, evidence) = get(&visit.world, signer, &format!("/v1/prescriptions/{document}/versions/1")).await;
+    assert_eq!(status, 200, "{evidence}");
+    evidence
+}
+
+/// `grabrail verify` on this pack: the exit code and what was said.
+fn verified(visit: &Visit, evidence: &Value, key: &str) -> (Option<i32>, String) {
+    let file = visit.world.path("evidence.json");
+    std::fs::write(&file, evidence.to_string()).unwrap();
+    let said = visit.world.say(&["verify", file.to_str().unwrap(), "--key", key], "");
+    (said.code, said.out + &said.err)
+}
+
+#[tokio::test]
+async fn what_the_old_key_signed_stays_provable_with_it_and_what_the_new_one_signs_only_with_the_new_one() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    let key = || visit.world.say(&["keys", "public"], "").done();
+    let (old_key, old) = (key(), signed(&visit, &grace).await);
+    let told = visit.world.say(&["keys", "rotate", "signoff"], "").done();
+    let (new_key, new) = (key(), signed(&visit, &grace).await);
+    assert_eq!(told, new_key);
+    assert_ne!(old_key, new_key);
+    for (evidence, key, is_whole) in
+        [(&old, &old_key, true), (&new, &new_key, true), (&old, &new_key, false), (&new, &old_key, false)]
+    {
+        let (code, said) = verified(&visit, evidence, key);
+        assert_eq!(code, Some(if is_whole { 0 } else { 1 }), "{said}");
+        assert_eq!(said.contains("another key signed it"), !is_whole, "{said}");
+    }
+    let listed = visit.world.say(&["keys", "list"], "").done();
+    assert!(listed.contains(&old_key) && listed.contains(&new_key), "kept for ever: {listed}");
+}
+
+#[tokio::test]
+async fn a_member_added_to_an_evidence_pack_at_any_depth_is_refused_and_named() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    let evidence = signed(&visit, &grace).await;
+    let key = visit.world.say(&["keys", "public"], "").done();
+    let (code, said) = verified(&visit, &evidence, &key);
+    assert_eq!(code, Some(0), "{said}");
+
+    let mut objects = Vec::new();
+    every_object(&evidence, String::new(), &mut objects);
+    let ends = |end: &str| objects.iter().any(|at| at.ends_with(end));
+    for depth in ["", "/header/signer", "/authors/0", "/reading/reading", "/reading/at", "/dimension/cites/0"] {
+        assert!(ends(depth), "no {depth} in {objects:?}");
+    }
+    for at in objects {
+        let mut added = evidence.clone();
+        let object = added.pointer_mut(&at).and_then(Value::as_object_mut).unwrap();
+        // One of a choice by its name: it holds one member, whatever the second is called.
+        let is_choice = object.len() == 1;
+        object.insert("approved_by".to_owned(), json!("the mayor"));
+        let (code, said) = verified(&visit, &added, &key);
+        assert_eq!(code, Some(1), "{at}: {said}");
+        assert!(said.contains("NOT VERIFIED") && (is_choice || said.contains("`approved_by`")), "{at}: {said}");
+    }
+}
+
+/// The places (RFC 6901) of all objects in a value.
+fn every_object(value: &Value, at: String, found: &mut Vec<String>) {
+    if let Some(members) = value.as_object() {
+        for (name, member) in members {
+            every_object(member, format!("{at}/{name}"), found);
+        }
+        found.push(at);
+    } else if let Some(items) = value.as_array() {
+        for (index, item) in items.iter().enumerate() {
+            every_object(item, format!("{at}/{index}"), found);
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! A device as a process for each thing done with it: `grabrail field`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use super::built;
+use super::grabrail;
 use super::tablet::PASSPHRASE;
 use super::verb::Said;
 
@@ -43,17 +43,7 @@ impl Field {
     }
 
     fn start_as(&self, how: &[&str], arguments: &[&str]) -> Child {
-        let mut command = match self.most_bytes {
-            None => Command::new(built("grabrail")),
-            Some(bytes) => {
-                // The bound is the kernel's, in blocks of 512 bytes; without the signal a write that breaks it is an
-                // error, as on a full disk.
-                let mut shell = Command::new("sh");
-                shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &(bytes / 512).to_string()]);
-                shell.arg(built("grabrail"));
-                shell
-            }
-        };
+        let mut command = grabrail(self.most_bytes);
         command.env_clear().env("GRABRAIL_FIELD_PASSPHRASE", PASSPHRASE).arg("field").args(how);
         command.arg("--store").arg(&self.store);
         if let Some(ca) = &self.ca {

@@ -9,6 +9,7 @@ pub(crate) mod verb;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sync_core::access::Role;
 use sync_core::device::LinkOptions;
@@ -133,6 +134,17 @@ pub fn built(name: &str) -> PathBuf {
         }
         Err(error) => panic!("{}: {error}", path.display()),
     }
+}
+
+/// The program, on a file system that lets no file grow beyond so many bytes, if they are given.
+pub(crate) fn grabrail(most_bytes: Option<u64>) -> Command {
+    let Some(bytes) = most_bytes else { return Command::new(built("grabrail")) };
+    // The bound is the kernel's, in blocks of 512 bytes; without the signal a write that breaks it is an error, as on
+    // a full disk.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &(bytes / 512).to_string()]);
+    shell.arg(built("grabrail"));
+    shell
 }
 
 /// Whether the run was asked to take its time: `tests/run --long`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::built;
+use super::grabrail;
 
 /// How long a server may take until it takes requests, and until it has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ impl Server {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tls_certs_only(trusted).build().unwrap();
         let scheme = if roots.is_some() { "https" } else { "http" };
         let (settings, log) = (settings.to_owned(), log.to_owned());
-        let child = spawn(&settings, &log);
+        let child = spawn(&settings, &log, None);
         let mut server = Self { child, address, settings, log, http, scheme };
         server.is_ready().await.then_some(server)
     }
@@ -126,15 +126,24 @@ impl Server {
 
     /// Starts it again on the same data folder and address, after [`Self::stop`] or [`Self::kill`].
     pub async fn restart(&mut self) {
+        self.restart_with(None).await;
+    }
+
+    /// The same on a file system that lets no file grow beyond so many bytes.
+    pub async fn restart_cramped(&mut self, most_bytes: u64) {
+        self.restart_with(Some(most_bytes)).await;
+    }
+
+    async fn restart_with(&mut self, most_bytes: Option<u64>) {
         assert!(self.child.try_wait().unwrap().is_some(), "it still runs");
-        self.child = spawn(&self.settings, &self.log);
+        self.child = spawn(&self.settings, &self.log, most_bytes);
         assert!(self.is_ready().await, "its address was taken meanwhile:\n{}", self.log());
     }
 }
 
-fn spawn(settings: &Path, log: &Path) -> Child {
+fn spawn(settings: &Path, log: &Path, most_bytes: Option<u64>) -> Child {
     let open = || -> File { OpenOptions::new().create(true).append(true).open(log).unwrap() };
-    Command::new(built("grabrail"))
+    grabrail(most_bytes)
         .env_clear()
         .arg("serve")
         .arg("--config")

@@ -7,7 +7,9 @@ use sync_core::id::{AskId, CaseId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::{Ask, Request, Verdict};
 
-use super::{Json, ProblemBody};
+use super::Json;
+use super::problems::problems;
+use super::schemas::asks as schemas;
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::SignedIn;
@@ -30,14 +32,15 @@ pub(super) struct AskBody {
     request: Request,
 }
 
+problems!(AskProblems = SIGNED_IN READS_JSON WRITES, SignInAgain, AskRefused, Later);
+
 /// Ask.
 ///
-/// The body is `{"id", "case", "ask": "sign_off", "document", "heads", "grounds", "conditions"}` and the like for each
-/// ask. The answer is the verdict; a refusal is a problem of the kind `ask-refused` with the verdict in `verdict`.
-#[utoipa::path(post, path = "/v1/asks", tag = "asks", request_body = serde_json::Value, responses(
-    (status = 200, description = "Granted", body = serde_json::Value),
-    (status = 401, description = "Sign in, or sign in again", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+/// The answer is the verdict; a refusal is a problem of the kind `ask-refused` with the verdict in `verdict`.
+#[utoipa::path(post, path = "/v1/asks", tag = "asks", security(("person" = [])),
+    request_body = schemas::Ask, responses(
+    (status = 200, description = "Granted", body = schemas::Verdict),
+    AskProblems,
 ))]
 pub(super) async fn ask(
     State(app): State<App>,

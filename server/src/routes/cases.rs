@@ -6,7 +6,9 @@ use sync_core::id::CaseId;
 use sync_core::protocol::CaseCard;
 use utoipa::ToSchema;
 
-use super::{Json, ProblemBody};
+use super::Json;
+use super::problems::problems;
+use super::schemas::{cards as schemas, words};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::cards::{self, CaseRows};
@@ -18,6 +20,7 @@ use crate::storage::ledger::Ledger;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CaseLine {
     /// The case's id.
+    #[schema(value_type = words::CaseId)]
     case: String,
     /// The referral's number in the council's own system.
     reference: Option<String>,
@@ -25,16 +28,20 @@ pub(super) struct CaseLine {
     name: String,
     /// Where the home is.
     address: String,
-    /// `open`, `unmatched` or `closed`.
+    /// Where it stands.
+    #[schema(value_type = schemas::CaseState)]
     state: String,
     /// What ties you to it.
+    #[schema(value_type = Vec<words::Relation>)]
     relations: Vec<String>,
 }
 
+problems!(ListProblems = SIGNED_IN);
+
 /// The cases you may know of.
-#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses(
+#[utoipa::path(get, path = "/v1/cases", tag = "cases", security(("person" = [])), responses(
     (status = 200, description = "The cases", body = Vec<CaseLine>),
-    (status = 401, description = "Sign in", body = ProblemBody, content_type = "application/problem+json"),
+    ListProblems,
 ))]
 pub(super) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<CaseLine>>, Problem> {
     let directory = Directory::read(&app.storage).await?;
@@ -67,10 +74,13 @@ fn state(state: sync_core::protocol::card::CaseState) -> String {
     .to_owned()
 }
 
+problems!(ShowProblems = SIGNED_IN, NotFound);
+
 /// One case, as a device of yours would know it.
-#[utoipa::path(get, path = "/v1/cases/{case}", tag = "cases", params(("case" = String, Path)), responses(
-    (status = 200, description = "The case's card", body = serde_json::Value),
-    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/v1/cases/{case}", tag = "cases", security(("person" = [])),
+    params(("case" = words::CaseId, Path, description = "The case")), responses(
+    (status = 200, description = "The case's card", body = schemas::CaseCard),
+    ShowProblems,
 ))]
 pub(super) async fn show(
     State(app): State<App>,
@@ -91,16 +101,21 @@ pub(super) async fn show(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct QuarantineLine {
     /// Its id.
+    #[schema(value_type = words::QuarantineId)]
     quarantine: String,
     /// The case.
+    #[schema(value_type = words::CaseId)]
     case: String,
     /// The document.
+    #[schema(value_type = words::DocumentId)]
     document: String,
     /// Whose work it is.
+    #[schema(value_type = words::AccountId)]
     account: String,
     /// Their name.
     name: String,
-    /// When it came (RFC 3339).
+    /// When it came.
+    #[schema(value_type = words::Timestamp)]
     at: String,
     /// Why it is here, in words.
     reason: String,
@@ -108,10 +123,12 @@ pub(super) struct QuarantineLine {
     changes: usize,
 }
 
+problems!(QuarantineProblems = SIGNED_IN, Forbidden);
+
 /// What was refused or came too late, for supervisors.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "cases", responses(
+#[utoipa::path(get, path = "/v1/quarantine", tag = "cases", security(("person" = [])), responses(
     (status = 200, description = "What was set aside, newest first", body = Vec<QuarantineLine>),
-    (status = 403, description = "For supervisors", body = ProblemBody, content_type = "application/problem+json"),
+    QuarantineProblems,
 ))]
 pub(super) async fn quarantine(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<QuarantineLine>>, Problem> {
     let directory = Directory::read(&app.storage).await?;

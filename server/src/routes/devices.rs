@@ -6,19 +6,23 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use sync_core::protocol::enrolment::{
     self, EnrolmentCode, EnrolmentReply, EnrolmentRequest, PublicKey, proof_of_possession,
 };
-use utoipa::ToSchema;
 
-use super::{Json, ProblemBody};
+use super::Json;
+use super::problems::problems;
+use super::schemas::enrolment as schemas;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
 use crate::storage::devices::NewDevice;
 use crate::storage::keys::KeyPurpose;
 
+problems!(EnrolProblems = READS_JSON WRITES, CodeRefused, ProofRefused, Conflict);
+
 /// Enrol a device.
-#[utoipa::path(post, path = "/v1/devices", tag = "devices", request_body = EnrolmentRequestBody, responses(
-    (status = 201, description = "Enrolled", body = EnrolmentReplyBody),
-    (status = 403, description = "Code or proof refused", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "Enrolled before", body = ProblemBody, content_type = "application/problem+json"),
+///
+/// Takes no bearer: the one-time code is the right, and the proof shows that the device holds the key it offers.
+#[utoipa::path(post, path = "/v1/devices", tag = "devices", request_body = schemas::EnrolmentRequest, responses(
+    (status = 201, description = "Enrolled", body = schemas::EnrolmentReply),
+    EnrolProblems,
 ))]
 pub(super) async fn enrol(
     State(app): State<App>,
@@ -62,52 +66,4 @@ pub(super) async fn enrol(
     reply.signature = enrolment::Signature(signer.sign(&reply.signed_bytes(&request)));
     tracing::info!(device = %device.id, account = %account.id, "a device was enrolled");
     Ok((StatusCode::CREATED, Json(reply)))
-}
-
-/// The request as the API's description shows it; [`EnrolmentRequest`] is what is read.
-#[derive(Debug, ToSchema)]
-#[schema(as = EnrolmentRequest)]
-#[allow(dead_code, reason = "it only describes sync-core's type, which knows no OpenAPI")]
-pub(super) struct EnrolmentRequestBody {
-    /// The one-time code, as people type it.
-    code: String,
-    /// The device's new Ed25519 public key, 64 hexadecimal digits.
-    device_key: String,
-    /// The life of its store.
-    generation: String,
-    /// What its person calls it, 1 to 100 characters.
-    name: String,
-    /// The key's signature that it is held, 128 hexadecimal digits.
-    proof: String,
-}
-
-/// The reply as the API's description shows it; [`EnrolmentReply`] is what is written.
-#[derive(Debug, ToSchema)]
-#[schema(as = EnrolmentReply)]
-#[allow(dead_code, reason = "it only describes sync-core's type, which knows no OpenAPI")]
-pub(super) struct EnrolmentReplyBody {
-    /// The data folder.
-    server: String,
-    /// Its present life.
-    epoch: String,
-    /// The id of the key that signs replies.
-    reply_key_id: String,
-    /// That key, 64 hexadecimal digits.
-    reply_key: String,
-    /// The device's id.
-    device: String,
-    /// The device's number.
-    device_number: u32,
-    /// Whose device it is.
-    account: String,
-    /// Their name.
-    full_name: String,
-    /// Their role.
-    role: String,
-    /// Where they work.
-    organisation: String,
-    /// The Welfare Authority's name.
-    authority: String,
-    /// The reply key's signature of all this and of the request's key, 128 hexadecimal digits.
-    signature: String,
 }

@@ -3,21 +3,27 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::ProblemBody;
+use super::problems::problems;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
 
+problems!(HealthProblems =);
+
 /// The process runs.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 204, description = "It runs")))]
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+    (status = 204, description = "It runs"),
+    HealthProblems,
+))]
 pub(super) async fn healthz() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+problems!(ReadyProblems = WRITES, NotReady);
+
 /// Rows can be read and the disk takes writes.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 204, description = "Requests can be taken"),
-    (status = 503, description = "They can't", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json"),
+    ReadyProblems,
 ))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<StatusCode, Problem> {
     match app.storage.ready().await.map_err(Problem::from) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::schemas::asks::Verdict;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
 
@@ -46,10 +47,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// A problem as RFC 9457 has it; some kinds carry more members.
+/// A problem (RFC 9457): what was not done, and what to do. Nothing was half-done.
 #[derive(Debug, ToSchema)]
+#[schema(as = Problem)]
 #[allow(dead_code, reason = "it only describes what `Problem` writes")]
-pub struct ProblemBody {
+pub(super) struct ProblemBody {
     /// `urn:grabrail:problem:` and the kind's name.
     #[schema(example = "urn:grabrail:problem:token-expired")]
     r#type: String,
@@ -59,4 +61,12 @@ pub struct ProblemBody {
     status: u16,
     /// What to do.
     detail: String,
+    /// Of `later`: seconds until it is welcome, as in `Retry-After`.
+    retry_after: Option<u64>,
+    /// Of `ask-refused`: the verdict.
+    verdict: Option<Verdict>,
+    /// Of `internal`: ties what you were told to a line of the server's log.
+    reference: Option<String>,
+    /// Of `too-large`, where it is known: the bound, in bytes.
+    most: Option<usize>,
 }

@@ -6,35 +6,30 @@ mod devices;
 mod edge;
 mod health;
 mod json;
+mod openapi;
 mod photos;
 mod prescriptions;
+mod problems;
+mod schemas;
 mod sessions;
 mod sync;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use self::json::{Json, ProblemBody};
+pub use self::json::Json;
 use crate::app::App;
 
 /// Largest body of an endpoint that doesn't say otherwise, in bytes.
 const BODY: usize = 64 * 1024;
 
-/// What the OpenAPI document says of the whole.
-#[derive(Debug, OpenApi)]
-#[openapi(info(
-    title = "Grabrail",
-    description = "Home assessments and prescriptions, recorded offline, merged and supervised."
-))]
-struct About;
-
+/// Every endpoint there is, each told of in `/openapi.json`.
 fn endpoints() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(About::openapi())
+    OpenApiRouter::with_openapi(openapi::About::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(sessions::sign_in))
@@ -50,13 +45,17 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(prescriptions::queue))
         .routes(routes!(prescriptions::show))
         .routes(routes!(prescriptions::evidence))
+        .routes(routes!(openapi::show))
 }
 
-/// The router, its documentation and what stands around every request.
+/// The router and what stands around every request.
 pub fn router(app: App) -> Router {
-    let (router, openapi) = endpoints().split_for_parts();
+    within_bounds(Router::from(endpoints()), app)
+}
+
+/// What no request gets past: the bounds on its body and its time, and that only it fails when its handler panics.
+fn within_bounds(router: Router<App>, app: App) -> Router {
     router
-        .route("/openapi.json", get(move || std::future::ready(axum::Json(openapi))))
         .fallback(edge::nothing_here)
         .method_not_allowed_fallback(edge::wrong_method)
         .layer(DefaultBodyLimit::max(BODY))

@@ -7,7 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sync_core::id::{AccountId, CaseId, DocumentId, Hash};
 
-use super::ProblemBody;
+use super::problems::problems;
+use super::schemas::{bodies, words};
 use super::sync::{CBOR, whole};
 use crate::app::App;
 use crate::auth::{PhotoBearer, SignedIn};
@@ -28,13 +29,30 @@ fn name(Path((case, document, hash)): &Name) -> Result<BlobName, Problem> {
     })
 }
 
+problems!(
+    PutProblems = WRITES,
+    SignInNeeded,
+    TokenRefused,
+    TokenExpired,
+    NotFound,
+    BadRequest,
+    TooLarge,
+    PhotoRefused,
+    Later
+);
+
 /// Send a photo that a synced document names.
+///
+/// The body is the photo, whole; sent twice it is one photo, and the same receipt.
 #[utoipa::path(put, path = "/v1/photos/{case}/{document}/{hash}", tag = "photos",
-    params(("case" = String, Path), ("document" = String, Path), ("hash" = String, Path, description = "SHA-256")),
-    request_body(content = Vec<u8>, content_type = "image/jpeg"), responses(
-    (status = 201, description = "Here, fsynced; the body is a signed receipt", body = Vec<u8>, content_type = "application/cbor"),
-    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "Not such a photo", body = ProblemBody, content_type = "application/problem+json"),
+    security(("device" = [])), params(
+        ("case" = words::CaseId, Path, description = "The case of the document"),
+        ("document" = words::DocumentId, Path, description = "The document that names the photo"),
+        ("hash" = words::Hash, Path, description = "SHA-256 of the photo's bytes"),
+    ),
+    request_body(content = bodies::Photo, content_type = "image/jpeg"), responses(
+    (status = 201, description = "Here, fsynced; the body is a signed receipt", body = bodies::PhotoReceipt, content_type = "application/cbor"),
+    PutProblems,
 ))]
 pub(super) async fn put(
     State(app): State<App>,
@@ -65,12 +83,17 @@ impl FromRequestParts<App> for Viewer {
     }
 }
 
+problems!(GetProblems = SIGNED_IN, NotFound);
+
 /// Fetch a photo's bytes.
 #[utoipa::path(get, path = "/v1/photos/{case}/{document}/{hash}", tag = "photos",
-    params(("case" = String, Path), ("document" = String, Path), ("hash" = String, Path, description = "SHA-256")),
-    responses(
-    (status = 200, description = "The photo", body = Vec<u8>, content_type = "image/jpeg"),
-    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+    security(("person" = []), ("device" = [])), params(
+        ("case" = words::CaseId, Path, description = "The case of the document"),
+        ("document" = words::DocumentId, Path, description = "The document that names the photo"),
+        ("hash" = words::Hash, Path, description = "SHA-256 of the photo's bytes"),
+    ), responses(
+    (status = 200, description = "The photo", body = bodies::Photo, content_type = "image/jpeg"),
+    GetProblems,
 ))]
 pub(super) async fn get(State(app): State<App>, viewer: Viewer, path: Name) -> Result<Response, Problem> {
     let name = name(&path)?;

@@ -11,7 +11,9 @@ use sync_core::domain::specification;
 use sync_core::id::DocumentId;
 use utoipa::ToSchema;
 
-use super::{Json, ProblemBody};
+use super::Json;
+use super::problems::problems;
+use super::schemas::{evidence as evidence_schemas, findings as schemas, words};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::documents;
@@ -27,21 +29,28 @@ fn nothing() -> Problem {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Waiting {
     /// The prescription.
+    #[schema(value_type = words::DocumentId)]
     document: String,
     /// The case.
+    #[schema(value_type = words::CaseId)]
     case: String,
     /// Who submitted it.
     submitted_by: Option<String>,
-    /// When (RFC 3339).
+    /// When.
+    #[schema(value_type = Option<words::Timestamp>)]
     submitted_at: Option<String>,
     /// The version to look at and to name when deciding.
+    #[schema(value_type = words::Heads)]
     heads: Vec<String>,
 }
 
+problems!(QueueProblems = SIGNED_IN, Forbidden, NotFound);
+
 /// Prescriptions that wait for a signer, oldest first.
-#[utoipa::path(get, path = "/v1/prescriptions", tag = "prescriptions", responses(
+#[utoipa::path(get, path = "/v1/prescriptions", tag = "prescriptions", security(("person" = [])),
+    responses(
     (status = 200, description = "The queue", body = Vec<Waiting>),
-    (status = 403, description = "For signers", body = ProblemBody, content_type = "application/problem+json"),
+    QueueProblems,
 ))]
 pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<Waiting>>, Problem> {
     let directory = Directory::read(&app.storage).await?;
@@ -72,11 +81,13 @@ async fn reached(app: &App, person: &Person, document: &str) -> Result<(Document
     Ok((row, reach))
 }
 
+problems!(ShowProblems = SIGNED_IN, NotFound);
+
 /// One prescription as it was submitted (or, if it is not, as it stands), with what there is to look at.
 #[utoipa::path(get, path = "/v1/prescriptions/{document}", tag = "prescriptions",
-    params(("document" = String, Path)), responses(
-    (status = 200, description = "The prescription", body = Value),
-    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+    security(("person" = [])), params(("document" = words::DocumentId, Path, description = "The prescription")), responses(
+    (status = 200, description = "The prescription", body = schemas::Prescription),
+    ShowProblems,
 ))]
 pub(super) async fn show(
     State(app): State<App>,
@@ -129,9 +140,12 @@ pub(super) async fn show(
 
 /// A signed version as an evidence pack; for Housing without the justification, and only while it stands.
 #[utoipa::path(get, path = "/v1/prescriptions/{document}/versions/{number}", tag = "prescriptions",
-    params(("document" = String, Path), ("number" = u32, Path)), responses(
-    (status = 200, description = "The evidence pack; check it with `grabrail verify`", body = Value),
-    (status = 404, description = "Nothing here for you", body = ProblemBody, content_type = "application/problem+json"),
+    security(("person" = [])), params(
+        ("document" = words::DocumentId, Path, description = "The prescription"),
+        ("number" = u32, Path, description = "Which signed version, from 1"),
+    ), responses(
+    (status = 200, description = "The evidence pack; check it with `grabrail verify`", body = evidence_schemas::Evidence),
+    ShowProblems,
 ))]
 pub(super) async fn evidence(
     State(app): State<App>,

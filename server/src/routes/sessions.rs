@@ -5,7 +5,9 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Json, ProblemBody};
+use super::Json;
+use super::problems::problems;
+use super::schemas::words;
 use crate::app::App;
 use crate::auth::{self, ClientAddress, Granted, SignedIn};
 use crate::error::Problem;
@@ -32,14 +34,17 @@ pub(super) struct RefreshRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionReply {
     /// The session's id.
+    #[schema(value_type = words::SessionId)]
     session: String,
     /// Goes into `Authorization: Bearer …`.
     access: String,
     /// The token is not good from then on (RFC 3339).
+    #[schema(value_type = words::Timestamp)]
     access_expires_at: String,
     /// Gets the next token, once.
     refresh: String,
     /// The session ends then.
+    #[schema(value_type = words::Timestamp)]
     session_expires_at: String,
 }
 
@@ -55,11 +60,14 @@ impl From<Granted> for SessionReply {
     }
 }
 
+problems!(SignInProblems = READS_JSON WRITES, SignInRefused, Later);
+
 /// Sign in.
+///
+/// Takes no bearer: name and password make one.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest, responses(
     (status = 201, description = "Signed in", body = SessionReply),
-    (status = 401, description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Later", body = ProblemBody, content_type = "application/problem+json"),
+    SignInProblems,
 ))]
 pub(super) async fn sign_in(
     State(app): State<App>,
@@ -70,10 +78,14 @@ pub(super) async fn sign_in(
     Ok((StatusCode::CREATED, Json(granted.into())))
 }
 
+problems!(RefreshProblems = READS_JSON WRITES, SessionEnded);
+
 /// Get the next token.
+///
+/// Takes no bearer, which may have expired. A refresh text is good once; used twice, it ends the session.
 #[utoipa::path(post, path = "/v1/sessions/refresh", tag = "sessions", request_body = RefreshRequest, responses(
     (status = 200, description = "The next token", body = SessionReply),
-    (status = 401, description = "The session ended", body = ProblemBody, content_type = "application/problem+json"),
+    RefreshProblems,
 ))]
 pub(super) async fn refresh(
     State(app): State<App>,
@@ -82,10 +94,12 @@ pub(super) async fn refresh(
     Ok(Json(auth::refresh(&app, &request.refresh).await?.into()))
 }
 
+problems!(SignOutProblems = SIGNED_IN WRITES);
+
 /// Sign out.
-#[utoipa::path(delete, path = "/v1/sessions/current", tag = "sessions", responses(
+#[utoipa::path(delete, path = "/v1/sessions/current", tag = "sessions", security(("person" = [])), responses(
     (status = 204, description = "Signed out"),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    SignOutProblems,
 ))]
 pub(super) async fn sign_out(State(app): State<App>, who: SignedIn) -> Result<StatusCode, Problem> {
     app.storage.end_session(who.session).await?;

@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::ProblemBody;
+use super::problems::problems;
+use super::schemas::bodies;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
 use crate::sync as service;
@@ -16,16 +17,16 @@ use crate::sync as service;
 /// What travels: CBOR, in both directions.
 pub(super) const CBOR: &str = "application/cbor";
 
+problems!(SyncProblems = WRITES, BadRequest, TooLarge, DeviceUnknown, DeviceStopped, Later);
+
 /// Settle what a device has and what it should have.
 ///
-/// The body is a `SignedRequest`, the answer a `SignedReply`: signed CBOR around zstd, as `sync-core` defines them.
+/// Takes no bearer: the device signs the request itself, and the server its reply. A revoked device may still hand in
+/// what it has, and is told what to purge. The reply carries the bearer for photos.
 #[utoipa::path(post, path = "/v1/sync", tag = "devices",
-    request_body(content = Vec<u8>, content_type = "application/cbor"), responses(
-    (status = 200, description = "Settled", body = Vec<u8>, content_type = "application/cbor"),
-    (status = 400, description = "Not a sync request", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 403, description = "Not an enrolled device", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 507, description = "Disk full", body = ProblemBody, content_type = "application/problem+json"),
+    request_body(content = bodies::SignedRequest, content_type = "application/cbor"), responses(
+    (status = 200, description = "Settled", body = bodies::SignedReply, content_type = "application/cbor"),
+    SyncProblems,
 ))]
 pub(super) async fn settle(State(app): State<App>, body: Body) -> Result<Response, Problem> {
     // Room for the signature around the largest request.

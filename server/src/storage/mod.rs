@@ -34,7 +34,7 @@ use crate::chance::SharedChance;
 /// Why storage didn't do what was asked. Nothing is half-written when one of these comes back.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The disk or its quota is full.
+    /// The disk or its quota is full, or the system lets the file grow no further.
     #[error("the disk is full; free some space, nothing was lost or half-written")]
     DiskFull,
     /// A file or folder couldn't be read or written.
@@ -101,7 +101,7 @@ pub enum StorageError {
 impl StorageError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::DiskFull,
             _ => Self::Io { path: path.to_owned(), source },
         }
     }
@@ -109,10 +109,11 @@ impl StorageError {
 
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
-        /// SQLITE_FULL.
-        const FULL: &str = "13";
+        /// SQLITE_FULL; and SQLITE_IOERR_WRITE, which is what SQLite makes of a quota or of a bound on files. Of a disk
+        /// that fails it makes the same; nothing was stored then either, and the operator has to look.
+        const FULL: [&str; 2] = ["13", "778"];
         match error.as_database_error().and_then(|error| error.code()) {
-            Some(code) if code == FULL => Self::DiskFull,
+            Some(code) if FULL.contains(&&*code) => Self::DiskFull,
             _ => Self::Sql(error),
         }
     }

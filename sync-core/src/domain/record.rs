@@ -70,6 +70,7 @@ pub enum Body {
 
 /// A measurement: whole millimetres or kilograms, never a fraction, never feet and inches.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reading {
     /// Where, as a path of words and ordinals: `bathroom-1/door-1`.
     #[n(0)]
@@ -143,6 +144,7 @@ pub enum Value {
 
 /// A prescribed length.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// Millimetres.
     #[n(0)]
@@ -182,6 +184,7 @@ impl Tolerance {
 
 /// A record of another document, cited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cite {
     /// The document.
     #[n(0)]

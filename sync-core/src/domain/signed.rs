@@ -3,7 +3,8 @@
 //! Every field of the specification, every reading it cites and every field of the justification is hashed with a salt
 //! of its own; the hashes make one root; a header with the root is signed by the server. Housing's copy leaves the
 //! justification's fields out but not their hashes, so it still verifies and tells nothing. The bytes are a format for
-//! ever (golden in `golden/`).
+//! ever (golden in `golden/`). As JSON no part of it takes a member that it does not know: what nobody signed is not
+//! read as if it had been.
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub const JUSTIFICATION: &str = "justification/";
 
 /// A member of staff as a signed version names them.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Signatory {
     /// The account.
     #[n(0)]
@@ -43,6 +45,7 @@ pub struct Signatory {
 
 /// What is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// [`HEADER_TAG`].
     #[n(0)]
@@ -94,7 +97,7 @@ impl Header {
 
 /// A field's content.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Content {
     /// The value of a field.
     #[n(0)]
@@ -138,6 +141,7 @@ pub enum Content {
 
 /// One field of a signed version.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Field {
     /// Which of [`SignedVersion::hashes`] is this field's.
     #[n(0)]
@@ -232,6 +236,7 @@ impl Sealed {
 
 /// What was signed off.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SignedVersion {
     /// What the signature is over.
     #[n(0)]
@@ -341,6 +346,7 @@ pub const EVIDENCE: &str = "grabrail evidence 1";
 
 /// A signed version as a file that anyone can check with the council's public key and no server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// [`EVIDENCE`].
     pub format: String,

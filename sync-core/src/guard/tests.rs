@@ -296,6 +296,37 @@ fn bytes_that_are_no_change_are_refused_wherever_they_are_cut_or_flipped() {
     assert_eq!(tablet.push(&server, &[longer]).unwrap_err(), Refusal::NotAChange { at: 0 });
 }
 
+/// The same bytes with the checksum of what they say now.
+fn well_formed(mut change: Vec<u8>) -> Vec<u8> {
+    let hash: [u8; 32] = Sha256::digest(&change[8..]).into();
+    change[4..8].copy_from_slice(&hash[..4]);
+    change
+}
+
+/// Invariant 6: whoever alters a change can make its checksum right and sign it, and Automerge panics over some.
+#[test]
+fn a_change_altered_anywhere_under_its_right_checksum_never_panics_and_what_is_admitted_reads_again() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let changes = [tablet.measure("bathroom-1/door-1", 712), Tablet::new(7).write(0, 0, "Two steps. 🚪")];
+    let mut judged = 0;
+    for change in &changes {
+        for at in 9..change.len() {
+            for mask in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+                let mut altered = change.clone();
+                altered[at] ^= mask;
+                let altered = well_formed(altered);
+                judged += usize::from(chunk_hash(&altered).is_some());
+                if let Ok(admitted) = tablet.push(&server, &[altered]) {
+                    let again = Document::load(Kind::Home, &admitted.document.save()).unwrap();
+                    assert_eq!(again.heads(), admitted.document.heads(), "byte {at} with {mask}");
+                }
+            }
+        }
+    }
+    assert!(judged > 1_000, "{judged} were still chunks");
+}
+
 #[test]
 fn time_and_message_belong_into_the_data() {
     let server = Document::new(Kind::Home).unwrap();
