@@ -78,6 +78,7 @@ async fn a_tablet_ten_years_ahead_or_behind_works_like_any_other_and_the_servers
             does(&device, years, &all);
         };
         set(&["prescription.need", "To stand up unaided"]);
+        set(&["prescription.route", "minor"]);
         set(&["grab-rail.height", "680", "--item", &item, "--min", "--cites", &cites]);
         set(&["item.required-load", "135", "--item", &item]);
         does(&device, years, &["submit", who, "prescription:1"]);

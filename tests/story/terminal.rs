@@ -92,6 +92,7 @@ fn rail(field: &Field) -> String {
         field.done(&words);
     };
     set("prescription.need", "To stand up from the toilet unaided", &[]);
+    set("prescription.route", "minor", &[]);
     set("grab-rail.height", "680", &["--item", &item, "--min", "--cites", &cites]);
     set("item.required-load", "135", &["--item", &item]);
     field.done(&["text", "R-1", "prescription:1", "reasoning", "She fell twice in October"]);
