@@ -34,7 +34,13 @@ impl Server {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let roots_of = |pem| reqwest::Certificate::from_pem_bundle(pem).unwrap();
         let trusted = roots.map(roots_of).unwrap_or_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tls_certs_only(trusted).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .pool_idle_timeout(PATIENCE / 3)
+            .tls_certs_only(trusted)
+            .build()
+            .unwrap();
         let scheme = if roots.is_some() { "https" } else { "http" };
         let (settings, log) = (settings.to_owned(), log.to_owned());
         let child = spawn(&settings, &log, None);

@@ -8,6 +8,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
 use sync_core::clock::{SystemChance, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -19,9 +20,10 @@ use crate::config::{Config, LogFormat};
 use crate::routes;
 use crate::storage::Storage;
 
-/// How long a client may take to send a request's head, and to say nothing between two requests: a connection costs a
-/// file, and there are only so many.
-const HEAD: Duration = Duration::from_secs(15);
+/// How long a client may say nothing on a connection: before its first request, within its head, between two. A
+/// connection costs a file, and there are only so many. Devices let go of an idle one sooner, so that none is closed under a
+/// request.
+const HEAD: Duration = Duration::from_secs(20);
 /// How long requests may go on after the order to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -52,12 +54,15 @@ async fn listen(app: &App) -> Result<(), VerbError> {
             // Once a process; a second time finds it done.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let tls = RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(VerbError::Tls)?;
-            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+            let mut config = ServerConfig::clone(&tls.get_inner());
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let tls = RustlsConfig::from_config(Arc::new(config));
+            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?.http1_only();
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(refused)?;
+            let mut server = axum_server::from_tcp(listener).map_err(refused)?.http1_only();
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
@@ -66,10 +71,10 @@ async fn listen(app: &App) -> Result<(), VerbError> {
     served.map_err(VerbError::Serve)
 }
 
-/// Gives up on connections that say nothing for too long.
+/// Gives up on connections that say nothing for too long. HTTP/1 alone: before it knows which version it hears, hyper waits
+/// without an end; and a device has one request at a time.
 fn bounded(http: &mut Builder<TokioExecutor>) {
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
 }
 
 /// Waits for the order to stop; requests then have [`GRACE`] to end.

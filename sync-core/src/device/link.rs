@@ -200,10 +200,14 @@ impl Http {
                 .connect_timeout(Duration::from_secs(15))
                 // Between two pieces of a reply, not for the whole: a large caseload over a bad link takes its time.
                 .read_timeout(Duration::from_secs(60))
+                // The server closes a connection that has been idle for twice as long.
+                .pool_idle_timeout(Duration::from_secs(10))
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("grabrail/", env!("CARGO_PKG_VERSION")))
         };
-        let loopback = builder().tls_certs_only([]).build().map_err(|error| LinkError::Tls(chain(&error)))?;
+        // Nothing for this machine goes by way of another, whatever proxy its surroundings name.
+        let loopback =
+            builder().no_proxy().tls_certs_only([]).build().map_err(|error| LinkError::Tls(chain(&error)))?;
         let extra = match &options.extra_roots {
             Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| LinkError::Certificate(chain(&error)))
