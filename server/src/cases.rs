@@ -50,9 +50,9 @@ pub enum CaseError {
         /// When it would end.
         ends: Timestamp,
     },
-    /// They are commissioned already, and a commission that begins later would take its place now.
+    /// They are commissioned already, and one of the two commissions has yet to begin.
     #[error("they are commissioned until {0}: end that commission first, or let the new one begin now")]
-    Running(Timestamp),
+    Commissioned(Timestamp),
     /// The store failed, or others wrote at the same time.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -191,7 +191,7 @@ pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation
 /// now, until another.
 ///
 /// # Errors
-/// [`CaseError::Role`], [`CaseError::Backwards`] and [`CaseError::Running`].
+/// [`CaseError::Role`], [`CaseError::Backwards`] and [`CaseError::Commissioned`].
 pub async fn commission(
     app: &App,
     case: CaseId,
@@ -208,20 +208,10 @@ pub async fn commission(
     if ends <= starts {
         return Err(CaseError::Backwards { starts, ends });
     }
-    let ledger = app.storage.ledger();
-    // The case before who is tied to it: a change in between is noticed when this is written.
-    let stands = ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
-    let running = ledger.relations_to(case).await?.into_iter().find(|row| {
-        row.account == account.id && row.relation == Relation::Commissioned && row.holds(now) && starts > now
-    });
-    if let Some(running) = running {
-        return Err(CaseError::Running(running.ends.unwrap_or(ends)));
-    }
     let mut chance = app.chance.clone();
     let commission = CommissionId::mint(&mut chance);
     let assessment = planned(case, Kind::Clinical, DocumentId::mint(&mut chance), Some(commission));
-    let mut writes: Vec<Write> = stands.into_iter().collect();
-    writes.extend([
+    let writes = [
         Write::Commission(CommissionRow {
             commission,
             case,
@@ -240,7 +230,28 @@ pub async fn commission(
             ends: Some(ends),
         }),
         Write::Document(assessment),
-    ]);
-    ledger.commit(Plan { writes }).await?;
-    Ok(commission)
+    ];
+    let ledger = app.storage.ledger();
+    for _ in 0..TRIES {
+        // The case before who is tied to it: a change in between is noticed when this is written.
+        let stands =
+            ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
+        // There is one row for a person's commission of a case: where one of the two has yet to begin, the new one would
+        // take away what the other gives until then.
+        let waits = |row: &RelationRow| starts > now || row.starts > now;
+        let over = |row: &RelationRow| row.ends.is_some_and(|ends| ends <= now);
+        let other = ledger.relations_to(case).await?.into_iter().find(|row| {
+            row.account == account.id && row.relation == Relation::Commissioned && !over(row) && waits(row)
+        });
+        if let Some(other) = other {
+            return Err(CaseError::Commissioned(other.ends.unwrap_or(ends)));
+        }
+        let writes = stands.into_iter().chain(writes.iter().cloned()).collect();
+        match ledger.commit(Plan { writes }).await {
+            Ok(_) => return Ok(commission),
+            Err(CommitError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Moved.into())
 }

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use sync_core::access::{Relation, Role};
-use sync_core::clock::{Stamp, Timestamp};
+use sync_core::clock::{Clock as _, Stamp, SystemClock, Timestamp};
 use sync_core::domain::document::Document;
 use sync_core::domain::edit::Edit;
 use sync_core::domain::kind::Kind;
@@ -159,10 +159,14 @@ async fn a_commission_that_begins_later_brings_the_case_on_its_day_and_takes_no_
     cases::commission(&app, case, &ben, (Some(tomorrow), next), "stairs".to_owned()).await.unwrap();
     let mut phone = Phone::of(&app, &ben).await;
     assert_eq!(phone.sync(&app, nothing(None)).await.cards.len(), 0);
+    for starts in [None, Some(next)] {
+        let instead = cases::commission(&app, case, &ben, (starts, day(3)), "bathroom".to_owned()).await;
+        assert!(matches!(instead, Err(cases::CaseError::Commissioned(ends)) if ends == next), "{instead:?}");
+    }
     bench.clock.advance(DAY);
     assert_eq!(phone.sync(&app, nothing(None)).await.cards.len(), 1);
     let later = cases::commission(&app, case, &ben, (Some(next), day(3)), "bathroom".to_owned()).await;
-    assert!(matches!(later, Err(cases::CaseError::Running(ends)) if ends == next), "{later:?}");
+    assert!(matches!(later, Err(cases::CaseError::Commissioned(ends)) if ends == next), "{later:?}");
     let backwards = cases::commission(&app, case, &ben, (Some(next), tomorrow), "bathroom".to_owned()).await;
     assert!(matches!(backwards, Err(cases::CaseError::Backwards { .. })), "{backwards:?}");
     assert_eq!(phone.sync(&app, nothing(None)).await.purge, []);
@@ -300,8 +304,8 @@ async fn a_card_that_is_drawn_beside_a_change_of_its_case_is_old_for_one_sync_at
     let app = bench.app().await;
     let ana = account(&app, "ana", Role::Ot).await;
     let mut phone = Phone::of(&app, &ana).await;
-    let mut beside = 0;
-    for round in 0..60 {
+    let (mut beside, mut took) = (0, std::time::Duration::from_millis(5));
+    for round in 0..60_u32 {
         let case = case(&app, &format!("R{round}")).await;
         cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
         let row = app.storage.ledger().case(case).await.unwrap().unwrap();
@@ -309,11 +313,13 @@ async fn a_card_that_is_drawn_beside_a_change_of_its_case_is_old_for_one_sync_at
         let ledger = app.storage.ledger();
         let moving = tokio::spawn(async move {
             // Somewhere in the middle of the sync, each round elsewhere.
-            tokio::time::sleep(std::time::Duration::from_millis(round % 15)).await;
+            tokio::time::sleep(took * (round % 12) / 10).await;
             let writes = vec![Write::Case(renamed)];
             ledger.commit(Plan { writes }).await.unwrap();
         });
+        let began = SystemClock::new();
         let first = phone.sync(&app, nothing(None)).await;
+        took = std::time::Duration::from_millis(began.elapsed().max(1));
         moving.await.unwrap();
         let second = phone.sync(&app, nothing(None)).await;
         let named =
