@@ -190,55 +190,6 @@ async fn a_clash_or_a_strike_that_came_after_the_submission_stands_in_the_way_of
     assert_eq!(visit.sign(&grace, document).await, Ok(()));
 }
 
-/// Invariant 3: the same heads over other readings are not what the signer looked at.
-#[tokio::test]
-async fn a_signer_signs_what_they_looked_at_and_not_a_reading_that_came_since_and_agrees() {
-    let visit = Visit::by("olu", Role::Ot).await;
-    let grace = visit.joined_by("grace", Role::SeniorOt).await;
-    let document = visit.submitted_rail().await;
-    let looked_at = basis(&visit.world, &grace, document).await;
-    assert!(looked_at.is_some());
-    visit.seat(432, Method::Tape).await;
-    visit.tablet.sync().await;
-    let heads = heads(&visit.tablet, document).await;
-    let sign = async |basis| {
-        let (grounds, conditions) = ("Necessary".to_owned(), Vec::new());
-        let request = Request::SignOff { document, heads: heads.clone(), grounds, conditions, basis };
-        ask(&visit.world, &grace, visit.case, request).await
-    };
-    assert_eq!(sign(looked_at).await, Err(AskRefusal::HeadsMoved));
-    assert!(matches!(sign(None).await, Err(AskRefusal::Particulars { field, .. }) if field == "basis"));
-    assert_eq!(state(&visit.world, &grace, document).await, "submitted");
-    assert_eq!(sign(basis(&visit.world, &grace, document).await).await, Ok(()), "she looked again");
-}
-
-#[tokio::test]
-async fn nobody_prescribes_or_signs_as_an_occupational_therapist_without_a_registration() {
-    let visit = Visit::by("olu", Role::Ot).await;
-    let unregistered = |sign_in: &str, role: &str| {
-        let account = ["account", "add", sign_in, "--name", "Peg Unwin", "--role", role];
-        visit.world.say(&account, grabrail_tests::PASSWORD).done();
-    };
-    unregistered("peg", "senior_ot");
-    unregistered("bo", "ot");
-    let peg = visit.world.server.signed_in("peg").await;
-    let document = visit.submitted_rail().await;
-    let said = visit.sign(&peg, document).await;
-    assert_eq!(said, Err(AskRefusal::Unregistered { name: "Peg Unwin".to_owned() }));
-    assert_eq!(state(&visit.world, &peg, document).await, "submitted");
-
-    visit.case_is("allocate", "bo");
-    let bo = visit.world.tablet("bo").await;
-    bo.sync().await;
-    let cite = visit.seat(431, Method::Laser).await;
-    visit.tablet.sync().await;
-    bo.sync().await;
-    let bos = rail(&bo, visit.case, vec![cite], 135).await;
-    bo.device.submit(bos).await.unwrap();
-    assert_eq!(bo.sync().await.denied, 1);
-    assert_eq!(state(&visit.world, &peg, bos).await, "draft");
-}
-
 #[tokio::test]
 async fn a_submission_whose_photo_has_not_arrived_is_invisible_to_signers_until_it_has() {
     let mut visit = Visit::by("olu", Role::Ot).await;

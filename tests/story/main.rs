@@ -19,6 +19,7 @@ mod operator;
 mod power;
 mod reach;
 mod secure;
+mod signing;
 mod skewed;
 mod slow;
 mod stop;

@@ -248,6 +248,19 @@ impl Storage {
         Ok(changed.rows_affected() == 1)
     }
 
+    /// Puts an HCPC registration number on record; nobody has looked it up yet. False when there is no such account.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn set_hcpc_number(&self, id: AccountId, number: &str) -> Result<bool, StorageError> {
+        let mut write = self.write().await?;
+        let sql = "UPDATE accounts SET hcpc_number = $1, hcpc_checked_at = NULL, hcpc_result = NULL, \
+                   hcpc_checked_by = NULL WHERE id = $2";
+        let changed = sqlx::query(sql).bind(number).bind(id.to_string()).execute(&mut *write).await?;
+        write.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
     /// Records a look at the HCPC register. False when there is no such account.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `grabrail account add|list|disable|enable|password`.
+//! `grabrail account add|list|hcpc|disable|enable|password`.
 
 use clap::Subcommand;
 use sync_core::access::Role;
@@ -34,6 +34,13 @@ pub enum AccountVerb {
     },
     /// List accounts
     List,
+    /// Put somebody's HCPC registration number on record, or correct it
+    Hcpc {
+        /// What they sign in as
+        sign_in: SignInName,
+        /// OT and 1 to 6 digits
+        number: HcpcNumber,
+    },
     /// Disable an account: its sessions end and its devices are no longer heard
     Disable {
         /// What they sign in as
@@ -86,6 +93,9 @@ pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
                     account.id, account.sign_in, account.role, account.full_name, organisation
                 ));
             }
+        }
+        AccountVerb::Hcpc { sign_in, number } => {
+            app.storage.set_hcpc_number(find(app, &sign_in).await?.id, &number.to_string()).await?;
         }
         AccountVerb::Disable { sign_in } => {
             app.storage.set_account_enabled(find(app, &sign_in).await?.id, false).await?;

@@ -328,7 +328,7 @@ pub enum AskRefusal {
     #[n(10)]
     IdTaken,
     /// Whoever prescribes or signs as an occupational therapist has no HCPC number on record.
-    #[error("there is no HCPC number on record for {name}: ask an administrator to add it")]
+    #[error("there is no HCPC number on record for {name}: ask your IT to add it (grabrail account hcpc)")]
     #[n(11)]
     Unregistered {
         /// Whose.
