@@ -29,8 +29,7 @@ fn a_home_visit_from_a_device_with_no_signal_to_the_surveyors_desk() {
     let (told, failed) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{told}\n{failed}");
     let steps = told.lines().filter(|line| line.contains('✓')).count();
-    // The last one is the server's memory, which only Linux tells.
-    assert_eq!(steps, if cfg!(target_os = "linux") { 22 } else { 21 }, "{told}");
+    assert_eq!(steps, 21, "{told}");
     assert!(told.contains("Every step was as it should be"), "{told}");
     assert!(within(temporary.path()).is_empty(), "it left {:?}", within(temporary.path()));
 }
@@ -79,8 +78,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // After a story that failed; otherwise nobody is there any more.
-        self.signal("KILL");
+        // After a story that failed; otherwise nobody is there any more, and the number may be another's.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.signal("KILL");
+        }
         let _ = self.0.wait();
     }
 }
@@ -107,10 +108,6 @@ fn what_the_demonstration_offers_works_as_it_stands_and_ctrl_c_ends_it() {
     let commands = offered(&mut playing.0);
     assert_eq!(commands.len(), 3, "{commands:?}");
     for (command, answer) in commands.iter().zip(["\"access\"", "Elsie Marsh", "signed off by Grace Lin"]) {
-        // Nobody needs curl to run the tests.
-        if command.starts_with("curl") && Command::new("curl").arg("--version").output().is_err() {
-            continue;
-        }
         let ran = Command::new("sh").args(["-c", command]).output().unwrap();
         let (said, failed) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert!(ran.status.success() && said.contains(answer), "{command}\n{said}\n{failed}");

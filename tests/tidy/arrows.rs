@@ -44,6 +44,12 @@ const SAYINGS: &[Saying] = &[
         why: "only `routes/`, `console/`, `auth`, `error`, `verbs/serve.rs`, `demo` and `field` say HTTP",
     },
     Saying {
+        words: &["reqwest::", "TcpStream", "UdpSocket", "hyper_util::client"],
+        within: "server/src/",
+        only: &["demo.rs", "demo/", "field.rs", "field/"],
+        why: "the server calls nobody: it makes no outgoing connection but to configured addresses, and none is yet",
+    },
+    Saying {
         words: &["SystemClock", "SystemChance"],
         within: "server/src/",
         only: &["main.rs", "verbs/", "demo.rs", "demo/", "field.rs", "field/"],

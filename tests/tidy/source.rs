@@ -20,7 +20,8 @@ impl Source {
     /// Whether it is Rust of the product: not a test, nor what only tests mount.
     pub(crate) fn is_product(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        let of_tests = self.path.contains("/tests/") || ["tests.rs", "testing.rs", "golden.rs"].contains(&name);
+        let of_tests = ["/tests/", "/golden/"].iter().any(|folder| self.path.contains(folder))
+            || ["tests.rs", "testing.rs", "golden.rs"].contains(&name);
         self.path.ends_with(".rs") && self.path.contains("/src/") && !of_tests
     }
 

@@ -92,7 +92,11 @@ impl Stage {
         let folder = folder.to_owned();
         // Once a process; a second time finds it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .pool_idle_timeout(Duration::from_secs(10))
+            .no_proxy()
+            .build()?;
         let (address, server) = serve(&program, &folder, &http).await?;
         let (wires, clock, syncs) = (BTreeMap::new(), SystemClock::new(), Vec::new());
         let mut stage = Self { program, folder, address, server, wires, http, clock, idle: None, syncs };
@@ -243,7 +247,8 @@ impl Stage {
     /// Stops the server.
     pub(super) async fn strike(mut self) -> Result<(), Failed> {
         let Some(id) = self.server.id() else { return Ok(()) };
-        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        // The shell's own: not every Debian has the program.
+        Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id.to_string()]).status().await?;
         let stopped = tokio::time::timeout(Duration::from_secs(15), self.server.wait()).await;
         match stopped {
             Ok(Ok(status)) if status.success() => Ok(()),

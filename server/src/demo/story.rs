@@ -21,9 +21,11 @@ const FUNCTION: &str = "Climbs on hands and knees; daughter stands behind her.";
 const REASONING: &str = "She fell twice on these stairs in October";
 const GROUNDS: &str = "Necessary and appropriate: seen with the family";
 
-/// How long a device's first sync may take, in milliseconds, and how much memory an idle server may hold, in bytes.
+/// Goals: how long a device's first sync takes at most, in milliseconds, how much memory an idle server holds, in bytes, and how
+/// long the story takes, in seconds. A slow machine misses them and is told; nothing is wrong with the story then.
 const FIRST_SYNC: u64 = 2_000;
 const IDLE: u64 = 30_000_000;
+const STORY: u64 = 60;
 
 /// A person with a device.
 struct Tablet<'a> {
@@ -147,7 +149,8 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Failed> {
     survey::was_listened_to(stage).await?;
     council::evidence(stage, &cast).await?;
     council::commission_ends(stage, &cast).await?;
-    figures(stage)
+    figures(stage);
+    Ok(())
 }
 
 async fn set_up(stage: &mut Stage) -> Result<(), Failed> {
@@ -196,28 +199,28 @@ async fn set_up(stage: &mut Stage) -> Result<(), Failed> {
         check(again.is_err(), "an enrolment code was good twice")?;
         sync(stage, store, CLOCK, &format!("{name}, first sync")).await?;
         let took = stage.syncs.last().map_or(u64::MAX, |sync| sync.millis);
-        check(took <= FIRST_SYNC, format!("{name}: the first sync took {took} ms, {FIRST_SYNC} are allowed"))?;
         slowest = slowest.max(took);
     }
     stage.tell(
         "Friday",
         &format!(
             "Ana (council OT), Ben (private OT, commissioned) and Sue (surveyor) enrol their devices, each code once; \
-             the slowest first sync takes {slowest} ms ({FIRST_SYNC} allowed)."
+             the slowest first sync takes {slowest} ms ({}).",
+            against(slowest, FIRST_SYNC)
         ),
     );
     Ok(())
 }
 
-fn figures(stage: &Stage) -> Result<(), Failed> {
+fn figures(stage: &Stage) {
     let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
     match (stage.idle, stage.server_memory()) {
         (Some(idle), Some(now)) => {
-            let (idle_mb, now, most) = (megabytes(idle), megabytes(now), megabytes(IDLE));
-            check(idle <= IDLE, format!("the idle server held {idle_mb} MB of memory, {most} are allowed"))?;
-            let said =
-                format!("The server held {idle_mb} MB of memory when idle ({most} allowed) and holds {now} MB now.");
-            stage.tell("Figures", &said);
+            let (idle, now) = (megabytes(idle), megabytes(now));
+            let goal = against(idle, megabytes(IDLE));
+            stage.say(&format!(
+                "  - Figures    The server held {idle} MB of memory when idle ({goal}) and holds {now} MB now."
+            ));
         }
         _ => stage.say("  - Figures    The server's memory could not be measured: this system has no /proc."),
     }
@@ -227,8 +230,13 @@ fn figures(stage: &Stage) -> Result<(), Failed> {
         let (up, down, trips) = (number("bytes_up"), number("bytes_down"), number("round_trips"));
         stage.say(&format!("  {up:>8} {down:>8} {trips:>3} {millis:>5}  {what}"));
     }
-    stage.say(&format!("\nEvery step was as it should be, in {} s.", stage.elapsed() / 1000));
-    Ok(())
+    let took = stage.elapsed().div_ceil(1000);
+    stage.say(&format!("\nEvery step was as it should be, in {took} s ({}).", against(took, STORY)));
+}
+
+/// Whether a figure keeps its goal, in words.
+fn against(figure: u64, goal: u64) -> String {
+    if figure <= goal { format!("within the goal of {goal}") } else { format!("OVER the goal of {goal}") }
 }
 
 /// A reading, settlement or other record of a document as `show` tells it, by what it holds.

@@ -7,6 +7,7 @@ use sync_core::device::{Shelf, Store, Unlock};
 use zeroize::Zeroizing;
 
 use super::super::stage::{Failed, PASSWORD, Stage, check};
+use super::super::wire::Trouble;
 use super::{ANA, BEN, CASE, Cast, GROUNDS, SUE, list, of_document, shows_number, sync, tablet};
 
 pub(super) async fn sign_off(stage: &mut Stage, cast: &Cast) -> Result<(), Failed> {
@@ -36,8 +37,12 @@ pub(super) async fn sign_off(stage: &mut Stage, cast: &Cast) -> Result<(), Faile
     let device = tablet(stage, BEN, CLOCK);
     let returned = device.prescription(&cast.stairlift).await?.to_string();
     check(returned.contains("Which side of the stairs?"), format!("Ben was not told why: {returned}"))?;
+    stage.wire(BEN)?.suffers(Trouble::DeadSpot);
+    let device = tablet(stage, BEN, CLOCK);
     device.set(&cast.stairlift, "stairlift.side", "left", &["--item", &cast.lift]).await?;
     device.does(&["submit", CASE, &cast.stairlift]).await?;
+    check(device.tries(&["sync"]).await?.is_err(), "there is a signal where Ben amends")?;
+    stage.wire(BEN)?.has_signal();
     sync(stage, BEN, CLOCK, "Ben's phone, the amended stairlift").await?;
     let (status, answer) = stage.ask(&grace, signing(&shown)).await?;
     check(status == 409, format!("a signature on a version that has moved: {status} {answer}"))?;

@@ -37,6 +37,7 @@ pub(super) async fn monday(stage: &mut Stage) -> Result<(), Failed> {
 }
 
 pub(super) async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
+    stage.wire(BEN)?.suffers(Trouble::DeadSpot);
     let ben = tablet(stage, BEN, "2026-11-17T14:05:00Z");
     for (name, picture) in [("door.jpg", house::door()?), ("stairs.jpg", house::stairs()?)] {
         let traces = traces_in(&picture).len();
@@ -90,7 +91,11 @@ pub(super) async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     let refused = ben.tries(&["submit", CASE, &stairlift]).await?;
     let said = refused.map_or_else(|problem| problem.to_string(), |_| String::new());
     check(said.contains("100 kg is under the client's weight of 118 kg"), format!("the load was let through: {said}"))?;
+    let findings = ben.does(&["findings", CASE]).await?.to_string();
+    check(findings.contains("100 kg is under"), format!("the load is no finding: {findings}"))?;
     ben.set(&stairlift, "item.required-load", "135", &["--item", &lift]).await?;
+    let findings = ben.does(&["findings", CASE]).await?.to_string();
+    check(!findings.contains("is under the client's weight"), format!("the load was mended: {findings}"))?;
     stage.tell(
         "Tuesday",
         "His stairlift's load (100 kg) is under the client's weight (118 kg): a finding, and he mends it to 135 kg.",
@@ -112,6 +117,7 @@ pub(super) async fn tuesday(stage: &mut Stage) -> Result<Cast, Failed> {
     }
     ben.does(&["submit", CASE, &stairlift]).await?;
     ben.does(&["submit", CASE, &document]).await?;
+    check(ben.tries(&["sync"]).await?.is_err(), "there is a signal where Ben prescribes")?;
     stage.tell(
         "Tuesday",
         "He prescribes a stairlift (dfg) and two rails (minor), citing his readings, and submits both, offline.",
