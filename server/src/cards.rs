@@ -15,8 +15,8 @@ use sync_core::protocol::{Ask, Request};
 
 use crate::documents;
 use crate::reach::{Directory, Person, Reach};
-use crate::storage::StorageError;
 use crate::storage::ledger::{AskRow, CaseRow, DocumentRow, Ledger, PrescriptionRow, RelationRow, SignedRow};
+use crate::storage::{StorageError, blocking};
 
 /// The rows of one case, read once for everything that is made of them.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub async fn card<L: Ledger>(
     }
     let lane = person.role.lane();
     let mut behind = Behind { views: None };
-    let decided = ledger.decided(rows.case.case).await?;
+    let decided = decided(ledger, rows.case.case).await?;
     let mut prescriptions = Vec::new();
     for row in &rows.prescriptions {
         if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind, &decided).await? {
@@ -143,7 +143,7 @@ async fn prescription<L: Ledger>(
     reach: &Reach,
     lane: Lane,
     behind: &mut Behind,
-    decided: &[AskRow],
+    decided: &[(AskRow, Ask)],
 ) -> Result<Option<PrescriptionCard>, StorageError> {
     let Some(document) = rows.document(row.document) else { return Ok(None) };
     let whole = reach.may(document, Action::Read);
@@ -186,23 +186,38 @@ async fn prescription<L: Ledger>(
 }
 
 /// What was granted about a document, in the ledger's order.
-fn granted(document: DocumentId, decided: &[AskRow]) -> impl DoubleEndedIterator<Item = (&AskRow, Ask)> {
-    let about = decided.iter().filter(move |row| row.decides == Some(document));
-    about.filter_map(|row| Some((row, minicbor::decode(&row.bytes).ok()?)))
+fn granted(document: DocumentId, decided: &[(AskRow, Ask)]) -> impl DoubleEndedIterator<Item = &(AskRow, Ask)> {
+    decided.iter().filter(move |(row, _)| row.decides == Some(document))
 }
 
-fn completed(document: DocumentId, decided: &[AskRow]) -> Option<Completed> {
-    granted(document, decided).rev().find_map(|(row, ask)| match ask.request {
-        Request::CompleteAssessment { heads, .. } => Some(Completed { by: row.account, at: row.verdict.at, heads }),
+/// The asks that cards of a case show.
+async fn decided<L: Ledger>(ledger: &L, case: CaseId) -> Result<Vec<(AskRow, Ask)>, StorageError> {
+    let read = |row: AskRow| {
+        let ask = minicbor::decode(&row.bytes).map_err(|_| StorageError::Damaged("asks"))?;
+        Ok((row, ask))
+    };
+    ledger.decided(case).await?.into_iter().map(read).collect()
+}
+
+fn completed(document: DocumentId, decided: &[(AskRow, Ask)]) -> Option<Completed> {
+    granted(document, decided).rev().find_map(|(row, ask)| match &ask.request {
+        Request::CompleteAssessment { heads, .. } => {
+            Some(Completed { by: row.account, at: row.verdict.at, heads: heads.clone() })
+        }
         _ => None,
     })
 }
 
-fn decisions(document: DocumentId, decided: &[AskRow]) -> Vec<SurveyDecided> {
-    let decisions = granted(document, decided).filter_map(|(row, ask)| match ask.request {
-        Request::SurveyDecision { survey, number, decision, reason, .. } => {
-            Some(SurveyDecided { number, decision, reason, by: row.account, at: row.verdict.at, survey })
-        }
+fn decisions(document: DocumentId, decided: &[(AskRow, Ask)]) -> Vec<SurveyDecided> {
+    let decisions = granted(document, decided).filter_map(|(row, ask)| match &ask.request {
+        Request::SurveyDecision { survey, number, decision, reason, .. } => Some(SurveyDecided {
+            number: *number,
+            decision: *decision,
+            reason: reason.clone(),
+            by: row.account,
+            at: row.verdict.at,
+            survey: *survey,
+        }),
         _ => None,
     });
     decisions.collect()
@@ -227,14 +242,14 @@ async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<O
     let Some(home) = rows.document(released.home).filter(|row| reach.may(row, Action::ReadProjection)) else {
         return Ok(None);
     };
-    let view = documents::view(ledger, home).await?;
-    Ok(Some(HomeProjection::of(home.document, released.at, &view)))
+    let (view, document) = (documents::view(ledger, home).await?, home.document);
+    Ok(Some(blocking(move || Ok(HomeProjection::of(document, released.at, &view))).await?))
 }
 
-fn people(rows: &CaseRows, decided: &[AskRow], directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
+fn people(rows: &CaseRows, decided: &[(AskRow, Ask)], directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
     let related = rows.relations.iter().filter(|relation| relation.holds(now)).map(|relation| relation.account);
     let authors = rows.documents.iter().flat_map(|document| document.authors.iter().copied());
-    let deciders = decided.iter().map(|ask| ask.account);
+    let deciders = decided.iter().map(|(row, _)| row.account);
     let accounts: BTreeSet<AccountId> = related.chain(authors).chain(deciders).collect();
     let cards = accounts.into_iter().filter_map(|account| directory.person(account)).map(|person| PersonCard {
         account: person.account,

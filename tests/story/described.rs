@@ -134,7 +134,7 @@ fn anchored() -> Vec<Anchored> {
     ]
 }
 
-/// One of each ask. A new one does not compile until it is here.
+/// One of each ask. A new one does not compile until somebody has looked here.
 fn requests() -> Vec<Request> {
     let heads = vec![Hash::of(b"a change")];
     let words = || "In words".to_owned();

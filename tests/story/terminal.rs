@@ -201,6 +201,7 @@ async fn a_prescription_is_submitted_once_and_taken_back_once() {
     let empty = olu.done(&["prescribe", "R-1"]);
     assert_eq!((&empty["name"], &empty["items"]), (&json!("prescription:1"), &json!([])));
     olu.done(&["set", "R-1", "prescription:1", "prescription.need", "Not yet known"]);
+    olu.done(&["set", "R-1", "prescription:1", "prescription.route", "minor"]);
     assert!(refused(&olu, &["submit", "R-1", "prescription:1"], "findings", 1).contains("prescribed"));
     olu.done(&["item", "R-1", "prescription:1", "grab-rail"]);
     olu.done(&["sync"]);

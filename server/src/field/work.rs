@@ -370,7 +370,7 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
         count(waiting.photos, "photo"),
         count(status.cases, "case")
     ));
-    lines.push(format!("receipts: {} times the server took what was handed in", receipts.len()));
+    lines.push(format!("receipts: {} of what was handed in", count(receipts.len(), "signed list")));
     for asked in &asked {
         let answer = match &asked.verdict {
             None => "no answer yet".to_owned(),

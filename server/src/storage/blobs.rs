@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -169,6 +170,12 @@ impl Blobs {
             let mut swept = 0;
             for case in std::fs::read_dir(&folder).map_err(failed(&folder))? {
                 let case = case.map_err(failed(&folder))?.path();
+                // A name of a case, or nothing of ours: `lost+found` where the photos have a volume of their own.
+                let ours =
+                    case.file_name().and_then(|name| name.to_str()).is_some_and(|name| CaseId::from_str(name).is_ok());
+                if !ours || !case.is_dir() {
+                    continue;
+                }
                 for file in std::fs::read_dir(&case).map_err(failed(&case))? {
                     let file = file.map_err(failed(&case))?.path();
                     if file.extension().is_some_and(|extension| extension == DRAFT) {
@@ -425,6 +432,8 @@ mod tests {
         storage.blobs().put(&key, kept, b"kept".to_vec()).await.unwrap();
         let draft = storage.blobs().path(kept).with_extension("0011223344556677.new");
         std::fs::write(&draft, b"half of").unwrap();
+        std::fs::write(storage.blobs().folder.join(".notes"), b"of whoever looks after it").unwrap();
+        std::fs::create_dir(storage.blobs().folder.join("lost+found")).unwrap();
         storage.close().await;
         drop(lock);
         let (storage, _lock) = serve().await;

@@ -113,7 +113,10 @@ impl From<sqlx::Error> for StorageError {
         /// that fails it makes the same; nothing was stored then either, and the operator has to look.
         const FULL: [&str; 2] = ["13", "778"];
         match error.as_database_error().and_then(|error| error.code()) {
-            Some(code) if FULL.contains(&&*code) => Self::DiskFull,
+            Some(code) if FULL.contains(&&*code) => {
+                tracing::error!(%error, "the database can't be written");
+                Self::DiskFull
+            }
             _ => Self::Sql(error),
         }
     }

@@ -361,8 +361,10 @@ impl HomeProjection {
 /// The way in, and the risks to visitors that whoever recorded them lets Housing be told.
 fn facts_for_housing(home: &View) -> Vec<ProjectedFact> {
     let shared_with = Field::named("visitor-risk.shared-with");
+    let all = home.facts();
     let told = |risk: Key| {
-        let current = shared_with.map(|field| home.current_facts(Some(risk), field)).unwrap_or_default();
+        let said = shared_with.and_then(|field| all.get(&(Some(risk), field)));
+        let current = said.map(|register| register.current.as_slice()).unwrap_or_default();
         let says = |key: &Key| match home.fact(*key).map(|fact| &fact.value) {
             Some(Value::Choices(words)) => words.iter().any(|word| word == "housing"),
             _ => false,
@@ -376,7 +378,8 @@ fn facts_for_housing(home: &View) -> Vec<ProjectedFact> {
         .map(|(key, _)| key)
         .collect();
     let mut facts = Vec::new();
-    for ((item, field), register) in home.facts() {
+    for ((item, field), register) in &all {
+        let (item, field) = (*item, *field);
         let group = field.name().split_once('.').map(|(group, _)| group);
         let shown = match item {
             Some(item) => risks.contains(&item) && Some(field) != shared_with,
@@ -385,8 +388,8 @@ fn facts_for_housing(home: &View) -> Vec<ProjectedFact> {
         if !shown {
             continue;
         }
-        for key in register.current {
-            let (Some(record), Some(fact)) = (home.records.get(&key), home.fact(key)) else { continue };
+        for key in &register.current {
+            let (Some(record), Some(fact)) = (home.records.get(key), home.fact(*key)) else { continue };
             facts.push(ProjectedFact { item, field, value: fact.value.clone(), by: record.by, at: record.at });
         }
     }

@@ -227,7 +227,7 @@ pub(in crate::routes) enum AskRefusal {
     OwnWork,
     /// The ask can only be made online, signed in.
     OnlineOnly,
-    /// The HCPC registration of the author or signer has not been checked within 30 days.
+    /// The HCPC registration of the author or signer has not been checked within 30 days. Not answered yet.
     RegistrationUnchecked,
     /// Particulars that are missing or too long.
     Particulars {

@@ -55,7 +55,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     clinical("visit.carer-absent-reason", "Why no carer was present", LINE),
     clinical("visit.interpreter", "Interpreter", Choice(&["not-needed", "professional", "sign-language", "family-or-friend", "telephone", "needed-not-present"])),
     clinical("visit.language", "Language", SHORT),
-    clinical("visit.identity-checks", "Identity checked by (two)", Choices(&["name", "date-of-birth", "address", "nhs-number", "photo-identity", "known-to-assessor"])).expected(),
+    clinical("visit.identity-checks", "Identity checked by (two of these)", Choices(&["name", "date-of-birth", "address", "nhs-number", "photo-identity", "known-to-assessor"])).expected(),
     clinical("visit.address-confirmed", "Address confirmed on site", Flag).expected(),
     clinical("visit.uprn-confirmed", "UPRN confirmed on site", Flag),
     // 2. Consent and capacity: each consent separate, dated, withdrawable
