@@ -22,5 +22,6 @@ mod secure;
 mod skewed;
 mod slow;
 mod stop;
+mod superseded;
 mod terminal;
 mod visit;
