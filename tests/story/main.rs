@@ -18,6 +18,7 @@ mod office;
 mod operator;
 mod power;
 mod reach;
+mod revoked;
 mod secure;
 mod skewed;
 mod slow;
