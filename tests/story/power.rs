@@ -7,14 +7,15 @@ use std::time::Duration;
 use grabrail_tests::{Field, Line, World, is_long};
 use serde_json::Value;
 use sync_core::access::Role;
-use sync_core::clock::{Clock as _, SystemClock};
+use sync_core::clock::{Clock as _, SystemChance, SystemClock};
 use sync_core::device::{Kept, PhotoInput, PhotoSource};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::vocabulary::photo::PhotoSubject;
-use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::id::{AskId, CaseId, DocumentId, Hash};
+use sync_core::protocol::Request;
 use tokio::time::sleep;
 
-use super::office::{door, noise};
+use super::office::{NEED, Visit, basis, door, fetch, heads, noise, post_ask, state};
 
 fn bathroom() -> PhotoInput {
     PhotoInput {
@@ -252,4 +253,51 @@ async fn whenever_a_tablet_dies_its_store_opens_and_what_was_said_to_be_done_is_
         next.done(&["photo-get", "R-1", "home", record["key"].as_str().unwrap(), kept.to_str().unwrap()]);
         assert_eq!(Hash::of(&std::fs::read(&kept).unwrap()).to_string(), record["hash"]);
     }
+}
+
+/// The server's power goes.
+async fn the_server_dies_and_is_on_again(visit: &mut Visit) {
+    visit.world.server.kill();
+    visit.world.server.restart().await;
+}
+
+/// Asks, and the power goes when the answer is in; then the same is asked again.
+async fn granted_for_ever(visit: &mut Visit, token: &str, request: &Request) {
+    let (id, case) = (AskId::mint(&mut SystemChance), visit.case);
+    let answer = post_ask(&visit.world, token, id, case, request).await;
+    the_server_dies_and_is_on_again(visit).await;
+    assert_eq!((answer.0, &answer.1["answer"]), (200, &Value::from("granted")), "{answer:?}");
+    assert_eq!(post_ask(&visit.world, token, id, case, request).await, answer, "asked again, answered the same");
+}
+
+/// Invariant 1.
+#[tokio::test]
+async fn what_was_granted_stays_granted_and_signed_when_the_server_dies_right_after_the_answer() {
+    let mut visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    let cite = visit.seat(430, sync_core::domain::vocabulary::Method::Tape).await;
+    let document = visit.rail(vec![cite]).await;
+    assert!(visit.tablet.sync().await.receipted > 0);
+    let (token, seen) = (visit.token.clone(), heads(&visit.tablet, document).await);
+
+    granted_for_ever(&mut visit, &token, &Request::Submit { document, heads: seen.clone() }).await;
+    assert_eq!(state(&visit.world, &grace, document).await, "submitted");
+
+    let basis = basis(&visit.world, &grace, document).await;
+    let (grounds, conditions) = ("Necessary and appropriate".to_owned(), vec!["Into the studs".to_owned()]);
+    granted_for_ever(&mut visit, &grace, &Request::SignOff { document, heads: seen, grounds, conditions, basis }).await;
+    assert_eq!(state(&visit.world, &grace, document).await, "signed_off");
+    let path = format!("/v1/prescriptions/{document}/versions/1");
+    let evidence = fetch(&visit.world, &grace, &path).await;
+    let words = String::from_utf8(evidence.1.clone()).unwrap();
+    assert!(evidence.0 == 200 && words.contains(NEED) && words.contains("Into the studs"), "{words}");
+    let file = visit.world.path("evidence.json");
+    std::fs::write(&file, &evidence.1).unwrap();
+    let said = visit.world.say(&["verify", file.to_str().unwrap()], "");
+    assert!(said.code == Some(2) && said.out.contains("consistent"), "no key was named: {}{}", said.out, said.err);
+    assert_eq!(fetch(&visit.world, &grace, &format!("/v1/prescriptions/{document}/versions/2")).await.0, 404);
+
+    the_server_dies_and_is_on_again(&mut visit).await;
+    assert_eq!(state(&visit.world, &grace, document).await, "signed_off");
+    assert_eq!(fetch(&visit.world, &grace, &path).await, evidence);
 }

@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A running server. It is killed when this is dropped; what it logged is printed if the story failed.
+/// What a log holds once its server panicked: from its own hook, and from Rust's before that is set.
+const PANICS: [&str; 2] = ["a panic was caught", "panicked at"];
+
+/// A running server. It is killed when this is dropped; what it logged is printed if the story failed. Whatever a story
+/// is about, it fails if its server panicked, though the panic cost only one request (invariant 6).
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -121,13 +125,22 @@ impl Server {
                 sleep(PAUSE).await;
             }
         };
-        timeout(PATIENCE, looks).await.expect("the server did not stop")
+        let status = timeout(PATIENCE, looks).await.expect("the server did not stop");
+        self.never_panicked();
+        status
     }
 
     /// Ends it as a power cut would (SIGKILL), in the middle of whatever it does.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.never_panicked();
+    }
+
+    #[track_caller]
+    fn never_panicked(&self) {
+        let log = self.log();
+        assert!(!PANICS.iter().any(|panic| log.contains(panic)), "the server panicked:\n{log}");
     }
 
     /// Starts it again on the same data folder and address, after [`Self::stop`] or [`Self::kill`].
@@ -169,6 +182,8 @@ impl Drop for Server {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- the server's log ---\n{}", self.log());
+        } else {
+            self.never_panicked();
         }
     }
 }
