@@ -9,8 +9,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sync_core::access::Role;
 use sync_core::device::{DeviceError, LinkOptions};
 use sync_core::id::DocumentId;
+use sync_core::protocol::Request;
 
-use crate::office::{Visit, door, get, photo};
+use crate::office::{Visit, ask, door, get, photo};
 
 /// How many bytes of what is sealed are looked for at once: no two seals have as many in common.
 const PIECE: usize = 32;
@@ -25,13 +26,22 @@ fn files(store: &Path) -> Vec<PathBuf> {
 /// All that a store holds of its cases and of their keys, in pieces, sealed as it lies there; read from a copy, for the
 /// device has the store itself open.
 async fn pieces(store: &Path) -> HashSet<Vec<u8>> {
+    let rows = "SELECT value FROM entry WHERE case_hash IS NOT NULL UNION ALL SELECT sealed FROM case_key";
+    pieces_of(store, rows).await
+}
+
+/// The same of the largest value of a case alone: for a surveyor, the card with what is signed.
+async fn pieces_of_cards(store: &Path) -> HashSet<Vec<u8>> {
+    pieces_of(store, "SELECT value FROM entry WHERE case_hash IS NOT NULL ORDER BY length(value) DESC LIMIT 1").await
+}
+
+async fn pieces_of(store: &Path, rows: &'static str) -> HashSet<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     for file in files(store) {
         std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
     }
     let copy = SqliteConnectOptions::new().filename(folder.path().join(store.file_name().unwrap()));
     let pool = SqlitePool::connect_with(copy).await.unwrap();
-    let rows = "SELECT value FROM entry WHERE case_hash IS NOT NULL UNION ALL SELECT sealed FROM case_key";
     let sealed: Vec<Vec<u8>> = sqlx::query_scalar(rows).fetch_all(&pool).await.unwrap();
     pool.close().await;
     sealed.iter().flat_map(|value| value.chunks_exact(PIECE)).map(<[u8]>::to_vec).collect()
@@ -113,6 +123,27 @@ async fn a_revoked_tablet_gives_up_its_case_and_what_was_typed_on_it_is_kept() {
     assert_eq!(phone.sync().await.purged, []);
     assert_eq!(phone.case().await, visit.case);
     assert_eq!(get(&visit.world, &visit.token, "/v1/cases").await.0, 200);
+}
+
+/// Invariant 5: a signed version that was withdrawn is gone from the file, too.
+#[tokio::test]
+async fn of_a_recalled_specification_nothing_is_left_in_the_surveyors_store() {
+    let visit = Visit::by("olu", Role::Ot).await;
+    let grace = visit.joined_by("grace", Role::SeniorOt).await;
+    visit.joined_by("sue", Role::Surveyor).await;
+    visit.case_is("assign", "sue");
+    let document = visit.submitted_rail().await;
+    assert_eq!(visit.sign(&grace, document).await, Ok(()));
+    let tablet = visit.world.tablet("sue").await;
+    tablet.sync().await;
+    let store = visit.world.path("sue.store");
+    let card = pieces_of_cards(&store).await;
+    assert!(card.len() > 10 && found(&card, &store) == card.len(), "it is there to be found");
+    let recall = Request::Recall { document, number: 1, reason: "Wrong wall".to_owned() };
+    assert_eq!(ask(&visit.world, &grace, visit.case, recall).await, Ok(()));
+    tablet.sync().await;
+    assert!(tablet.device.card(visit.case).await.unwrap().prescriptions[0].signed.is_none());
+    assert_eq!(found(&card, &store), 0, "of the recalled specification something is left in the store's file");
 }
 
 /// Invariant 5.

@@ -253,10 +253,15 @@ impl Applying {
         Ok(())
     }
 
-    /// Destroys the photos that were fetched because the card of `before` showed them, and that `now` does not.
+    /// Destroys what the card of `before` showed and that of `now` does not: signed versions that were withdrawn, and the
+    /// photos that were fetched because it showed them.
     async fn shows_no_more(&mut self, before: &CaseCard, now: &CaseCard) -> Result<(), StoreError> {
+        let signed = |card: &CaseCard| -> BTreeSet<(DocumentId, u32)> {
+            let signed = card.prescriptions.iter().filter_map(|prescription| prescription.signed.as_ref());
+            signed.map(|signed| (signed.header.prescription, signed.header.number)).collect()
+        };
+        let mut gone = !signed(before).is_subset(&signed(now));
         let shown = now.photos();
-        let mut gone = false;
         for (document, hash) in before.photos() {
             let readable = now.documents.iter().any(|listed| listed.document == document);
             if readable || shown.contains(&(document, hash)) {
