@@ -203,7 +203,9 @@ impl Http {
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("grabrail/", env!("CARGO_PKG_VERSION")))
         };
-        let loopback = builder().tls_certs_only([]).build().map_err(|error| LinkError::Tls(chain(&error)))?;
+        // Nothing for this machine goes by way of another, whatever proxy its surroundings name.
+        let loopback =
+            builder().no_proxy().tls_certs_only([]).build().map_err(|error| LinkError::Tls(chain(&error)))?;
         let extra = match &options.extra_roots {
             Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| LinkError::Certificate(chain(&error)))
