@@ -71,25 +71,35 @@ pub fn jpeg_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Width and height in pixels as the header says, before any orientation; `None` when it is no JPEG, has no header
-/// or says zero.
-pub fn jpeg_dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+/// The frame's header: the second byte of its marker, and its content.
+fn frame(bytes: &[u8]) -> Option<(u8, &[u8])> {
     if !is_jpeg(bytes) {
         return None;
     }
     let mut at = 2;
     loop {
         match step(bytes, at)? {
-            Step::Segment { marker, content, .. } if is_frame(marker) => {
-                let [_, h0, h1, w0, w1, ..] = *content else { return None };
-                let (width, height) = (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1]));
-                return (width > 0 && height > 0).then_some((width.into(), height.into()));
-            }
+            Step::Segment { marker, content, .. } if is_frame(marker) => return Some((marker, content)),
             // The header comes before the first scan.
             Step::Segment { marker: 0xda, .. } | Step::End { .. } => return None,
             Step::Segment { next, .. } => at = next,
         }
     }
+}
+
+/// Width and height in pixels as the header says, before any orientation; `None` when it is no JPEG, has no header
+/// or says zero.
+pub fn jpeg_dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (_, &[_, h0, h1, w0, w1, ..]) = frame(bytes)? else { return None };
+    let (width, height) = (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1]));
+    (width > 0 && height > 0).then_some((width.into(), height.into()))
+}
+
+/// Whether it is coded as nearly every JPEG is, and every reader of JPEGs can read: baseline, extended or progressive
+/// with Huffman codes, 8 bits to a sample. `None` when it is no JPEG or has no header.
+pub fn jpeg_is_common(bytes: &[u8]) -> Option<bool> {
+    let (marker, content) = frame(bytes)?;
+    Some(matches!(marker, 0xc0..=0xc2) && content.first() == Some(&8))
 }
 
 /// Start of a frame: 0xc0 to 0xcf but for the tables (DHT, JPG, DAC) among them.
@@ -163,6 +173,25 @@ mod tests {
         assert_eq!(jpeg_dimensions(&bytes), Some((3, 2)));
         assert!(!carries_metadata(&bytes));
         assert!(!carries_metadata(&with(&segment(0xee, b"Adobe\0\x64\0\0\0\0\x01"))));
+    }
+
+    #[test]
+    fn only_huffman_codes_of_8_bits_are_common() {
+        let coded = |marker, bits| {
+            let mut bytes = vec![0xff, 0xd8];
+            bytes.extend(segment(marker, &[bits, 0, 2, 0, 3, 1, 1, 0x11, 0]));
+            jpeg_is_common(&bytes)
+        };
+        for marker in 0xc0..=0xc2 {
+            assert_eq!((coded(marker, 8), coded(marker, 12)), (Some(true), Some(false)), "{marker:x}");
+        }
+        // Lossless, differential, arithmetic.
+        for marker in [0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf] {
+            assert_eq!(coded(marker, 8), Some(false), "{marker:x}");
+        }
+        // A table of codes is no header.
+        assert_eq!(coded(0xc4, 8), None);
+        assert_eq!(jpeg_is_common(b"\x89PNG\r\n\x1a\n"), None);
     }
 
     #[test]

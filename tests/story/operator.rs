@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sync_core::access::Role;
 
 use crate::office::{Visit, get};
+use crate::terminal::at_a_terminal;
 
 #[tokio::test]
 async fn a_server_starts_in_an_empty_folder_tells_its_api_and_stops_when_ordered() {
@@ -49,10 +50,38 @@ async fn verbs_work_beside_a_running_server_and_a_password_is_never_an_argument(
     let refused = world.say(&["account", "add", "bo", "--name", "Bo", "--role", "ot", "--password", "x"], "");
     assert_eq!(refused.code, Some(2), "{}", refused.err);
 
-    let request = json!({ "sign_in": "ana", "password": PASSWORD });
-    let signing_in = world.server.http().post(format!("{}/v1/sessions", world.server.url()));
-    let reply = signing_in.header("content-type", "application/json").body(request.to_string()).send().await.unwrap();
-    assert_eq!(reply.status(), 201);
+    assert_eq!(signing_in(&world, "ana", PASSWORD).await, 201);
+}
+
+/// Signs in at the API: the status.
+async fn signing_in(world: &World, sign_in: &str, password: &str) -> u16 {
+    let request = json!({ "sign_in": sign_in, "password": password });
+    let posting = world.server.http().post(format!("{}/v1/sessions", world.server.url()));
+    let reply = posting.header("content-type", "application/json").body(request.to_string()).send().await.unwrap();
+    reply.status().as_u16()
+}
+
+#[tokio::test]
+async fn at_a_terminal_a_password_is_asked_for_twice_and_never_shown() {
+    let world = World::start().await;
+    let settings = world.path("grabrail.toml");
+    let add = ["account", "add", "ana", "--name", "Ana", "--role", "administrator", "--config"];
+    let add = [add.as_slice(), &[settings.to_str().unwrap()]].concat();
+    let typed = |first, second| {
+        let (code, shown) = at_a_terminal(&add, &[("New password of ana: ", first), ("Again: ", second)]);
+        assert!(!shown.contains(first) && !shown.contains(second), "{shown}");
+        (code, shown)
+    };
+    let (code, shown) = typed(PASSWORD, "four words by foot");
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("differ"), "{shown}");
+    assert!(!world.say(&["account", "list"], "").done().contains("ana"), "nothing was added");
+    assert_eq!(signing_in(&world, "ana", PASSWORD).await, 401);
+
+    let (code, shown) = typed(PASSWORD, PASSWORD);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(signing_in(&world, "ana", PASSWORD).await, 201);
+    assert_eq!(signing_in(&world, "ana", "four words by foot").await, 401);
 }
 
 #[tokio::test]

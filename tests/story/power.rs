@@ -47,7 +47,7 @@ fn photo_files(folder: &Path) -> usize {
     entries.map(|entry| count(entry.unwrap().path())).sum()
 }
 
-async fn behind_a_line() -> (World, Line) {
+pub(crate) async fn behind_a_line() -> (World, Line) {
     let line = Line::open();
     let world = World::start_with(&format!("public_url = \"{}\"\n", line.url()), None).await;
     line.leads_to(world.server.address());

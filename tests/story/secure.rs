@@ -125,3 +125,18 @@ async fn nothing_is_said_in_the_clear_but_to_this_machine() {
     let told = world.say(&["serve", "--public-url", "http://grabrail.example"], "");
     assert!(told.code == Some(2) && told.err.contains("https://"), "{}", told.err);
 }
+
+#[tokio::test]
+async fn a_device_speaks_to_a_server_on_its_own_machine_whatever_proxy_the_machine_is_told_of() {
+    let world = World::start().await;
+    world.account("olu", Role::Ot);
+    world.case("R-1", "olu");
+    // Nobody answers there. Programs read either spelling, and one for all schemes.
+    let mut field = world.field("olu");
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        field = field.with_env(name, "http://127.0.0.1:9");
+    }
+    field.done(&["enrol", &world.code("olu")]);
+    assert_eq!(field.done(&["sync"])["round_trips"], 1);
+    assert_eq!(field.done(&["cases"]).as_array().unwrap().len(), 1);
+}

@@ -1,14 +1,30 @@
 //! Devices in terminals, as `grabrail field` is typed: each verb once as it should be, and as it should not.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use grabrail_tests::{Field, World, built};
+use grabrail_tests::{Field, PASSPHRASE, World, built};
 use serde_json::{Value, json};
 use sync_core::access::Role;
 use sync_core::clock::SystemChance;
 use sync_core::id::{AskId, CaseId, Hash};
 
 use super::office::{get, noise};
+use super::power::behind_a_line;
+
+/// Runs the program at a terminal and types an answer at each of these prompts: how it ended, and all that was shown.
+#[track_caller]
+pub(crate) fn at_a_terminal(arguments: &[&str], typed: &[(&str, &str)]) -> (i64, String) {
+    let mut python = Command::new("python3");
+    python.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("TERM", "xterm").args(["-I", "-B"]);
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("story/terminal.py")).arg(json!(typed).to_string());
+    let ended = python.arg(built("grabrail")).args(arguments).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(told["not_asked"], json!([]), "{told}");
+    (told["code"].as_i64().unwrap(), told["shown"].as_str().unwrap().to_owned())
+}
 
 /// A device of somebody, enrolled and synced.
 fn device(world: &World, who: &str) -> Field {
@@ -413,7 +429,7 @@ async fn a_photo_is_got_back_by_a_colleagues_device_and_by_nobody_elses() {
     refused(&bo, &words(&get(&"0".repeat(64))), "no-such-photo", 1);
     refused(&eve, &words(&get(&hash)), "no-such-case", 2);
     refused(&bo, &["photo-get", "R-1", "clinical", &hash, to], "no-such-photo", 1);
-    assert!(!std::path::Path::new(to).exists(), "nothing was written");
+    assert!(!Path::new(to).exists(), "nothing was written");
     let of = |said: &Value| (said["hash"].clone(), said["bytes"].clone());
     let got = bo.done(&words(&get(&taken_key)));
     let bytes = std::fs::read(to).unwrap();
@@ -503,4 +519,46 @@ async fn no_bar_is_drawn_where_nobody_watches() {
         assert!(!said.out.contains(['\r', '\u{1b}']), "{:?}", said.out);
     }
     assert!(olu.tell(&["status"]).done().contains("0 photos; 1 case here"));
+}
+
+#[tokio::test]
+async fn a_bar_moves_with_the_photos_where_somebody_watches_and_is_gone_at_the_end() {
+    let (world, line) = behind_a_line().await;
+    let olu = device(&world, "olu");
+    let picture = world.path("picture");
+    let take = |bytes: &[u8]| {
+        std::fs::write(&picture, bytes).unwrap();
+        olu.done(&["photo", "R-1", "home", picture.to_str().unwrap(), "--subject", "feature", "--consent"]);
+    };
+    let store = olu.store().to_str().unwrap().to_owned();
+    let watched = move |more: &[&str]| {
+        let asked = [("Passphrase of this device: ", PASSPHRASE)];
+        let (code, shown) = at_a_terminal(&[&["field", "--store", &store], more].concat(), &asked);
+        assert_eq!(code, 0, "{shown}");
+        assert!(!shown.contains(PASSPHRASE), "{shown}");
+        shown
+    };
+    let small = include_bytes!("../../sync-core/src/device/fixtures/photos/progressive.jpg");
+    take(small);
+    take(&noise(5));
+    // The small one is through, and the line stops in the large one for as long as somebody looks at the bar.
+    line.stops_in_a_photo(40_000);
+    let watching = tokio::task::spawn_blocking({
+        let watched = watched.clone();
+        move || watched(&["sync"])
+    });
+    line.stopped().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    line.goes_on();
+    let shown = watching.await.unwrap();
+    assert!(shown.contains("photos ") && shown.contains("1/2"), "{shown:?}");
+    let (bars, report) = shown.rsplit_once('\u{1b}').unwrap();
+    assert!(bars.contains("/2") && !report.contains("/2"), "{shown:?}");
+    assert!(report.contains("2 photos sent, 0 waiting"), "{shown:?}");
+
+    // A script that runs at a terminal reads JSON, and no half of a bar.
+    take(&noise(6));
+    let shown = watched(&["--json", "sync"]);
+    assert!(shown.contains("\"photos_sent\"") && !shown.contains('\u{1b}') && !shown.contains("/1"), "{shown:?}");
+    assert_eq!(olu.done(&["status"])["status"]["waiting"]["photos"], 0);
 }

@@ -15,11 +15,12 @@ pub struct Field {
     store: PathBuf,
     ca: Option<PathBuf>,
     most_bytes: Option<u64>,
+    variables: Vec<(String, String)>,
 }
 
 impl Field {
     pub(crate) fn new(store: PathBuf) -> Self {
-        Self { store, ca: None, most_bytes: None }
+        Self { store, ca: None, most_bytes: None, variables: Vec::new() }
     }
 
     /// The same, trusting the authority in this file beside the machine's.
@@ -30,6 +31,13 @@ impl Field {
     /// The same on a file system that lets no file grow beyond so many bytes.
     pub fn cramped(&self, most_bytes: u64) -> Self {
         Self { most_bytes: Some(most_bytes), ..self.clone() }
+    }
+
+    /// The same with this variable in its environment, which is empty otherwise.
+    pub fn with_env(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.variables.push((name.to_owned(), value.to_owned()));
+        with
     }
 
     /// The store's file.
@@ -44,7 +52,8 @@ impl Field {
 
     fn start_as(&self, how: &[&str], arguments: &[&str]) -> Child {
         let mut command = grabrail(self.most_bytes);
-        command.env_clear().env("GRABRAIL_FIELD_PASSPHRASE", PASSPHRASE).arg("field").args(how);
+        command.env_clear().env("GRABRAIL_FIELD_PASSPHRASE", PASSPHRASE);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).arg("field").args(how);
         command.arg("--store").arg(&self.store);
         if let Some(ca) = &self.ca {
             command.arg("--ca").arg(ca);

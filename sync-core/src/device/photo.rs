@@ -9,7 +9,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbaImage};
 
 use crate::id::Hash;
-use crate::photo_bytes::jpeg_end;
+use crate::photo_bytes::{jpeg_end, jpeg_is_common};
 
 const JPEG_QUALITY: u8 = 85;
 
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Prepared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhotoError {
     /// Neither a JPEG nor a PNG.
-    #[error("this file is not a photo: a JPEG or PNG is needed")]
+    #[error("this file is not a photo that can be read here: save it as JPEG or PNG, or take it again as one")]
     NotAPhoto,
     /// A HEIC or HEIF photo, as some telephones take by default.
     #[error(
@@ -77,7 +77,7 @@ pub enum PhotoError {
     )]
     Heic,
     /// The file has more bytes than [`Limits::bytes`].
-    #[error("this file has {bytes} bytes; a photo may have {limit}")]
+    #[error("this file has {bytes} bytes and a photo may have {limit}: save it smaller, or take it again")]
     TooLong {
         /// The file's size.
         bytes: usize,
@@ -85,7 +85,7 @@ pub enum PhotoError {
         limit: usize,
     },
     /// The picture has more pixels, or takes more memory to decode, than the [`Limits`] allow.
-    #[error("this picture of {width} x {height} pixels is too large")]
+    #[error("this picture of {width} x {height} pixels is too large: save it smaller, or take it again")]
     TooLarge {
         /// Pixels across, as its header says.
         width: u32,
@@ -95,8 +95,11 @@ pub enum PhotoError {
     /// The file stops before the picture's end: it was not copied whole.
     #[error("this photo is cut off: copy or take it again")]
     Truncated,
+    /// A JPEG or PNG of a kind that hardly anybody writes, such as an arithmetic-coded or lossless JPEG.
+    #[error("this photo is of a rare kind that can't be read here: open it elsewhere and save it as an ordinary JPEG")]
+    Unsupported,
     /// The file claims to be a photo and does not decode.
-    #[error("this photo is damaged and can't be read")]
+    #[error("this photo is damaged and can't be read: copy or take it again")]
     Broken,
 }
 
@@ -120,7 +123,11 @@ pub fn prepare(bytes: &[u8], limits: &Limits) -> Result<Prepared, PhotoError> {
 fn recognise(bytes: &[u8]) -> Result<(ImageFormat, &[u8]), PhotoError> {
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
         let end = jpeg_end(bytes).ok_or(PhotoError::Truncated)?;
-        return Ok((ImageFormat::Jpeg, &bytes[..end]));
+        return match jpeg_is_common(bytes) {
+            Some(false) => Err(PhotoError::Unsupported),
+            // Without a header it is damaged, which the decoder finds.
+            _ => Ok((ImageFormat::Jpeg, &bytes[..end])),
+        };
     }
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         return Ok((ImageFormat::Png, bytes));
@@ -186,6 +193,7 @@ fn refused(error: &ImageError, (width, height): (u32, u32)) -> PhotoError {
         ImageError::Limits(error) if !matches!(error.kind(), LimitErrorKind::Unsupported { .. }) => {
             PhotoError::TooLarge { width, height }
         }
+        ImageError::Unsupported(_) => PhotoError::Unsupported,
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => PhotoError::Truncated,
         _ => PhotoError::Broken,
     }
@@ -311,6 +319,126 @@ mod tests {
         let middle = broken.len() / 2;
         broken[middle] ^= 0x55;
         assert_eq!(prepare(&broken, &Limits::default()), Err(PhotoError::Broken));
+    }
+
+    const RED: [u8; 3] = [200, 40, 40];
+    const BLUE: [u8; 3] = [40, 40, 200];
+    const GREEN: [u8; 3] = [40, 160, 40];
+    const WHITE: [u8; 3] = [255; 3];
+
+    /// A photo that another program made, by its name, and the colours of what was drawn red, blue and green.
+    struct Foreign {
+        name: &'static str,
+        bytes: &'static [u8],
+        colours: [[u8; 3]; 3],
+        turned: Turned,
+    }
+
+    enum Turned {
+        Not,
+        RightQuarter,
+        Half,
+        LeftQuarter,
+    }
+
+    impl Foreign {
+        const fn of(name: &'static str, bytes: &'static [u8], colours: [[u8; 3]; 3]) -> Self {
+            Self { name, bytes, colours, turned: Turned::Not }
+        }
+
+        const fn turned(self, turned: Turned) -> Self {
+            Self { turned, ..self }
+        }
+
+        /// Where a point of the picture of 40 by 24 is, once it is upright.
+        const fn upright(&self, (x, y): (u32, u32)) -> (u32, u32) {
+            match self.turned {
+                Turned::Not => (x, y),
+                Turned::RightQuarter => (23 - y, x),
+                Turned::Half => (39 - x, 23 - y),
+                Turned::LeftQuarter => (y, 39 - x),
+            }
+        }
+    }
+
+    /// The photos of `fixtures/photos`; `make.py` there says how each was made.
+    macro_rules! foreign {
+        ($name:literal, $colours:expr) => {
+            Foreign::of($name, include_bytes!(concat!("fixtures/photos/", $name)), $colours)
+        };
+    }
+
+    #[test]
+    fn a_photo_of_any_common_kind_whoever_wrote_it_is_taken_with_its_colours_and_nothing_else() {
+        let seen = [RED, BLUE, GREEN];
+        let greys = [[88; 3], [58; 3], [110; 3]];
+        for photo in [
+            foreign!("rgb-16-bit.png", seen),
+            foreign!("rgba-16-bit.png", [RED, WHITE, WHITE]),
+            foreign!("grey.png", greys),
+            foreign!("grey-16-bit.png", greys),
+            foreign!("grey-alpha.png", [greys[0], WHITE, WHITE]),
+            foreign!("palette.png", [RED, BLUE, WHITE]),
+            foreign!("palette-2-bit.png", seen),
+            foreign!("one-bit.png", [[0; 3], WHITE, WHITE]),
+            foreign!("rgb-keyed.png", [RED, BLUE, WHITE]),
+            foreign!("interlaced.png", seen),
+            foreign!("exif-xmp.png", seen).turned(Turned::RightQuarter),
+            foreign!("baseline-4-2-0.jpg", seen),
+            foreign!("progressive.jpg", seen),
+            foreign!("grey.jpg", greys),
+            foreign!("restarts.jpg", seen),
+            foreign!("adobe-rgb.jpg", seen),
+            foreign!("adobe-cmyk.jpg", seen),
+            foreign!("adobe-ycck.jpg", seen),
+            foreign!("exif-big-endian.jpg", seen).turned(Turned::Half),
+            foreign!("exif-little-endian.jpg", seen).turned(Turned::LeftQuarter),
+        ] {
+            let name = photo.name;
+            let prepared = prepare(photo.bytes, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let size = match photo.turned {
+                Turned::Not | Turned::Half => (40, 24),
+                Turned::RightQuarter | Turned::LeftQuarter => (24, 40),
+            };
+            assert_eq!((prepared.width, prepared.height), size, "{name}");
+            assert_eq!(jpeg_dimensions(&prepared.bytes), Some(size), "{name}");
+            assert!(!carries_metadata(&prepared.bytes), "{name}");
+            for (point, expected) in [(10, 12), (30, 5), (30, 19)].into_iter().zip(photo.colours) {
+                let (x, y) = photo.upright(point);
+                let found = pixel(&prepared, x, y);
+                let is_near = found.iter().zip(expected).all(|(part, expected)| part.abs_diff(expected) <= 12);
+                assert!(is_near, "{name} has {found:?} at {x}, {y} where {expected:?} was drawn");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_refused_says_what_to_do() {
+        let ordinary = include_bytes!("fixtures/photos/baseline-4-2-0.jpg");
+        let frame = ordinary.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        // The marker says arithmetic codes; 12 bits to a sample.
+        for (at, other) in [(1, 0xc9), (4, 12)] {
+            let mut rare = ordinary.to_vec();
+            rare[frame + at] = other;
+            assert_eq!(prepare(&rare, &Limits::default()), Err(PhotoError::Unsupported));
+        }
+        let errors = [
+            PhotoError::NotAPhoto,
+            PhotoError::Heic,
+            PhotoError::TooLong { bytes: 2, limit: 1 },
+            PhotoError::TooLarge { width: 2, height: 1 },
+            PhotoError::Truncated,
+            PhotoError::Unsupported,
+            PhotoError::Broken,
+        ];
+        for error in errors {
+            let said = error.to_string();
+            assert!(
+                said.split_once(": ")
+                    .is_some_and(|(_, what_to_do)| what_to_do.contains("save") || what_to_do.contains("take it again")),
+                "{said}"
+            );
+        }
     }
 
     #[test]
