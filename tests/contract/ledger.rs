@@ -10,14 +10,8 @@ mod news;
 mod plans;
 mod prescriptions;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use grabrail_server::chance::SharedChance;
-use grabrail_server::storage::Storage;
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{CommitError, Ledger, Number, Plan, Write};
-use sync_core::clock::{Seeded, SystemClock};
 
 /// Makes a test for each behaviour and each store.
 macro_rules! held_by_both {
@@ -27,8 +21,8 @@ macro_rules! held_by_both {
         }
         mod in_sql {
             $(#[tokio::test] async fn $test() {
-                let folder = super::Folder::new();
-                let storage = folder.open().await;
+                let store = crate::stores::Store::in_sql();
+                let storage = store.open().await;
                 super::$module::$name(&storage.ledger()).await;
                 storage.close().await;
             })*
@@ -78,27 +72,4 @@ async fn put<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) -> 
 async fn refused<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) {
     let result = ledger.commit(Plan { writes: writes.into_iter().collect() }).await;
     assert!(matches!(result, Err(CommitError::Moved)), "{result:?}");
-}
-
-/// A data folder that is removed at the end.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("data")
-    }
-
-    async fn open(&self) -> Storage {
-        self.open_seeded(7).await
-    }
-
-    /// Two runs of a server don't draw the same nonces: give each its own seed.
-    async fn open_seeded(&self, seed: u64) -> Storage {
-        let chance = SharedChance::new(Seeded::new(seed));
-        Storage::open(&self.path(), Arc::new(SystemClock::new()), chance).await.unwrap()
-    }
 }

@@ -7,4 +7,12 @@
     reason = "a test that can't go on has failed; clippy's own exception covers only functions marked `#[test]`"
 )]
 
+mod accounts;
+mod blobs;
+mod case_keys;
+mod devices;
+mod keys;
 mod ledger;
+mod organisations;
+mod sessions;
+mod stores;

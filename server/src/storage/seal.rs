@@ -373,7 +373,6 @@ mod tests {
     use sync_core::clock::Seeded;
 
     use super::*;
-    use crate::testing::Bench;
 
     const PLACE: Place<'static> = Place { table: "changes", row: "r1", column: "body", version: 0 };
 
@@ -426,42 +425,5 @@ mod tests {
         assert!(sealed.len() < 1000);
         assert_eq!(key(7).open(&PLACE, &sealed, (1 << 20) - 1), Err(SealError::TooLarge((1 << 20) - 1)));
         assert_eq!(key(7).open(&PLACE, &sealed, 1 << 20).unwrap().len(), 1 << 20);
-    }
-
-    #[tokio::test]
-    async fn a_cases_key_outlives_the_process_and_a_destroyed_one_is_gone() {
-        let bench = Bench::new(3);
-        let (one, two) = (CaseId::from_bytes([1; 16]), CaseId::from_bytes([2; 16]));
-        let storage = bench.storage().await;
-        let sealed = storage.vault().seal(one, &PLACE, b"words").await.unwrap();
-        storage.close().await;
-        let storage = bench.storage().await;
-        let vault = storage.vault();
-        assert_eq!(vault.unseal(one, &PLACE, &sealed, 10).await.unwrap(), b"words");
-        let moved = vault.unseal(two, &PLACE, &sealed, 10).await;
-        assert!(matches!(moved, Err(StorageError::Seal(SealError::NotHere))));
-        vault.destroy(one).await.unwrap();
-        let gone = |result: Result<Vec<u8>, StorageError>| {
-            assert!(matches!(result, Err(StorageError::Seal(SealError::Erased))));
-        };
-        gone(vault.unseal(one, &PLACE, &sealed, 10).await);
-        gone(vault.seal(one, &PLACE, b"again").await);
-        storage.close().await;
-        gone(bench.storage().await.vault().unseal(one, &PLACE, &sealed, 10).await);
-    }
-
-    #[tokio::test]
-    async fn another_folders_data_key_is_its_own_error_and_a_lost_one_is_not_replaced() {
-        let (here, there) = (Bench::new(3), Bench::new(4));
-        here.storage().await.close().await;
-        there.storage().await.close().await;
-        std::fs::copy(there.data().join("data.key"), here.data().join("data.key")).unwrap();
-        let folder = DataFolder::open(&here.data()).unwrap();
-        let open = || Vault::open(&folder, here.clock.clone(), here.chance.clone());
-        assert!(matches!(open().await, Err(StorageError::Seal(SealError::WrongDataKey))));
-        std::fs::remove_file(here.data().join("data.key")).unwrap();
-        assert!(matches!(open().await, Err(StorageError::Seal(SealError::DataKeyDamaged))));
-        std::fs::write(here.data().join("data.key"), "grabrail-data-key-1:abc\n").unwrap();
-        assert!(matches!(open().await, Err(StorageError::Seal(SealError::DataKeyDamaged))));
     }
 }

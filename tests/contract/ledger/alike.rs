@@ -9,8 +9,8 @@ use sync_core::access::Relation;
 use sync_core::domain::signoff::SignedStanding;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, QuarantineId};
 
-use super::Folder;
 use super::hand::Hand;
+use crate::stores::Store;
 
 /// A few of everything, so that plans meet.
 struct Pool {
@@ -184,8 +184,8 @@ async fn the_same_plans_leave_both_stores_alike() {
     for seed in 100..103 {
         let mut hand = Hand::new(seed);
         let pool = Pool::new(&mut hand);
-        let folder = Folder::new();
-        let storage = folder.open().await;
+        let store = Store::in_sql();
+        let storage = store.open().await;
         let (sql, memory) = (storage.ledger(), MemoryLedger::new());
         let (mut taken, mut moved) = (0, 0);
         for round in 0..120 {

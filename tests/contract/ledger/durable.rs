@@ -1,16 +1,17 @@
 //! What only the ledger on a disk can do wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use grabrail_server::storage::ledger::{CaseRow, CommitError, Ledger, Plan, Write};
 
 use super::hand::{Hand, SECRET};
-use super::{Folder, put};
+use super::put;
+use crate::stores::{Store, files};
 
 #[tokio::test]
 async fn what_was_acknowledged_reads_the_same_after_a_restart() {
-    let folder = Folder::new();
+    let store = Store::in_sql();
     let mut hand = Hand::new(50);
     let case = hand.case_row();
     let writes = hand.one_of_each(&case);
@@ -29,10 +30,10 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
         })
         .unwrap();
     let mut reads = Vec::new();
-    for seed in [1, 2] {
-        let storage = folder.open_seeded(seed).await;
+    for run in [1, 2] {
+        let storage = store.open().await;
         let ledger = storage.ledger();
-        if seed == 1 {
+        if run == 1 {
             put(&ledger, std::iter::once(Write::Case(case.clone())).chain(writes.clone())).await;
         }
         reads.push(format!(
@@ -51,7 +52,7 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
                 ledger.end().await.unwrap(),
             )
         ));
-        if seed == 2 {
+        if run == 2 {
             assert_eq!(put(&ledger, [Write::Touch(case.case)]).await, 2);
         }
         // The first is dropped as a crash would: nothing is closed.
@@ -62,8 +63,8 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_pushes_from_two_threads_on_one_version_exactly_one_wins() {
-    let folder = Folder::new();
-    let storage = folder.open().await;
+    let store = Store::in_sql();
+    let storage = store.open().await;
     let ledger = storage.ledger();
     let mut hand = Hand::new(51);
     let row = hand.lone_document();
@@ -93,8 +94,8 @@ async fn of_pushes_from_two_threads_on_one_version_exactly_one_wins() {
 
 #[tokio::test]
 async fn a_plan_given_up_in_the_middle_is_there_whole_or_not_at_all() {
-    let folder = Folder::new();
-    let storage = folder.open().await;
+    let store = Store::in_sql();
+    let storage = store.open().await;
     let ledger = storage.ledger();
     let mut hand = Hand::new(52);
     let (mut gone, mut there, mut steps) = (0, 0, 1);
@@ -139,8 +140,8 @@ async fn yields(times: usize) {
 
 #[tokio::test]
 async fn nothing_of_a_document_can_be_read_from_the_files() {
-    let folder = Folder::new();
-    let storage = folder.open().await;
+    let store = Store::in_sql();
+    let storage = store.open().await;
     let ledger = storage.ledger();
     let mut hand = Hand::new(53);
     let case = hand.case_row();
@@ -155,7 +156,7 @@ async fn nothing_of_a_document_can_be_read_from_the_files() {
         put(&ledger, [Write::Ask(hand.ask_row(case.case, account))]).await;
     }
     // In the log first, then in the database itself.
-    let held = |text: &str| holding(&folder.path(), text.as_bytes());
+    let held = |text: &str| holding(&store.path(), text.as_bytes());
     assert!(held(&case.name).iter().any(|file| file.ends_with("-wal")), "the scan finds what is there");
     assert_eq!(held(SECRET), [] as [String; 0]);
     storage.close().await;
@@ -167,22 +168,14 @@ async fn nothing_of_a_document_can_be_read_from_the_files() {
 
 /// The files under `folder` that hold `bytes`.
 fn holding(folder: &Path, bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(holding(&path, bytes));
-        } else if std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes) {
-            found.push(path.display().to_string());
-        }
-    }
-    found
+    let holds = |path: &PathBuf| std::fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes);
+    files(folder).iter().filter(|path| holds(path)).map(|path| path.display().to_string()).collect()
 }
 
 #[tokio::test]
 async fn two_handles_see_each_others_commits_at_once() {
-    let folder = Folder::new();
-    let storage = folder.open().await;
+    let store = Store::in_sql();
+    let storage = store.open().await;
     let (one, two) = (storage.ledger(), Arc::new(storage.clone()).ledger());
     let mut hand = Hand::new(54);
     for _ in 0..20 {
