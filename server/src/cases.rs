@@ -51,7 +51,7 @@ pub enum CaseError {
         ends: Timestamp,
     },
     /// They are commissioned already, and one of the two commissions has yet to begin.
-    #[error("they are commissioned until {0}: end that commission first, or let the new one begin now")]
+    #[error("they have a commission until {0}, and one of the two has yet to begin: end that one first")]
     Commissioned(Timestamp),
     /// The store failed, or others wrote at the same time.
     #[error(transparent)]
@@ -156,7 +156,7 @@ pub async fn relate(app: &App, case: CaseId, account: &Account, relation: Relati
     Ok(())
 }
 
-/// Ends somebody's tie to a case now; their devices hear of it at their next contact.
+/// Ends somebody's tie to a case now, begun or not; their devices hear of it at their next contact.
 ///
 /// # Errors
 /// [`CaseError::NotRelated`].
@@ -169,7 +169,7 @@ pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation
             ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
         let relations = ledger.relations_to(case).await?;
         let found =
-            relations.into_iter().find(|row| row.account == account && row.relation == relation && row.holds(now));
+            relations.into_iter().find(|row| row.account == account && row.relation == relation && !row.over(now));
         let Some(row) = found else { return Err(CaseError::NotRelated(relation)) };
         let mut writes: Vec<Write> = stands.into_iter().collect();
         if let Some(commission) = row.commission
@@ -239,9 +239,8 @@ pub async fn commission(
         // There is one row for a person's commission of a case: where one of the two has yet to begin, the new one would
         // take away what the other gives until then.
         let waits = |row: &RelationRow| starts > now || row.starts > now;
-        let over = |row: &RelationRow| row.ends.is_some_and(|ends| ends <= now);
         let other = ledger.relations_to(case).await?.into_iter().find(|row| {
-            row.account == account.id && row.relation == Relation::Commissioned && !over(row) && waits(row)
+            row.account == account.id && row.relation == Relation::Commissioned && !row.over(now) && waits(row)
         });
         if let Some(other) = other {
             return Err(CaseError::Commissioned(other.ends.unwrap_or(ends)));

@@ -93,7 +93,12 @@ pub struct RelationRow {
 impl RelationRow {
     /// Whether it holds at `now`.
     pub fn holds(&self, now: Timestamp) -> bool {
-        self.starts <= now && self.ends.is_none_or(|ends| now < ends)
+        self.starts <= now && !self.over(now)
+    }
+
+    /// Whether it has ended at `now`.
+    pub fn over(&self, now: Timestamp) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
     }
 }
 
