@@ -250,10 +250,10 @@ impl Stage {
         // The shell's own: not every Debian has the program.
         Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id.to_string()]).status().await?;
         let stopped = tokio::time::timeout(Duration::from_secs(15), self.server.wait()).await;
-        match stopped {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            _ => Err(Failed::Check("the server did not stop as it should".to_owned())),
-        }
+        let orderly = matches!(stopped, Ok(Ok(status)) if status.success());
+        check(orderly, "the server did not stop as it should")?;
+        let log = std::fs::read_to_string(self.file("server.log"))?;
+        check(!log.contains("a panic was caught"), "the server panicked on the way: see its log")
     }
 
     /// Says what to try while the server stays up. The devices' links stay too, and nobody listens to them.
@@ -264,7 +264,7 @@ impl Stage {
         self.say(&format!(
             "\nThe server is up at http://{address}. Sign-ins: grace.senior, ben.private, sue.surveyor, ana.ot and \
              ida.admin, all with the password “{PASSWORD}”.\nTry:\n\n  \
-             curl -s http://{address}/v1/sessions -H 'content-type: application/json' \
+             curl -s --noproxy '*' http://{address}/v1/sessions -H 'content-type: application/json' \
              -d '{{\"sign_in\":\"grace.senior\",\"password\":\"{PASSWORD}\"}}'\n\n  \
              GRABRAIL_FIELD_PASSPHRASE='{PASSWORD}' {program} field --store {ana} open W-1001\n\n  \
              {program} verify {evidence} --key \"$({program} keys public --data {data})\"\n\n\

@@ -138,7 +138,7 @@ pub enum VerbError {
     #[error("{0}: {1}")]
     File(std::path::PathBuf, std::io::Error),
     /// Rows of an import that must be mended.
-    #[error("{0} rows must be mended; nothing was imported")]
+    #[error("nothing was imported; rows to mend first: {0}")]
     BadRows(usize),
     /// Cases and relations.
     #[error(transparent)]
