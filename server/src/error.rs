@@ -92,7 +92,7 @@ kinds! {
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large";
     /// The body is of a kind the endpoint doesn't read.
     WrongContentType "wrong-content-type" UNSUPPORTED_MEDIA_TYPE "The request is of the wrong content type";
-    /// Too often, too much for now: the same request is welcome later.
+    /// Too often or too much: the same request is welcome later.
     Later "later" TOO_MANY_REQUESTS "Later";
     /// It took too long.
     Timeout "timeout" SERVICE_UNAVAILABLE "It took too long";

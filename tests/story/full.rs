@@ -6,14 +6,13 @@ use grabrail_tests::{PASSWORD, Tablet, World};
 use serde_json::{Value as Json, json};
 use sync_core::access::Role;
 use sync_core::clock::SystemChance;
-use sync_core::device::{DeviceError, Kept as KeptAt, LinkError, LinkOptions, PhotoInput, PhotoSource};
+use sync_core::device::{DeviceError, Kept as KeptAt, LinkError, LinkOptions, PhotoSource};
 use sync_core::domain::kind::Kind;
-use sync_core::domain::vocabulary::photo::PhotoSubject;
 use sync_core::id::{AskId, CaseId, DocumentId, Hash};
 use sync_core::protocol::Request;
 
 use crate::kept::{Kept, PHOTO_FILES};
-use crate::office::{Ear, door, fetch, heads, noise, post_ask};
+use crate::office::{Ear, bathroom, door, fetch, heads, noise, post_ask};
 
 /// What a full server says, whoever asks.
 #[track_caller]
@@ -47,17 +46,7 @@ async fn put(world: &World, bearer: &str, path: &str, bytes: Vec<u8>) -> (u16, J
 
 /// A photo of the bathroom, taken on the tablet.
 async fn pictured(tablet: &Tablet, home: DocumentId, jpeg: Vec<u8>) -> Hash {
-    let input = PhotoInput {
-        place: Some("bathroom-1".parse().unwrap()),
-        subject: PhotoSubject::Room,
-        caption: None,
-        consent: true,
-        shows_person: false,
-        share: Vec::new(),
-        angle: None,
-        scale: None,
-    };
-    tablet.device.photo(home, PhotoSource::Bytes(jpeg), input).await.unwrap().1
+    tablet.device.photo(home, PhotoSource::Bytes(jpeg), bathroom()).await.unwrap().1
 }
 
 fn small_jpeg() -> Vec<u8> {

@@ -315,3 +315,17 @@ pub(crate) fn door() -> MeasureInput {
         supersedes: Replace::Mine,
     }
 }
+
+/// What is said of a photo of the bathroom.
+pub(crate) fn bathroom() -> PhotoInput {
+    PhotoInput {
+        place: Some("bathroom-1".parse().unwrap()),
+        subject: PhotoSubject::Room,
+        caption: None,
+        consent: true,
+        shows_person: false,
+        share: Vec::new(),
+        angle: None,
+        scale: None,
+    }
+}

@@ -8,27 +8,13 @@ use grabrail_tests::{Field, Line, World, is_long};
 use serde_json::Value;
 use sync_core::access::Role;
 use sync_core::clock::{Clock as _, SystemChance, SystemClock};
-use sync_core::device::{Kept, PhotoInput, PhotoSource};
+use sync_core::device::{Kept, PhotoSource};
 use sync_core::domain::kind::Kind;
-use sync_core::domain::vocabulary::photo::PhotoSubject;
 use sync_core::id::{AskId, CaseId, DocumentId, Hash};
 use sync_core::protocol::Request;
 use tokio::time::sleep;
 
-use super::office::{NEED, Visit, basis, door, fetch, heads, noise, post_ask, state};
-
-fn bathroom() -> PhotoInput {
-    PhotoInput {
-        place: Some("bathroom-1".parse().unwrap()),
-        subject: PhotoSubject::Room,
-        caption: None,
-        consent: true,
-        shows_person: false,
-        share: Vec::new(),
-        angle: None,
-        scale: None,
-    }
-}
+use super::office::{NEED, Visit, basis, bathroom, door, fetch, heads, noise, post_ask, state};
 
 /// A photo as somebody who is signed in is given it; `None`: there is none for them.
 async fn given(world: &World, token: &str, (case, document): (CaseId, DocumentId), hash: Hash) -> Option<Vec<u8>> {
