@@ -8,6 +8,7 @@ mod prescription;
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
+use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::Illegal;
 use sync_core::id::{DocumentId, Hash, ServerId};
@@ -170,11 +171,11 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(prescription.map(|prescription| (row, prescription)).ok_or(AskRefusal::Unknown))
     }
 
-    /// Whether the document holds these heads.
-    async fn holds(&self, row: &DocumentRow, heads: &[Hash]) -> Result<Result<(), AskRefusal>, StorageError> {
+    /// The document, if it holds these heads.
+    async fn holds(&self, row: &DocumentRow, heads: &[Hash]) -> Result<Result<Document, AskRefusal>, StorageError> {
         let (_, document) = documents::load(self.ledger, row).await?;
         Ok(if !heads.is_empty() && heads.len() <= MOST_HEADS && document.knows_all(heads) {
-            Ok(())
+            Ok(document)
         } else {
             Err(AskRefusal::HeadsUnknown)
         })

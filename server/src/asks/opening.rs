@@ -116,10 +116,10 @@ impl<L: Ledger> Asking<'_, L> {
             Ok(row) => row,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if let Err(refusal) = self.holds(&row, heads).await? {
-            return Ok(Err(refusal));
-        }
-        let (_, whole) = crate::documents::load(self.ledger, &row).await?;
+        let whole = match self.holds(&row, heads).await? {
+            Ok(whole) => whole,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let Some(then) = whole.at(heads) else { return Ok(Err(AskRefusal::HeadsUnknown)) };
         // The field rule (B 6.3): the form will not complete without them.
         let missing: Vec<String> = sync_core::domain::finding::of_document(document, &then.view())
