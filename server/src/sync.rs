@@ -6,10 +6,12 @@ mod outgoing;
 mod tests;
 
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
-use sync_core::id::Hash;
+use sync_core::id::{Epoch, Hash, KeyId};
 use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
-use sync_core::protocol::sync::{Cursor, PATH, SignedReceipts, SignedReply, reply_bytes, request_bytes};
-use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest};
+use sync_core::protocol::sync::{
+    Cursor, PATH, Receipts, Refused, SignedReceipts, SignedReply, reply_bytes, request_bytes,
+};
+use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest, Verdict};
 
 use crate::app::App;
 use crate::asks::Asking;
@@ -18,6 +20,7 @@ use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person};
 use crate::storage::devices::{Counted, Device, TakenRequest};
 use crate::storage::keys::KeyPurpose;
+use crate::storage::ledger::Ledger;
 
 /// The device that speaks and its person, each looked up for this request.
 #[derive(Debug)]
@@ -57,7 +60,6 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
     let body_of: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
-    bounded(&body_of)?;
     let sender = Sender {
         server,
         organisation: person.organisation,
@@ -68,10 +70,30 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
         number: device.number,
     };
     let revoked = device.revoked_at.is_some() || !enabled;
+    let ledger = app.storage.ledger();
+    let authority = app.storage.authority(&app.config.authority).await?;
+    let asking = Asking {
+        ledger: &ledger,
+        directory: &directory,
+        person,
+        now: app.clock.now(),
+        server,
+        authority: &authority.name,
+        chance: app.chance.clone(),
+        signer: None,
+    };
     let speaker = Speaker { person, device: &device, revoked, sender };
-    let reply = answer(app, &directory, &speaker, &body_of).await?;
-    let body_of = pack(&reply);
+    let desk = Desk { asking, speaker, epoch: app.keys.epoch().await? };
+    let answer = desk.settle(&body_of).await?;
+    let bearer = if revoked {
+        String::new()
+    } else {
+        let bearer = Bearer::Device { account: person.account, device: device.id };
+        tokens::mint(app, bearer).await?.token
+    };
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
+    let reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
+    let body_of = pack(&reply);
     let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), Hash::of(&body_of))));
     let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into() };
     Ok(minicbor::to_vec(&reply).unwrap_or_default())
@@ -123,56 +145,69 @@ async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), 
     }
 }
 
-async fn answer(
-    app: &App,
-    directory: &Directory,
-    speaker: &Speaker<'_>,
-    request: &SyncRequest,
-) -> Result<SyncReply, Problem> {
-    let ledger = app.storage.ledger();
-    let now = app.clock.now();
-    let epoch = app.keys.epoch().await?;
-    let mut incoming = incoming::Incoming::new(app.keys.server(), epoch, now);
-    let authority = app.storage.authority(&app.config.authority).await?;
-    let asking = Asking {
-        ledger: &ledger,
-        directory,
-        person: speaker.person,
-        now,
-        server: app.keys.server(),
-        authority: &authority.name,
-        chance: app.chance.clone(),
-        signer: None,
-    };
-    incoming.take(&asking, speaker, request).await.map_err(Problem::from)?;
-    let after = request.cursor.filter(|cursor| cursor.epoch == epoch).map_or(0, |cursor| cursor.n.max(0));
-    let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
-    let outgoing = outgoing::gather(&ledger, directory, speaker, (request, &taken), after, now).await?;
-    let signer = app.keys.signer(KeyPurpose::Reply).await?;
-    let signature = Signed(signer.sign(&incoming.receipts.to_bytes()));
-    let mut verdicts = incoming.verdicts;
-    verdicts.extend(outgoing.verdicts.into_iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask)));
-    let bearer = if speaker.revoked {
-        String::new()
-    } else {
-        let bearer = Bearer::Device { account: speaker.person.account, device: speaker.device.id };
-        tokens::mint(app, bearer).await?.token
-    };
-    Ok(SyncReply {
-        epoch,
-        at: now,
-        receipts: SignedReceipts { receipts: incoming.receipts, key: signer.key.id, signature },
-        refused: incoming.refused,
-        verdicts,
-        cards: outgoing.cards,
-        documents: outgoing.documents,
-        purge: outgoing.purge,
-        purge_documents: outgoing.purge_documents,
-        photo_wants: outgoing.photo_wants,
-        cursor: Cursor { epoch, n: outgoing.until },
-        more: outgoing.more,
-        photo_bearer: bearer,
-    })
+/// Where one request of a device is settled: over any ledger, with no key and no clock of its own.
+#[derive(Debug)]
+pub struct Desk<'a, L> {
+    /// What deciding needs.
+    pub asking: Asking<'a, L>,
+    /// Who speaks.
+    pub speaker: Speaker<'a>,
+    /// The server's life.
+    pub epoch: Epoch,
+}
+
+/// What a request comes to, not signed yet.
+#[derive(Debug)]
+pub struct Answer {
+    receipts: Receipts,
+    refused: Vec<Refused>,
+    verdicts: Vec<Verdict>,
+    outgoing: outgoing::Outgoing,
+}
+
+impl<L: Ledger> Desk<'_, L> {
+    /// Takes in what the device brings and gathers what it should have.
+    ///
+    /// # Errors
+    /// A [`Problem`] when the store failed; nothing was taken in then that a later request would not find.
+    pub async fn settle(&self, request: &SyncRequest) -> Result<Answer, Problem> {
+        bounded(request)?;
+        let (asking, speaker) = (&self.asking, &self.speaker);
+        let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now);
+        incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
+        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
+        let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
+        let outgoing =
+            outgoing::gather(asking.ledger, asking.directory, speaker, (request, &taken), after, asking.now).await?;
+        let mut verdicts = incoming.verdicts;
+        let news = outgoing.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
+        verdicts.extend(news.cloned());
+        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, outgoing })
+    }
+}
+
+impl Answer {
+    /// The reply, its receipts signed by `key`; `bearer` is for photos.
+    pub fn reply(self, (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed), bearer: String) -> SyncReply {
+        let Self { receipts, refused, verdicts, outgoing } = self;
+        let (epoch, at) = (receipts.epoch, receipts.at);
+        let signature = sign(&receipts.to_bytes());
+        SyncReply {
+            epoch,
+            at,
+            receipts: SignedReceipts { receipts, key, signature },
+            refused,
+            verdicts,
+            cards: outgoing.cards,
+            documents: outgoing.documents,
+            purge: outgoing.purge,
+            purge_documents: outgoing.purge_documents,
+            photo_wants: outgoing.photo_wants,
+            cursor: Cursor { epoch, n: outgoing.until },
+            more: outgoing.more,
+            photo_bearer: bearer,
+        }
+    }
 }
 
 fn not_a_request() -> Problem {
