@@ -15,4 +15,4 @@ pub use world::line::Line;
 pub use world::server::Server;
 pub use world::tablet::{PASSPHRASE, Tablet};
 pub use world::verb::Said;
-pub use world::{PASSWORD, World, built, is_long};
+pub use world::{PASSWORD, World, built, count, is_long};
