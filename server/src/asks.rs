@@ -119,6 +119,8 @@ impl<L: Ledger> Asking<'_, L> {
         }
         match &ask.request {
             Request::OpenCase(particulars) => self.open_case(ask, particulars).await,
+            Request::CloseCase { reason } => self.close_case(ask, reason).await,
+            Request::EndRelease { document, reason } => self.end_release(ask, *document, reason).await,
             Request::Release { document, heads, consent } => self.release(ask, *document, heads, consent).await,
             Request::CompleteAssessment { document, heads } => self.complete(ask, *document, heads).await,
             Request::Submit { document, heads } => self.submit(ask, *document, heads).await,

@@ -379,6 +379,12 @@ impl Standing {
         }
     }
 
+    /// Whether this person may close the case: a council OT with a council relation to it, or one of the council's
+    /// supervisors.
+    pub fn may_close_case(&self) -> bool {
+        self.of_council && COUNCIL_OTS.contains(&self.role) && (self.role.is_supervisor() || self.of_ot_team())
+    }
+
     /// Whether this person may do `action` with a document of `kind` so tied to them.
     pub fn judge(&self, kind: Kind, ties: Ties, action: Action) -> Access {
         let rule = TABLE.iter().find(|rule| {

@@ -196,6 +196,8 @@ fn requests() -> Vec<(String, Request)> {
         ("open_case", Request::OpenCase(open(Some("1941-02-03".to_owned())))),
         ("open_case-born-unknown", Request::OpenCase(open(None))),
         ("release", Request::Release { document, heads: heads.clone(), consent: "said yes on the visit".to_owned() }),
+        ("close_case", Request::CloseCase { reason: "works done".to_owned() }),
+        ("end_release", Request::EndRelease { document, reason: "consent taken back".to_owned() }),
         ("complete_assessment", Request::CompleteAssessment { document, heads: heads.clone() }),
         ("submit", Request::Submit { document, heads: heads.clone() }),
         ("withdraw", Request::Withdraw { document }),
@@ -313,7 +315,11 @@ fn sync_request() -> SyncRequest {
             signature: signed(&envelope().to_bytes()),
         }],
         // What was added later has bytes of its own: a message written before it stays as it was.
-        asks: asks().into_iter().filter(|(name, _)| name != "sign_off-basis").map(|(_, ask)| ask).collect(),
+        asks: asks()
+            .into_iter()
+            .filter(|(name, _)| !["sign_off-basis", "close_case", "end_release"].contains(&name.as_str()))
+            .map(|(_, ask)| ask)
+            .collect(),
         purged: vec![CaseId::from_bytes([10; 16])],
         reads: vec![ReadLog { document: document(1), at: stamp() }],
         carries: vec![CaseId::from_bytes([11; 16])],

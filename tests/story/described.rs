@@ -146,7 +146,9 @@ fn requests() -> Vec<Request> {
             home: document(),
             clinical: document(),
         }),
+        Request::CloseCase { reason: words() },
         Request::Release { document: document(), heads: heads.clone(), consent: words() },
+        Request::EndRelease { document: document(), reason: words() },
         Request::CompleteAssessment { document: document(), heads: heads.clone() },
         Request::Submit { document: document(), heads: heads.clone() },
         Request::Withdraw { document: document() },
@@ -172,7 +174,9 @@ fn requests() -> Vec<Request> {
     for request in &all {
         match request {
             Request::OpenCase(_)
+            | Request::CloseCase { .. }
             | Request::Release { .. }
+            | Request::EndRelease { .. }
             | Request::CompleteAssessment { .. }
             | Request::Submit { .. }
             | Request::Withdraw { .. }

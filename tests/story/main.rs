@@ -8,6 +8,7 @@
 
 mod asks;
 mod bindings;
+mod closed;
 mod cramped;
 mod demo;
 mod described;

@@ -1,14 +1,15 @@
-//! Asks about a case and its documents: open, release, complete, and Housing's decision.
+//! Asks about a case and its documents: open, close, release, complete, and Housing's decision.
 
 use sync_core::access::{Action, Relation};
 use sync_core::domain::kind::Kind;
-use sync_core::domain::signoff::SignedStanding;
+use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::id::{DocumentId, Heads};
 use sync_core::protocol::Ask;
 use sync_core::protocol::ask::{AskRefusal, OpenCase, Practicable};
 use sync_core::protocol::card::CaseState;
 
 use super::{Asking, Decision, particular, words};
+use crate::reach::Reach;
 use crate::storage::StorageError;
 use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
 
@@ -104,6 +105,56 @@ impl<L: Ledger> Asking<'_, L> {
         let earlier = case.released.filter(|released| released.home == document);
         let released = earlier.or(Some(Released { home: document, at: self.now, by: self.person.account }));
         Ok(Ok(vec![Write::Case(CaseRow { released, ..case })]))
+    }
+
+    /// The record of why is the ask itself, kept with its verdict.
+    pub(super) async fn end_release(
+        &self,
+        ask: &Ask,
+        document: DocumentId,
+        reason: &str,
+    ) -> Result<Decision, StorageError> {
+        if let Err(refusal) = words("reason", reason) {
+            return Ok(Err(refusal));
+        }
+        if let Err(refusal) = self.document(ask, document, Kind::Home, Action::Release).await? {
+            return Ok(Err(refusal));
+        }
+        let Some(case) = self.ledger.case(ask.case).await? else { return Ok(Err(AskRefusal::Unknown)) };
+        // Not released, or taken back before: so it is as asked.
+        let released = case.released.filter(|released| released.home != document);
+        Ok(Ok(vec![Write::Case(CaseRow { released, ..case })]))
+    }
+
+    /// Closes a case with which nobody waits for a decision. Its relations end, so nothing of it stays on a device; work
+    /// that comes later is kept in quarantine.
+    pub(super) async fn close_case(&self, ask: &Ask, reason: &str) -> Result<Decision, StorageError> {
+        if let Err(refusal) = words("reason", reason) {
+            return Ok(Err(refusal));
+        }
+        // The case before all else that is read: what moves meanwhile moves its version.
+        let Some(case) = self.ledger.case(ask.case).await? else { return Ok(Err(AskRefusal::Unknown)) };
+        let reach = Reach::read(self.ledger, self.person, ask.case, self.now).await?;
+        if !reach.may_know() {
+            return Ok(Err(AskRefusal::Unknown));
+        }
+        if !reach.standing().may_close_case() {
+            return Ok(Err(AskRefusal::NotAllowed));
+        }
+        let (mut findings, mut writes) = (Vec::new(), Vec::new());
+        for row in self.ledger.prescriptions_of(ask.case).await? {
+            if matches!(row.state, State::Submitted { .. } | State::AwaitingPhotos { .. }) {
+                findings.push("a prescription waits for sign-off: have it decided or withdraw it".to_owned());
+            }
+            writes.push(Write::Expect { of: Counted::Prescription(row.document), version: row.version });
+        }
+        if !findings.is_empty() {
+            return Ok(Err(AskRefusal::Findings { findings }));
+        }
+        writes.push(Write::Case(CaseRow { state: CaseState::Closed, ..case }));
+        let open = self.ledger.relations_to(ask.case).await?.into_iter().filter(|relation| !relation.over(self.now));
+        writes.extend(open.map(|relation| Write::Relation(RelationRow { ends: Some(self.now), ..relation })));
+        Ok(Ok(writes))
     }
 
     pub(super) async fn complete(

@@ -376,6 +376,27 @@ pub enum FieldVerb {
         #[arg(long = "in", value_name = "DOCUMENT", default_value = "home")]
         document: String,
     },
+    /// Take a release back: Housing sees nothing more of the home
+    #[command(after_help = examples::END_RELEASE)]
+    EndRelease {
+        /// The case's id or referral number
+        case: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// The home, where there are several
+        #[arg(long = "in", value_name = "DOCUMENT", default_value = "home")]
+        document: String,
+    },
+    /// Close a case: it leaves every device, and stays on the server
+    #[command(after_help = examples::CLOSE)]
+    Close {
+        /// The case's id or referral number
+        case: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
     /// Say that the assessment is complete
     #[command(after_help = examples::COMPLETE)]
     Complete {

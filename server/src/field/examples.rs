@@ -184,6 +184,16 @@ Example:
 
   grabrail field release R-1 --consent 'She said yes, at the kitchen table'";
 
+pub(super) const END_RELEASE: &str = "\
+Example:
+
+  grabrail field end-release R-1 --reason 'She took her consent back'";
+
+pub(super) const CLOSE: &str = "\
+Example:
+
+  grabrail field close R-1 --reason 'Works done, reviewed in May'";
+
 pub(super) const COMPLETE: &str = "\
 Example; `findings R-1` says what is missing:
 

@@ -118,6 +118,14 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
             let home = in_case(device, &case, &document).await?;
             Ok(ask_said(device.release(home, &consent).await?, "release"))
         }
+        FieldVerb::EndRelease { case, reason, document } => {
+            let home = in_case(device, &case, &document).await?;
+            Ok(ask_said(device.end_release(home, &reason).await?, "end of the release"))
+        }
+        FieldVerb::Close { case, reason } => {
+            let card = names::case(device, &case).await?;
+            Ok(ask_said(device.close_case(card.case, &reason).await?, "closing"))
+        }
         FieldVerb::Complete { case, document } => {
             let clinical = in_case(device, &case, &document).await?;
             Ok(ask_said(device.complete_assessment(clinical).await?, "completion"))

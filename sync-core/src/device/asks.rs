@@ -93,6 +93,30 @@ impl Device {
         self.ask(case, Request::Release { document: home, heads, consent: consent.trim().to_owned() }).await
     }
 
+    /// Takes a release of the home back; `reason` says why.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::NothingThere`] when no reason is told.
+    pub async fn end_release(&self, home: DocumentId, reason: &str) -> Result<AskId, DeviceError> {
+        let (case, _) = self.version(home, Kind::Home).await?;
+        if reason.trim().is_empty() {
+            return Err(DeviceError::NothingThere("say why the release ends"));
+        }
+        self.ask(case, Request::EndRelease { document: home, reason: reason.trim().to_owned() }).await
+    }
+
+    /// Closes a case; `reason` says why. Once that is granted, it leaves this device with the next sync.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchCase`]; [`DeviceError::NothingThere`] when no reason is told.
+    pub async fn close_case(&self, case: CaseId, reason: &str) -> Result<AskId, DeviceError> {
+        let card = self.card(case).await?;
+        if reason.trim().is_empty() {
+            return Err(DeviceError::NothingThere("say why the case is closed"));
+        }
+        self.ask(card.case, Request::CloseCase { reason: reason.trim().to_owned() }).await
+    }
+
     /// Says that the assessment which a clinical document records is complete.
     ///
     /// # Errors

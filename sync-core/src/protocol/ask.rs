@@ -37,6 +37,13 @@ pub enum Request {
     /// A visit nobody planned: opens an unmatched case.
     #[n(0)]
     OpenCase(#[n(0)] OpenCase),
+    /// Closes the case: every tie to it ends, so it leaves every device, and stays on the server.
+    #[n(3)]
+    CloseCase {
+        /// Why: works done, moved away, died, not pursued; 1 to [`MOST_GROUNDS_CHARACTERS`] characters.
+        #[n(0)]
+        reason: String,
+    },
     /// Lets Housing see the projection of the home.
     #[n(4)]
     Release {
@@ -49,6 +56,16 @@ pub enum Request {
         /// How the client's consent to share with Housing was given; recorded with the release.
         #[n(2)]
         consent: String,
+    },
+    /// Takes a release back: Housing sees nothing more of the home from its next contact on.
+    #[n(5)]
+    EndRelease {
+        /// The home document.
+        #[n(0)]
+        document: DocumentId,
+        /// Why: the client took consent back, the wrong home; 1 to [`MOST_GROUNDS_CHARACTERS`] characters.
+        #[n(1)]
+        reason: String,
     },
     /// The assessment which this clinical document records is complete.
     #[n(6)]
@@ -201,7 +218,9 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OpenCase(_) => "open_case",
+            Self::CloseCase { .. } => "close_case",
             Self::Release { .. } => "release",
+            Self::EndRelease { .. } => "end_release",
             Self::CompleteAssessment { .. } => "complete_assessment",
             Self::Submit { .. } => "submit",
             Self::Withdraw { .. } => "withdraw",
@@ -218,11 +237,12 @@ impl Request {
         matches!(self, Self::Return { .. } | Self::Reject { .. } | Self::SignOff { .. } | Self::Recall { .. })
     }
 
-    /// The document it is about; `None` for [`Request::OpenCase`].
+    /// The document it is about; `None` where it is about the case.
     pub const fn document(&self) -> Option<DocumentId> {
         match self {
-            Self::OpenCase(_) => None,
+            Self::OpenCase(_) | Self::CloseCase { .. } => None,
             Self::Release { document, .. }
+            | Self::EndRelease { document, .. }
             | Self::CompleteAssessment { document, .. }
             | Self::Submit { document, .. }
             | Self::Withdraw { document }

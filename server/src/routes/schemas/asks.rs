@@ -68,6 +68,12 @@ asks! {
         /// A new id for the clinical document.
         clinical: DocumentId,
     }
+    /// Closes the case: every tie to it ends, so it leaves every device, and stays on the server.
+    CloseCase = "close_case" {
+        /// Why.
+        #[schema(min_length = 1, max_length = 4000)]
+        reason: String,
+    }
     /// Lets Housing see the projection of the home.
     Release = "release" {
         /// The home document.
@@ -77,6 +83,14 @@ asks! {
         /// How the client's consent to share with Housing was given; recorded with the release.
         #[schema(min_length = 1, max_length = 4000)]
         consent: String,
+    }
+    /// Takes a release back: Housing sees nothing more of the home.
+    EndRelease = "end_release" {
+        /// The home document.
+        document: DocumentId,
+        /// Why.
+        #[schema(min_length = 1, max_length = 4000)]
+        reason: String,
     }
     /// The assessment which this clinical document records is complete.
     CompleteAssessment = "complete_assessment" {
