@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use grabrail_tests::is_long;
 use sync_core::clock::Seeded;
+use sync_core::id::Hash;
 
 use crate::mutate::mutated;
 use crate::targets::{Scene, TARGETS, Target};
@@ -84,8 +85,16 @@ fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
 }
 
-/// The inputs of a target, by name.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+/// The inputs of a target, by name. Where there are none yet, what honest programs send is written, and the test fails,
+/// so that somebody commits it.
+fn corpus(scene: &Scene, target: &str) -> Vec<(String, Vec<u8>)> {
+    if !folder(target).exists() {
+        fs::create_dir_all(folder(target)).unwrap();
+        for input in honest(scene, target) {
+            fs::write(folder(target).join(&Hash::of(&input).to_string()[..12]), input).unwrap();
+        }
+        panic!("wrote what honest programs send to the corpus of {target}: commit it");
+    }
     let files = fs::read_dir(folder(target)).unwrap().map(|file| file.unwrap().path());
     let mut inputs: Vec<_> = files
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
@@ -133,7 +142,7 @@ fn every_input_of_the_corpus_comes_back_in_time_and_within_bounds() {
     let _alone = alone();
     let scene = Scene::new();
     for target in TARGETS {
-        let inputs = corpus(target.0);
+        let inputs = corpus(&scene, target.0);
         assert!(inputs.len() > 10, "the corpus of {} is missing", target.0);
         let mut longest = Duration::ZERO;
         for (name, input) in &inputs {
@@ -150,7 +159,7 @@ fn whatever_the_mutator_makes_of_them_comes_back_in_time_and_within_bounds() {
     let most = if is_long() { MUTATING_LONG } else { MUTATING };
     for target in TARGETS {
         let mut inputs = honest(&scene, target.0);
-        inputs.extend(corpus(target.0).into_iter().map(|(_, input)| input));
+        inputs.extend(corpus(&scene, target.0).into_iter().map(|(_, input)| input));
         let (mut chance, began, mut tried, mut longest) = (Seeded::new(SEED), Instant::now(), 0_u64, Duration::ZERO);
         while began.elapsed() < most {
             let input = mutated(&inputs, &mut chance);

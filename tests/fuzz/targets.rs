@@ -17,22 +17,20 @@ use sync_core::domain::vocabulary::{Measure, Method};
 use sync_core::engine::Identity;
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, actor, sign};
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chunk_hash, scan};
-use sync_core::id::{
-    AccountId, DeviceId, DocumentId, Generation, Hash, Key, KeyId, OrganisationId, ServerId,
-};
+use sync_core::id::{AccountId, DeviceId, DocumentId, Generation, Hash, Key, KeyId, OrganisationId, ServerId};
 use sync_core::protocol::codec::{Limits, pack, unpack};
 use sync_core::protocol::sync::reply_bytes;
 use sync_core::protocol::{SignedReply, SignedRequest, SyncReply, SyncRequest};
 
 /// A target's name and what it does with bytes.
-pub type Target = (&'static str, fn(&Scene, &[u8]));
+pub(crate) type Target = (&'static str, fn(&Scene, &[u8]));
 
 /// All there are.
-pub const TARGETS: [Target; 4] =
+pub(crate) const TARGETS: [Target; 4] =
     [("scan", scan_target), ("push", push_target), ("guard", guard_target), ("reply", reply_target)];
 
 /// A device that is enrolled, its server's keys, and a home that two people have written in.
-pub struct Scene {
+pub(crate) struct Scene {
     key: SigningKey,
     sender: Sender,
     document: DocumentId,
@@ -46,7 +44,7 @@ fn stamp() -> Stamp {
 
 impl Scene {
     /// The same one every time.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The names and the key are those of the golden bytes, so that a golden reply is one of this device's server.
         let key = SigningKey::from_bytes(&[42; 32]);
         let sender = |number: u32, device: u8| Sender {
@@ -74,8 +72,9 @@ impl Scene {
     }
 
     /// What this device might send next, each an input of the target `guard`.
-    pub fn honest(&self) -> Vec<Vec<u8>> {
-        let strike = Edit::Add(Body::Strike(Strike { key: Key { device: 7, counter: 2 }, reason: "wrong door".to_owned() }));
+    pub(crate) fn honest(&self) -> Vec<Vec<u8>> {
+        let strike =
+            Edit::Add(Body::Strike(Strike { key: Key { device: 7, counter: 2 }, reason: "wrong door".to_owned() }));
         let visits: [Vec<Vec<Edit>>; 6] = [
             vec![vec![door(760)]],
             vec![vec![strike, door(715)], vec![splice(0, 3, "")]],
@@ -133,13 +132,13 @@ fn splice(at: u32, delete: u32, insert: &str) -> Edit {
 }
 
 /// The contents of a chunk, without what says how long they are and what they hash to.
-pub fn contents(chunk: &[u8]) -> &[u8] {
+pub(crate) fn contents(chunk: &[u8]) -> &[u8] {
     let length = chunk[9..].iter().position(|byte| byte & 0x80 == 0).map_or(1, |last| last + 1);
     &chunk[9 + length..]
 }
 
 /// A chunk of these contents with its right length and checksum.
-pub fn chunk(contents: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(contents: &[u8]) -> Vec<u8> {
     let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
     let mut length = contents.len();
     while length > 0x7f {
@@ -154,7 +153,7 @@ pub fn chunk(contents: &[u8]) -> Vec<u8> {
 }
 
 /// Changes as one input: the contents of each behind their length in three bytes.
-pub fn listed(changes: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn listed(changes: &[Vec<u8>]) -> Vec<u8> {
     let each = changes.iter().map(|change| {
         let contents = contents(change);
         [&u32::try_from(contents.len()).unwrap().to_be_bytes()[1..], contents].concat()
@@ -237,7 +236,7 @@ impl Scene {
     }
 
     /// Whether a reply gets as far as being taken apart.
-    pub fn believes(&self, reply: &[u8]) -> bool {
+    pub(crate) fn believes(&self, reply: &[u8]) -> bool {
         let now = Timestamp::from_millis(5);
         self.identity.reply(b"a request", &self.signed(reply), now, Limits::REPLY).is_ok()
     }
@@ -246,7 +245,7 @@ impl Scene {
     ///
     /// # Errors
     /// Its refusal.
-    pub fn judge(&self, input: &[u8]) -> Result<Admitted, Refusal> {
+    pub(crate) fn judge(&self, input: &[u8]) -> Result<Admitted, Refusal> {
         let changes = changes_in(input);
         let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
         let base = self.home.heads();
@@ -260,12 +259,12 @@ impl Scene {
 }
 
 /// The contents of each change of an input of the target `guard`.
-pub fn contents_in(input: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn contents_in(input: &[u8]) -> Vec<Vec<u8>> {
     changes_in(input).iter().map(|change| contents(change).to_vec()).collect()
 }
 
 /// The contents of a change that says in some hundred bytes that it has this many operations.
-pub fn bomb(operations: i64) -> Vec<u8> {
+pub(crate) fn bomb(operations: i64) -> Vec<u8> {
     let mut many = Vec::new();
     let mut left = operations;
     while !(-0x40..0x40).contains(&left) {
