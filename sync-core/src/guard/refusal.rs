@@ -43,7 +43,7 @@ pub enum Refusal {
         #[n(0)]
         at: u32,
     },
-    /// The actor's changes are not contiguous, or this number is taken.
+    /// The actor's changes are not contiguous: some of them are missing before this one.
     #[error("change {at} is number {found} of its actor, {expected} was expected")]
     #[n(4)]
     Sequence {

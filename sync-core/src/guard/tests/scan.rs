@@ -31,7 +31,10 @@ fn two_at_work(seed: u64, rounds: usize) -> Vec<(u32, Vec<u8>)> {
                     let taken = edits.iter().filter(|edit| matches!(edit, Edit::Add(_))).count();
                     let counter = tablets[who].counter + u32::try_from(taken).unwrap() + 1;
                     photos[who].push(Key { device: tablets[who].sender.number, counter });
-                    Edit::Add(Body::Photo(Photo { hash: Hash::of(&[hash, who as u8, round as u8]), ..photo(hash) }))
+                    Edit::Add(Body::Photo(Photo {
+                        hash: Hash::of(format!("{hash} {who} {round}").as_bytes()),
+                        ..photo(hash)
+                    }))
                 }
                 3 if !photos[who].is_empty() => {
                     let photo = photos[who][below(&mut chance, photos[who].len())];
