@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sync_core::guard::Bounds;
 use sync_core::protocol::enrolment::ServerUrl;
 
 pub use self::cidr::{Cidr, NotACidr};
@@ -128,6 +129,14 @@ pub struct Limits {
     pub sync_bytes: usize,
     /// Largest sync request inflated, in bytes.
     pub sync_inflated_bytes: usize,
+    /// Largest change of a document, in bytes.
+    pub change_bytes: usize,
+    /// Most bytes of one document's changes in one request.
+    pub push_bytes: usize,
+    /// Largest document as it is kept, in bytes.
+    pub document_bytes: usize,
+    /// Most bytes of changes that one device may bring in a day (UTC).
+    pub device_day_bytes: u64,
     /// Largest photo, in bytes.
     pub photo_bytes: usize,
     /// Longest a request may take, in seconds.
@@ -140,6 +149,21 @@ pub struct Limits {
     pub session_hours: i64,
     /// How long an enrolment code is good, in hours.
     pub code_hours: i64,
+}
+
+impl Limits {
+    /// What the guard holds pushes to.
+    pub fn bounds(&self) -> Bounds {
+        let bounds = Bounds::default();
+        Bounds {
+            change_bytes: self.change_bytes,
+            push_bytes: self.push_bytes,
+            document_bytes: self.document_bytes,
+            document_inflated: bounds.document_inflated.max(self.document_bytes.saturating_mul(4)),
+            device_day_bytes: self.device_day_bytes,
+            ..bounds
+        }
+    }
 }
 
 /// The configuration in force.
@@ -220,6 +244,10 @@ keys! {
     BehindProxy "behind_proxy" behind_proxy "" "Address ranges of the proxy that speaks TLS, as 10.0.0.0/8, commas between";
     SyncBytes "sync_bytes" sync_bytes "8388608" "Largest sync request as sent, in bytes";
     SyncInflatedBytes "sync_inflated_bytes" sync_inflated_bytes "67108864" "Largest sync request inflated, in bytes";
+    ChangeBytes "change_bytes" change_bytes "262144" "Largest change of a document, in bytes";
+    PushBytes "push_bytes" push_bytes "4194304" "Most bytes of one document's changes in one request";
+    DocumentBytes "document_bytes" document_bytes "16777216" "Largest document as it is kept, in bytes";
+    DeviceDayBytes "device_day_bytes" device_day_bytes "67108864" "Most bytes of changes from one device in a day (UTC); more waits for the next";
     PhotoBytes "photo_bytes" photo_bytes "12582912" "Largest photo, in bytes";
     RequestSeconds "request_seconds" request_seconds "60" "Longest a request may take, in seconds";
     Argon2AtOnce "argon2_at_once" argon2_at_once "2" "How many passwords are checked at once, 19 MiB of memory each";
@@ -385,9 +413,31 @@ impl Config {
 fn limits(values: &Values) -> Result<Limits, ConfigError> {
     const MIB: usize = 1024 * 1024;
     let bytes = "bytes, between 65536 and 1073741824";
+    // Devices make changes and pushes as large as these: less would refuse honest work for its form, and a day that is
+    // shorter than a push would put it off for ever.
+    let (bounds, push) = (Bounds::default(), "bytes, between 4194304 and 1073741824");
     Ok(Limits {
         sync_bytes: values.number(Setting::SyncBytes, 65536, 1024 * MIB, bytes)?,
         sync_inflated_bytes: values.number(Setting::SyncInflatedBytes, 65536, 1024 * MIB, bytes)?,
+        change_bytes: values.number(
+            Setting::ChangeBytes,
+            bounds.change_bytes,
+            1024 * MIB,
+            "bytes, between 262144 and 1073741824",
+        )?,
+        push_bytes: values.number(Setting::PushBytes, bounds.push_bytes, 1024 * MIB, push)?,
+        document_bytes: values.number(
+            Setting::DocumentBytes,
+            MIB,
+            1024 * MIB,
+            "bytes, between 1048576 and 1073741824",
+        )?,
+        device_day_bytes: values.number(
+            Setting::DeviceDayBytes,
+            bounds.push_bytes as u64,
+            1 << 40,
+            "bytes, between 4194304 and 1099511627776",
+        )?,
         photo_bytes: values.number(Setting::PhotoBytes, 65536, 1024 * MIB, bytes)?,
         request_seconds: values.number(Setting::RequestSeconds, 1, 3600, "seconds, between 1 and 3600")?,
         argon2_at_once: values.number(Setting::Argon2AtOnce, 1, 64, "a number between 1 and 64")?,
@@ -474,6 +524,7 @@ mod tests {
         let limits = config.limits;
         assert_eq!((limits.token_minutes, limits.session_hours, limits.code_hours), (7, 6, 5));
         assert_eq!((limits.sync_bytes, limits.photo_bytes), (8 << 20, 12 << 20));
+        assert_eq!(limits.bounds(), Bounds::default());
         assert_eq!(config.behind_proxy.len(), 2);
 
         let shown = config.to_string();
@@ -514,6 +565,8 @@ mod tests {
             ("GRABRAIL_TOKEN_MINUTES", "0"),
             ("GRABRAIL_TOKEN_MINUTES", "ten"),
             ("GRABRAIL_SYNC_BYTES", "-1"),
+            ("GRABRAIL_CHANGE_BYTES", "1000"),
+            ("GRABRAIL_DEVICE_DAY_BYTES", "4194303"),
             ("GRABRAIL_PUBLIC_URL", "http://ot.example.gov.uk"),
             ("GRABRAIL_PUBLIC_URL", "https://me:secret@ot.example.gov.uk"),
             ("GRABRAIL_BEHIND_PROXY", "10.0.0.0/33"),

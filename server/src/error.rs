@@ -209,6 +209,8 @@ impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Storage(error) => error.into(),
+            // Whoever counts a device's day answers for it push by push; this is for whoever forgets to.
+            CommitError::DayFull => Self::later(3600, "This device has sent as much as it may in a day."),
             CommitError::Moved => {
                 Self::later(1, "Others are writing in the same place. Nothing was stored; try again.")
             }

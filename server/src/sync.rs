@@ -6,6 +6,7 @@ mod outgoing;
 mod tests;
 
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
+use sync_core::guard::Bounds;
 use sync_core::id::{Epoch, Hash, KeyId};
 use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
 use sync_core::protocol::sync::{
@@ -83,7 +84,7 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
         signer: None,
     };
     let speaker = Speaker { person, device: &device, revoked, sender };
-    let desk = Desk { asking, speaker, epoch: app.keys.epoch().await? };
+    let desk = Desk { asking, speaker, epoch: app.keys.epoch().await?, bounds: app.config.limits.bounds() };
     let answer = desk.settle(&body_of).await?;
     let bearer = if revoked {
         String::new()
@@ -154,6 +155,8 @@ pub struct Desk<'a, L> {
     pub speaker: Speaker<'a>,
     /// The server's life.
     pub epoch: Epoch,
+    /// How much is taken.
+    pub bounds: Bounds,
 }
 
 /// What a request comes to, not signed yet.
@@ -173,7 +176,7 @@ impl<L: Ledger> Desk<'_, L> {
     pub async fn settle(&self, request: &SyncRequest) -> Result<Answer, Problem> {
         bounded(request)?;
         let (asking, speaker) = (&self.asking, &self.speaker);
-        let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now);
+        let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now, self.bounds);
         incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
         let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
         let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();

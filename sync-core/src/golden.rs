@@ -252,6 +252,8 @@ pub(crate) fn refusals() -> Vec<(String, Refusal)> {
         ("unreadable", Refusal::Unreadable),
         ("blocked", Refusal::Blocked),
         ("later", Refusal::Later),
+        ("equivocation", Refusal::Equivocation { at: 1, seq: 3 }),
+        ("detached", Refusal::Detached { at: 1 }),
     ])
 }
 
@@ -421,8 +423,8 @@ fn asks_refusals_states_and_cards_travel_as_they_always_did() {
     keep("states-1.txt", states());
     keep("cards-1.txt", cards());
     // Of every variant there is one: the numbers run from 0, and there is none behind the last.
-    assert_eq!(refusals().len(), 15);
-    assert!(minicbor::decode::<Refusal>(&[0x82, 15, 0x80]).is_err());
+    assert_eq!(refusals().len(), 17);
+    assert!(minicbor::decode::<Refusal>(&[0x82, 17, 0x80]).is_err());
     assert!(minicbor::decode::<AskRefusal>(&[0x82, 12, 0x80]).is_err());
     assert!(minicbor::decode::<State>(&[0x82, 7, 0x80]).is_err());
 }

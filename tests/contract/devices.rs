@@ -186,11 +186,11 @@ async fn a_request_of_a_transaction_that_was_given_up_was_never_taken(store: &St
     let device = enrolled(&storage, &olu, 1).await;
     let mut write = storage.write().await.unwrap();
     storage.take_request(&mut write, device.id, request(1, b"a")).await.unwrap();
-    assert!(storage.count_bytes(&mut write, device.id, 100, 100).await.unwrap());
+    assert!(storage.count_bytes(&mut write, device.id, (100, 100), store.now()).await.unwrap());
     drop(write);
     assert_eq!(storage.device(device.id).await.unwrap(), Some(device.clone()));
     let mut write = storage.write().await.unwrap();
-    assert!(storage.count_bytes(&mut write, device.id, 100, 100).await.unwrap());
+    assert!(storage.count_bytes(&mut write, device.id, (100, 100), store.now()).await.unwrap());
     drop(write);
     assert_eq!(take(&storage, device.id, request(1, b"a")).await, Some(Counted::Next));
 }
@@ -200,13 +200,13 @@ async fn a_days_bytes_are_bounded_and_begin_anew_the_next_day(store: &Store) {
     let olu = account(&storage, "olu.ot").await;
     let (id, other) = (enrolled(&storage, &olu, 1).await.id, enrolled(&storage, &olu, 2).await.id);
     let mut write = storage.write().await.unwrap();
-    for (bytes, wanted) in [(60, true), (50, false), (40, true), (1, false)] {
-        assert_eq!(storage.count_bytes(&mut write, id, bytes, 100).await.unwrap(), wanted);
+    for (bytes, wanted) in [(60, true), (50, false), (u64::MAX, false), (40, true), (1, false)] {
+        assert_eq!(storage.count_bytes(&mut write, id, (bytes, 100), store.now()).await.unwrap(), wanted);
     }
-    assert!(storage.count_bytes(&mut write, other, 100, 100).await.unwrap());
+    assert!(storage.count_bytes(&mut write, other, (100, 100), store.now()).await.unwrap());
     store.advance(DAY);
-    assert!(storage.count_bytes(&mut write, id, 100, 100).await.unwrap());
-    assert!(!storage.count_bytes(&mut write, id, 1, 100).await.unwrap());
+    assert!(storage.count_bytes(&mut write, id, (100, 100), store.now()).await.unwrap());
+    assert!(!storage.count_bytes(&mut write, id, (1, 100), store.now()).await.unwrap());
 }
 
 async fn a_device_is_revoked_once_and_for_ever(store: &Store) {

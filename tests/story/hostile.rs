@@ -23,6 +23,8 @@ use sync_core::protocol::{Push, SignedReply, SignedRequest, SyncReply, SyncReque
 
 use crate::kept::Kept;
 
+mod changes;
+
 /// A device built by hand: it can do what no honest one would.
 struct Forger {
     key: SigningKey,

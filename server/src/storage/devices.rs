@@ -282,8 +282,8 @@ impl Storage {
         Ok(Some(counted))
     }
 
-    /// Counts `bytes` towards what the device may send in a day (UTC). False, counting nothing, when that would be
-    /// more than `bound`: later, never refused.
+    /// Counts bytes towards what the device may bring on the day of `at`. False, counting nothing, when that would be more
+    /// than `most`: later, never refused.
     ///
     /// # Errors
     /// What storage says.
@@ -291,22 +291,40 @@ impl Storage {
         &self,
         write: &mut Write,
         id: DeviceId,
-        bytes: u32,
-        bound: u64,
+        (bytes, most): (u64, u64),
+        at: Timestamp,
     ) -> Result<bool, StorageError> {
-        let day = self.now().millis().div_euclid(24 * 60 * 60 * 1000);
+        if bytes > most {
+            return Ok(false);
+        }
         let sql = "UPDATE devices SET bytes_taken = CASE WHEN bytes_day = $1 THEN bytes_taken ELSE 0 END + $2, \
                    bytes_day = $1 WHERE id = $3 \
                    AND CASE WHEN bytes_day = $1 THEN bytes_taken ELSE 0 END + $2 <= $4";
         let counted = sqlx::query(sql)
-            .bind(day)
-            .bind(i64::from(bytes))
+            .bind(day(at))
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
             .bind(id.to_string())
-            .bind(i64::try_from(bound).unwrap_or(i64::MAX))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .execute(&mut **write)
             .await?;
         Ok(counted.rows_affected() == 1)
     }
+
+    /// How many bytes the device has brought so far on the day of `at`.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn counted_bytes(&self, id: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
+        let sql = "SELECT bytes_taken FROM devices WHERE id = $1 AND bytes_day = $2";
+        let bytes: Option<i64> =
+            sqlx::query_scalar(sql).bind(id.to_string()).bind(day(at)).fetch_optional(self.readers()).await?;
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+}
+
+/// Which day (UTC) a moment is of, counted from 1970.
+pub(super) const fn day(at: Timestamp) -> i64 {
+    at.millis().div_euclid(24 * 60 * 60 * 1000)
 }
 
 fn device(row: &SqliteRow) -> Result<Device, StorageError> {

@@ -356,6 +356,18 @@ pub enum Write {
     },
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
+    /// What a device brought counts towards its day (UTC). If that makes it more than `most`, the plan is not written:
+    /// [`CommitError::DayFull`].
+    Brought {
+        /// The device.
+        device: DeviceId,
+        /// How many bytes.
+        bytes: u64,
+        /// When, by the server's clock.
+        at: Timestamp,
+        /// The most bytes of a day.
+        most: u64,
+    },
     /// Nothing is written, but the plan rests on this standing at this version.
     Expect {
         /// What was looked at.
@@ -390,6 +402,9 @@ pub enum CommitError {
     /// look again and decide again.
     #[error("something this rests on has changed meanwhile")]
     Moved,
+    /// A device would have brought more than it may in a day: it goes through tomorrow.
+    #[error("the device has brought as much as it may in a day")]
+    DayFull,
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -484,6 +499,8 @@ pub trait Ledger: Send + Sync {
         after: Number,
         most: usize,
     ) -> impl Future<Output = Result<News, StorageError>> + Send;
+    /// How many bytes a device has brought so far on the day (UTC) of this moment.
+    fn brought(&self, device: DeviceId, at: Timestamp) -> impl Future<Output = Result<u64, StorageError>> + Send;
     /// Where the ledger ends.
     fn end(&self) -> impl Future<Output = Result<Number, StorageError>> + Send;
     /// Writes a plan, whole and fsynced, or nothing of it. Returns its place in the ledger.

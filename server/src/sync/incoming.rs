@@ -1,6 +1,6 @@
 //! What a device brings: pushes through the guard, asks to their verdicts, what is refused into quarantine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
@@ -30,11 +30,20 @@ pub(super) struct Incoming {
     pub(super) refused: Vec<Refused>,
     /// What was decided.
     pub(super) verdicts: Vec<Verdict>,
+    bounds: Bounds,
+    /// By document and fork, what was refused: what builds on it can't be taken either.
+    blocked: BTreeMap<(DocumentId, u32), Refusal>,
 }
 
 impl Incoming {
-    pub(super) fn new(server: ServerId, epoch: Epoch, now: Timestamp) -> Self {
-        Self { receipts: Receipts::new(server, epoch, now), refused: Vec::new(), verdicts: Vec::new() }
+    pub(super) fn new(server: ServerId, epoch: Epoch, now: Timestamp, bounds: Bounds) -> Self {
+        Self {
+            receipts: Receipts::new(server, epoch, now),
+            refused: Vec::new(),
+            verdicts: Vec::new(),
+            bounds,
+            blocked: BTreeMap::new(),
+        }
     }
 
     /// Takes in everything: cases that are opened first, then documents, then what is asked about them.
@@ -51,13 +60,15 @@ impl Incoming {
                 self.decided(asking.decide(ask).await?);
             }
         }
-        let mut blocked = BTreeSet::new();
         for push in &request.pushes {
-            self.push(asking, speaker, push, &mut blocked).await?;
+            self.push(asking, speaker, push).await?;
         }
         if !speaker.revoked {
             for ask in others {
-                self.decided(asking.decide(ask).await?);
+                // It speaks of a version that comes later: so does it, and the device asks again.
+                if !ask.request.document().is_some_and(|document| self.comes_later(document)) {
+                    self.decided(asking.decide(ask).await?);
+                }
             }
         }
         for read in &request.reads {
@@ -89,22 +100,36 @@ impl Incoming {
         asking: &Asking<'_, L>,
         speaker: &Speaker<'_>,
         push: &Push,
-        blocked: &mut BTreeSet<(DocumentId, u32)>,
     ) -> Result<(), Failed> {
-        let judged = if blocked.contains(&(push.document, push.fork)) {
-            Err(Refusal::Blocked)
-        } else {
-            admit(asking, speaker, push).await?
+        let judged = match self.blocked.get(&(push.document, push.fork)) {
+            Some(Refusal::Later) => Err(Refusal::Later),
+            Some(_) => Err(Refusal::Blocked),
+            None => admit(asking, speaker, push, &self.bounds).await?,
         };
-        match judged {
-            Ok(heads) => self.receipts.documents.push((push.document, heads)),
-            Err(reason) => {
-                blocked.insert((push.document, push.fork));
-                let quarantine = set_aside(asking, speaker, push, &reason).await?;
-                self.refused.push(Refused { document: push.document, reason, quarantine });
+        let reason = match judged {
+            Ok(heads) => {
+                self.receipts.documents.push((push.document, heads));
+                return Ok(());
             }
+            Err(reason) => reason,
+        };
+        if let Refusal::Equivocation { seq, .. } = reason {
+            let (device, document) = (speaker.device.id, push.document);
+            tracing::warn!(%device, %document, seq, "a device sent two changes of one number: a copy of its store writes");
         }
+        // What comes later is not kept here: the device has it, and brings it again.
+        let aside = match reason {
+            Refusal::Later => Ok(None),
+            _ => set_aside(asking, speaker, push, &reason, self.bounds.device_day_bytes).await?,
+        };
+        let (reason, quarantine) = aside.map_or_else(|later| (later, None), |quarantine| (reason, quarantine));
+        self.blocked.insert((push.document, push.fork), reason.clone());
+        self.refused.push(Refused { document: push.document, reason, quarantine });
         Ok(())
+    }
+
+    fn comes_later(&self, document: DocumentId) -> bool {
+        self.refused.iter().any(|refused| refused.document == document && refused.reason == Refusal::Later)
     }
 }
 
@@ -113,6 +138,7 @@ async fn admit<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     push: &Push,
+    bounds: &Bounds,
 ) -> Result<Result<Vec<sync_core::id::Hash>, Refusal>, Failed> {
     for _ in 0..TRIES {
         let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
@@ -131,7 +157,13 @@ async fn admit<L: Ledger>(
             return Ok(Err(Refusal::NotAllowed));
         }
         let (version, current) = documents::load(asking.ledger, &row).await?;
-        let admitted = match judge(push, speaker, &reach, &row, current).await {
+        let day = bounds.device_day_bytes;
+        // Before the work: whoever has had their day costs no more than reading the document.
+        let left = day.saturating_sub(asking.ledger.brought(speaker.device.id, asking.now).await?);
+        if bytes_of(push) > left && new_bytes(push, &current) > left {
+            return Ok(Err(Refusal::Later));
+        }
+        let admitted = match judge(push, speaker, &reach, &row, current, *bounds).await {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -140,14 +172,31 @@ async fn admit<L: Ledger>(
             // All of it is here already: the same receipt again.
             return Ok(Ok(last));
         }
-        let plan = plan(asking, speaker, push, row, opens, version, admitted);
+        let bytes = admitted.changes.iter().map(|(_, change)| change.len() as u64).sum();
+        let mut plan = plan(asking, speaker, push, row, opens, version, admitted);
+        plan.writes.push(brought(asking, speaker, bytes, day));
         match asking.ledger.commit(plan).await {
             Ok(_) => return Ok(Ok(last)),
+            Err(CommitError::DayFull) => return Ok(Err(Refusal::Later)),
             Err(CommitError::Moved) => {}
             Err(error) => return Err(error),
         }
     }
     Err(CommitError::Moved)
+}
+
+fn bytes_of(push: &Push) -> u64 {
+    push.changes.iter().map(|change| change.len() as u64).sum()
+}
+
+/// How many bytes of a push are not in the document. What is there already counts for no day.
+fn new_bytes(push: &Push, document: &Document) -> u64 {
+    let new = push.changes.iter().filter(|change| !guard::chunk_hash(change).is_some_and(|hash| document.knows(hash)));
+    new.map(|change| change.len() as u64).sum()
+}
+
+fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64, most: u64) -> Write {
+    Write::Brought { device: speaker.device.id, bytes, at: asking.now, most }
 }
 
 /// The row of a document that this push begins.
@@ -171,6 +220,7 @@ async fn judge(
     reach: &Reach,
     row: &DocumentRow,
     current: Document,
+    bounds: Bounds,
 ) -> Result<Admitted, Refusal> {
     let push = push.clone();
     let sender = speaker.sender;
@@ -185,7 +235,7 @@ async fn judge(
             changes: &changes,
             signature: &push.signature,
         };
-        guard::judge(pushed, &sender, &standing, ties, &current, &Bounds::default())
+        guard::judge(pushed, &sender, &standing, ties, &current, &bounds)
     });
     // A panic that the guard did not catch is still only this push's.
     judged.await.unwrap_or(Err(Refusal::Unreadable))
@@ -252,15 +302,17 @@ fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
 }
 
 /// Keeps what was refused, where a supervisor finds it, when its author has or had to do with the case. Any other push
-/// stays on its device, and is answered as one of a case that is not here.
+/// stays on its device, and is answered as one of a case that is not here. What is set aside counts towards the day as well;
+/// when that is full, it comes later.
 async fn set_aside<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     push: &Push,
     reason: &Refusal,
-) -> Result<Option<QuarantineId>, Failed> {
+    day: u64,
+) -> Result<Result<Option<QuarantineId>, Refusal>, Failed> {
     if !knew(asking, speaker, push.case).await? {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     let row = QuarantineRow {
         quarantine: quarantine_of(push, speaker),
@@ -273,9 +325,11 @@ async fn set_aside<L: Ledger>(
         push: minicbor::to_vec(push).unwrap_or_default(),
     };
     let quarantine = row.quarantine;
-    match asking.ledger.commit(Plan { writes: vec![Write::Quarantine(row)] }).await {
+    let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes_of(push), day)];
+    match asking.ledger.commit(Plan { writes }).await {
         // There already: the device has sent it again.
-        Ok(_) | Err(CommitError::Moved) => Ok(Some(quarantine)),
+        Ok(_) | Err(CommitError::Moved) => Ok(Ok(Some(quarantine))),
+        Err(CommitError::DayFull) => Ok(Err(Refusal::Later)),
         Err(error) => Err(error),
     }
 }

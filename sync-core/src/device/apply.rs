@@ -61,7 +61,7 @@ impl Device {
         };
         let mut done = SyncReport::default();
         for n in &pending.outbox {
-            applying.was_sent(*n).await?;
+            applying.was_sent(*n, true).await?;
         }
         for n in &pending.reads {
             applying.write.0.remove_n(Shelf::ReadLog, *n).await?;
@@ -97,10 +97,10 @@ impl Device {
 }
 
 impl Applying {
-    async fn was_sent(&mut self, n: i64) -> Result<(), StoreError> {
+    async fn was_sent(&mut self, n: i64, sent: bool) -> Result<(), StoreError> {
         let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
         if let OutboxRow::Change(change) = from_bytes(&bytes)? {
-            let row = OutboxRow::Change(OutboxChange { sent: true, ..change });
+            let row = OutboxRow::Change(OutboxChange { sent, ..change });
             self.write.put_outbox(&row.key(), &row).await?;
         }
         Ok(())
@@ -190,8 +190,12 @@ impl Applying {
 
     async fn refused(&mut self, refused: Refused, done: &mut SyncReport) -> Result<(), StoreError> {
         let Refused { document, reason, quarantine } = refused;
-        // A bound of the day is no refusal: it goes through later.
+        // A bound of the day is no refusal: nobody has it but this device, and it goes through later. So it is not handed
+        // in either, and what waits to be purged waits for it.
         if reason == Refusal::Later {
+            for (n, _) in self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await? {
+                self.was_sent(n, false).await?;
+            }
             return Ok(());
         }
         let Some(mut row) = self.write.document(document).await? else { return Ok(()) };

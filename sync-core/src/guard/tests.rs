@@ -1,16 +1,22 @@
 //! Forged, cut, flipped and back-dated changes against the guard.
 
+mod causes;
+mod scan;
+
 use super::*;
 use crate::access::{Relation, Role};
 use crate::clock::{Chance, Seeded, Stamp, Timestamp};
+use crate::domain::container::{CAPTIONS, Container};
 use crate::domain::edit::Edit;
-use crate::domain::record::{Item, Join, Reading, SharedText, Strike};
+use crate::domain::kind::Kind;
+use crate::domain::record::{Item, Join, Reading, Record, SharedText, Strike};
 use crate::domain::vocabulary::{ItemKind, Measure, Method};
 use crate::envelope::{PublicKey, sign};
-use crate::id::{AccountId, DeviceId, Generation, OrganisationId, ServerId};
+use crate::id::{AccountId, DeviceId, Generation, Key, OrganisationId, ServerId};
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{Automerge, ROOT, ReadDoc};
+use automerge::{ActorId, Automerge, ROOT, ReadDoc, ScalarValue};
 use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256};
 
 struct Tablet {
     key: SigningKey,
@@ -49,11 +55,26 @@ impl Tablet {
     }
 
     fn edit(&mut self, edit: Edit) -> Vec<u8> {
-        self.counter += 1;
-        let key = Key { device: self.sender.number, counter: self.counter };
-        let actor = self.actor();
-        let (_, bytes) = self.state.edit(actor, self.sender.account, stamp(), &mut [key].into_iter(), &[edit]).unwrap();
-        bytes
+        self.edits(&[edit])
+    }
+
+    fn edits(&mut self, edits: &[Edit]) -> Vec<u8> {
+        let (device, first) = (self.sender.number, self.counter + 1);
+        self.counter += u32::try_from(edits.iter().filter(|edit| matches!(edit, Edit::Add(_))).count()).unwrap();
+        let mut keys = (first..).map(|counter| Key { device, counter });
+        self.state.edit(self.actor(), self.sender.account, stamp(), &mut keys, edits).unwrap().1
+    }
+
+    /// The same tablet as it is now, to go another way with.
+    fn twin(&self) -> Self {
+        let Self { key, sender, document, state, counter, fork } = self;
+        let (key, state) = (key.clone(), state.clone());
+        Self { key, sender: *sender, document: *document, state, counter: *counter, fork: *fork }
+    }
+
+    /// Takes in what another tablet has.
+    fn hear(&mut self, other: &Document) {
+        self.state.apply(&other.changes_since(&[])).unwrap();
     }
 
     fn measure(&mut self, place: &str, value: i32) -> Vec<u8> {
@@ -376,7 +397,7 @@ fn an_actors_changes_are_numbered_without_a_gap_and_each_number_is_taken_once() 
     let server = tablet.push(&server, &[first]).unwrap().document;
     // The same tablet, gone back to before its first change: a restored copy, or two that share a key.
     let another = Tablet::new(7).measure("bathroom-1/door-2", 760);
-    assert_eq!(tablet.push(&server, &[another]).unwrap_err(), Refusal::Sequence { at: 0, found: 1, expected: 2 });
+    assert_eq!(tablet.push(&server, &[another]).unwrap_err(), Refusal::Equivocation { at: 0, seq: 1 });
 }
 
 #[test]
@@ -385,7 +406,8 @@ fn operations_begin_right_behind_those_the_change_builds_on() {
     let mut tablet = Tablet::new(7);
     let honest = tablet.measure("bathroom-1/door-1", 712);
     let expected = automerge::Change::from_bytes(honest.clone()).unwrap().start_op().get();
-    for found in [1, expected - 1, expected + 1, u64::from(u32::MAX) - 1] {
+    // One that could not name the object it writes to is not even a change; see the scan.
+    for found in [expected - 1, expected + 1, u64::from(u32::MAX) - 1] {
         let forged = altered(&honest, |change| change.start_op = found.try_into().unwrap());
         assert_eq!(tablet.push(&server, &[forged]).unwrap_err(), Refusal::StartOp { at: 0, found, expected });
     }
@@ -403,11 +425,16 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
     let history = tablet.state.state().get_changes_meta(&[]);
     let operations = usize::try_from(history.iter().map(|change| change.max_op).max().unwrap()).unwrap();
     type Bound = fn(&mut Bounds) -> &mut usize;
-    let bounds: [(&str, usize, Bound); 9] = [
+    let scanned: Vec<Scanned> = changes.iter().map(|change| scan(change, &Bounds::default()).unwrap()).collect();
+    let pushed = usize::try_from(scanned.iter().map(|change| change.operations).sum::<u64>()).unwrap();
+    let bounds: [(&str, usize, Bound); 12] = [
         ("changes", 2, |bounds| &mut bounds.changes),
         ("bytes in a change", longest, |bounds| &mut bounds.change_bytes),
         ("bytes", all, |bounds| &mut bounds.push_bytes),
         ("operations in a change", 5, |bounds| &mut bounds.operations),
+        ("operations", pushed, |bounds| &mut bounds.push_operations),
+        ("changes that a change builds on", 1, |bounds| &mut bounds.deps),
+        ("actors in a change", 1, |bounds| &mut bounds.actors),
         ("bytes in the document", tablet.state.save().len(), |bounds| &mut bounds.document_bytes),
         ("inflated bytes in the document", tablet.state.inflated(), |bounds| &mut bounds.document_inflated),
         ("changes in the document", 3, |bounds| &mut bounds.document_changes),

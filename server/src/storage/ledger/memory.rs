@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::access::Relation;
+use sync_core::clock::Timestamp;
 use sync_core::domain::signoff::State;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::Verdict;
@@ -16,6 +17,7 @@ use super::{
     PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
 };
 use crate::storage::StorageError;
+use crate::storage::devices::day;
 
 /// A ledger that ends with its process. Clones are handles of the same one.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +103,8 @@ tables! {
     photos: (DocumentId, Hash) => (Spot, PhotoRow),
     carries: (DeviceId, Option<DocumentId>, CaseId) => Number,
     touches: (Number, CaseId) => (),
+    /// The last day on which a device brought something, and how many bytes.
+    brought: DeviceId => (i64, u64),
 }
 
 impl Tables {
@@ -229,6 +233,13 @@ impl Tables {
                 }
             }
             Write::Touch(case) => self.touch(n, case),
+            Write::Brought { device, bytes, at, most } => {
+                let bytes = self.brought(device, at).saturating_add(bytes);
+                if bytes > most {
+                    return Err(CommitError::DayFull);
+                }
+                self.brought.set(device, (day(at), bytes));
+            }
             Write::Expect { of, version } => {
                 let stands = match of {
                     Counted::Case(case) => self.cases.rows.get(&case).map(|row| row.version),
@@ -241,6 +252,10 @@ impl Tables {
             }
         }
         Ok(())
+    }
+
+    fn brought(&self, device: DeviceId, at: Timestamp) -> u64 {
+        self.brought.rows.get(&device).filter(|(of, _)| *of == day(at)).map_or(0, |(_, bytes)| *bytes)
     }
 
     /// The keys of what a device carries of a case, or of one document of it.
@@ -433,6 +448,10 @@ impl Ledger for MemoryLedger {
 
     async fn news(&self, device: DeviceId, after: Number, most: usize) -> Result<News, StorageError> {
         Ok(self.tables().news(device, after, most))
+    }
+
+    async fn brought(&self, device: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
+        Ok(self.tables().brought(device, at))
     }
 
     async fn end(&self) -> Result<Number, StorageError> {

@@ -15,6 +15,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use sqlx::SqlitePool;
+use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash};
 use sync_core::protocol::Verdict;
 
@@ -72,6 +73,7 @@ impl Write {
             | Self::Withhold { .. }
             | Self::Uncarry { .. }
             | Self::Touch(_)
+            | Self::Brought { .. }
             | Self::Expect { .. } => None,
         }
     }
@@ -128,6 +130,10 @@ impl Writing<'_> {
             Write::Withhold { device, case, document } => self.withhold(device, case, document).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
             Write::Touch(case) => self.touch(case).await,
+            Write::Brought { device, bytes, at, most } => {
+                let counted = self.ledger.storage.count_bytes(&mut self.transaction, device, (bytes, most), at).await?;
+                if counted { Ok(()) } else { Err(CommitError::DayFull) }
+            }
             Write::Expect { of, version } => self.expect(of, version).await,
         }
     }
@@ -238,6 +244,10 @@ impl Ledger for SqlLedger {
 
     async fn news(&self, device: DeviceId, after: Number, most: usize) -> Result<News, StorageError> {
         carries::news(self, device, after, most).await
+    }
+
+    async fn brought(&self, device: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
+        self.storage.counted_bytes(device, at).await
     }
 
     async fn end(&self) -> Result<Number, StorageError> {

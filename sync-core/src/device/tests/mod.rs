@@ -236,6 +236,36 @@ async fn a_refused_push_blocks_its_document_keeps_the_words_and_lets_the_rest_go
 }
 
 #[tokio::test]
+async fn what_a_days_bound_puts_off_waits_without_a_notice_and_goes_up_another_day() {
+    let server = Server::new();
+    let (case, home, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 7);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    server.state().refuse = vec![(home, Refusal::Later)];
+    device.measure(home, door(712)).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Visited.")).await.unwrap();
+    // Once in a sync, however often it is said; and in the next one again, with what was typed since.
+    for (waiting, receipted) in [(1, 1), (2, 0)] {
+        let requests = server.state().requests.len();
+        let report = device.sync(&tablet.link()).await.unwrap();
+        assert_eq!((report.refused, report.receipted), (vec![], receipted));
+        assert_eq!(server.state().requests.len(), requests + 1);
+        let state = device.state(home).await.unwrap();
+        assert_eq!((state.kept, state.unsent, state.refused), (Some(Kept::OnThisDevice), waiting, None));
+        assert!(device.notices().await.unwrap().is_empty());
+        device.measure(home, door(713)).await.unwrap();
+    }
+    // A case that is to go does not take with it what nobody else has.
+    server.state().purge = vec![case];
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, []);
+    server.state().refuse.clear();
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.receipted, report.purged), (3, vec![case]));
+    assert_eq!(server.state().documents[&home].view().records.len(), 3);
+}
+
+#[tokio::test]
 async fn photos_follow_the_text_and_are_fetched_by_others_when_looked_at() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);

@@ -1,0 +1,166 @@
+//! The guard: no bytes of a device reach a document unchecked.
+//!
+//! One pure pipeline: sizes, envelope, actor and order, parsing inside `catch_unwind`, every operation against what the
+//! person may do, and a reload that must read the same. It is run by the server on what devices push, and by a device
+//! on its own change before it stores it, so that honest work is never refused for its form.
+
+mod bounds;
+mod columns;
+mod history;
+mod operations;
+mod refusal;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub use self::bounds::Bounds;
+use self::bounds::bounded;
+use self::history::History;
+pub use self::refusal::Refusal;
+pub use self::scan::{Scanned, Unscannable, chunk_hash, scan};
+use crate::access::{Action, Standing, Ties};
+use crate::domain::document::{Document, Unreadable, read_change};
+use crate::domain::record::Body;
+use crate::domain::view::View;
+use crate::envelope::{Envelope, Sender, Signed, actor};
+use crate::id::{DocumentId, Hash, Heads};
+
+/// What a push brought in.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// The document with it.
+    pub document: Document,
+    /// What the document says now.
+    pub view: View,
+    /// The changes that were not here before, with their hashes, in order.
+    pub changes: Vec<(Hash, Vec<u8>)>,
+    /// The envelope that was signed.
+    pub envelope: Envelope,
+}
+
+/// One document's part of a push, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Pushed<'a> {
+    /// The document.
+    pub document: DocumentId,
+    /// Its fork number for this device.
+    pub fork: u32,
+    /// The heads it builds on.
+    pub base: &'a Heads,
+    /// The raw chunks.
+    pub changes: &'a [&'a [u8]],
+    /// The signature.
+    pub signature: &'a Signed,
+}
+
+/// Judges a push against the document as the server has it.
+///
+/// # Errors
+/// [`Refusal`] names the first thing that is wrong; the document is untouched.
+pub fn judge(
+    pushed: Pushed<'_>,
+    sender: &Sender,
+    standing: &Standing,
+    ties: Ties,
+    current: &Document,
+    bounds: &Bounds,
+) -> Result<Admitted, Refusal> {
+    // 1. What the bytes are, before anything reads them for what they say.
+    bounded("changes", pushed.changes.len(), bounds.changes)?;
+    bounded("bytes", pushed.changes.iter().map(|change| change.len()).sum(), bounds.push_bytes)?;
+    let (mut scanned, mut operations) = (Vec::with_capacity(pushed.changes.len()), 0_u64);
+    for (at, change) in (0u32..).zip(pushed.changes) {
+        let change = scan(change, bounds).map_err(|error| error.at(at))?;
+        operations = operations.saturating_add(change.operations);
+        scanned.push(change);
+    }
+    bounded("operations", usize::try_from(operations).unwrap_or(usize::MAX), bounds.push_operations)?;
+    // 2. The envelope.
+    let hashes = scanned.iter().map(|change| change.hash).collect();
+    let envelope = Envelope::new(sender, pushed.document, pushed.fork, pushed.base.clone(), hashes);
+    if !sender.key.verifies(&envelope.to_bytes(), pushed.signature) {
+        return Err(Refusal::Signature);
+    }
+    // The table, for the document as a whole; each operation follows below.
+    if !standing.judge(current.kind(), ties, Action::Write).is_granted() {
+        return Err(Refusal::NotAllowed);
+    }
+    // 3. Actor and order, of what is not here already.
+    let mut history = History::of(current, actor(sender, pushed.document, pushed.fork));
+    let mut fresh = Vec::new();
+    for ((at, bytes), change) in (0u32..).zip(pushed.changes).zip(scanned) {
+        if history.knows(&change.hash) {
+            continue;
+        }
+        if change.operations == 0 {
+            // No edit makes one, and whoever reads the history would pay for it.
+            return Err(Refusal::Operation { at, operation: 0 });
+        }
+        history.follow(at, &change)?;
+        fresh.push((at, change, *bytes));
+    }
+    if fresh.is_empty() {
+        return Ok(Admitted { document: current.clone(), view: current.view(), changes: Vec::new(), envelope });
+    }
+    bounded("changes in the document", history.changes(), bounds.document_changes)?;
+    bounded("operations in the document", history.operations(), bounds.document_operations)?;
+    // 4. Only now does Automerge read them; whatever it makes of them must be what the scan saw.
+    let mut read = Vec::with_capacity(fresh.len());
+    for (at, scanned, bytes) in &fresh {
+        let change = read_change(bytes).map_err(|_| Refusal::NotAChange { at: *at })?;
+        if !is_as_scanned(&change, scanned) || change.raw_bytes() != *bytes {
+            return Err(Refusal::NotAChange { at: *at });
+        }
+        read.push(change);
+    }
+    // 5. Every operation.
+    let before = current.view();
+    let unread = before.unread.clone();
+    let mut judged = operations::Judging::new(current, before, sender, &history);
+    for ((at, scanned, _), change) in fresh.iter().zip(&read) {
+        judged.change(*at, scanned, change)?;
+    }
+    // 6. On a copy; what is stored must read again, and read the same.
+    let mut document = current.clone();
+    let unreadable = |_: Unreadable| Refusal::Unreadable;
+    document.apply_read(read).map_err(unreadable)?;
+    judged.captions(&document)?;
+    bounded("inflated bytes in the document", document.inflated(), bounds.document_inflated)?;
+    let saved = document.save();
+    bounded("bytes in the document", saved.len(), bounds.document_bytes)?;
+    let again = Document::load(current.kind(), &saved).map_err(unreadable)?;
+    let view = document.view();
+    if again.heads() != document.heads() || again.view() != view || view.unread != unread {
+        return Err(Refusal::Unreadable);
+    }
+    for words in view.texts.values() {
+        bounded("characters in a text", words.chars().count(), bounds.text_characters)?;
+    }
+    let changes = fresh.iter().map(|(_, scanned, bytes)| (scanned.hash, bytes.to_vec())).collect();
+    Ok(Admitted { document, view, changes, envelope })
+}
+
+fn is_as_scanned(change: &automerge::Change, scanned: &Scanned) -> bool {
+    Hash::from(change.hash()) == scanned.hash
+        && change.actor_id().to_bytes() == scanned.actor
+        && change.seq() == scanned.seq
+        && change.start_op().get() == scanned.start_op
+        && change.deps().iter().map(|hash| Hash::from(*hash)).eq(scanned.deps.iter().copied())
+        && change.len() as u64 == scanned.operations
+        && change.timestamp() == 0
+        && change.message().is_none_or(|message| message.is_empty())
+        && change.extra_bytes().is_empty()
+}
+
+/// The photos that a document's records name and that count for what it is.
+pub fn photos_named(view: &View) -> BTreeSet<Hash> {
+    view.records
+        .values()
+        .filter_map(|record| match &record.body {
+            Body::Photo(photo) => Some(photo.hash),
+            _ => None,
+        })
+        .collect()
+}

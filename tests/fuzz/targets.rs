@@ -1,0 +1,285 @@
+//! What is fuzzed: each target takes bytes of a stranger and must come back, whatever they are.
+//!
+//! Checksums and signatures are made right here, as whoever alters a change or holds an enrolled key can make them: what
+//! would only be turned away at the door finds nothing behind it. Both the replay in `main.rs` and libFuzzer call these.
+
+use automerge::ActorId;
+use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256};
+use sync_core::access::{Relation, Role, Standing, Ties};
+use sync_core::clock::{Stamp, Timestamp};
+use sync_core::domain::document::Document;
+use sync_core::domain::edit::Edit;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::record::{Body, Photo, Reading, SharedText, Strike};
+use sync_core::domain::vocabulary::photo::PhotoSubject;
+use sync_core::domain::vocabulary::{Measure, Method};
+use sync_core::engine::Identity;
+use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, actor, sign};
+use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chunk_hash, scan};
+use sync_core::id::{AccountId, DeviceId, DocumentId, Generation, Hash, Key, KeyId, OrganisationId, ServerId};
+use sync_core::protocol::codec::{Limits, pack, unpack};
+use sync_core::protocol::sync::reply_bytes;
+use sync_core::protocol::{SignedReply, SignedRequest, SyncReply, SyncRequest};
+
+/// A target's name and what it does with bytes.
+pub(crate) type Target = (&'static str, fn(&Scene, &[u8]));
+
+/// All there are.
+pub(crate) const TARGETS: [Target; 4] =
+    [("scan", scan_target), ("push", push_target), ("guard", guard_target), ("reply", reply_target)];
+
+/// A device that is enrolled, its server's keys, and a home that two people have written in.
+pub(crate) struct Scene {
+    key: SigningKey,
+    sender: Sender,
+    document: DocumentId,
+    home: Document,
+    identity: Identity,
+}
+
+fn stamp() -> Stamp {
+    Stamp { claimed: Timestamp::from_millis(1), elapsed: 0, offset: None }
+}
+
+impl Scene {
+    /// The same one every time.
+    pub(crate) fn new() -> Self {
+        // The names and the key are those of the golden bytes, so that a golden reply is one of this device's server.
+        let key = SigningKey::from_bytes(&[42; 32]);
+        let sender = |number: u32, device: u8| Sender {
+            server: ServerId::from_bytes([1; 16]),
+            organisation: OrganisationId::from_bytes([2; 16]),
+            device: DeviceId::from_bytes([device; 16]),
+            generation: Generation::from_bytes([4; 16]),
+            account: AccountId::from_bytes([5; 16]),
+            key: PublicKey::from(&key),
+            number,
+        };
+        let (own, other) = (sender(7, 3), sender(8, 13));
+        let document = DocumentId::from_bytes([1; 17]);
+        let mut home = Document::new(Kind::Home).unwrap();
+        let mut write = |sender: Sender, first: u32, edits: &[Edit]| {
+            let mut keys = (first..).map(|counter| Key { device: sender.number, counter });
+            home.edit(actor(&sender, document, 0), sender.account, stamp(), &mut keys, edits).unwrap();
+        };
+        write(own, 1, &[photo(1), door(712)]);
+        write(other, 1, &[splice(0, 0, "Two steps up to the door. 🚪\nRail on the left.")]);
+        write(own, 3, &[caption("front door"), splice(4, 5, "three")]);
+        let identity =
+            Identity { sender: own, key: key.clone(), reply_key_id: KeyId::from_bytes([7; 16]), reply_key: own.key };
+        Self { key, sender: own, document, home, identity }
+    }
+
+    /// What this device might send next, each an input of the target `guard`.
+    pub(crate) fn honest(&self) -> Vec<Vec<u8>> {
+        let strike =
+            Edit::Add(Body::Strike(Strike { key: Key { device: 7, counter: 2 }, reason: "wrong door".to_owned() }));
+        let visits: [Vec<Vec<Edit>>; 6] = [
+            vec![vec![door(760)]],
+            vec![vec![strike, door(715)], vec![splice(0, 3, "")]],
+            vec![vec![splice(5, 0, "größer 🦽\n")], vec![splice(2, 9, "x")], vec![caption("the front"), photo(2)]],
+            vec![vec![caption("a"), caption("b")], vec![caption("c")]],
+            vec![vec![splice(0, 30, &"Ramp 1:12. ".repeat(30))]],
+            (0..12).map(|at| vec![door(700 + at)]).collect(),
+        ];
+        let lists = visits.into_iter().map(|visit| {
+            let mut home = self.home.clone();
+            let mut keys = (10..).map(|counter| Key { device: 7, counter });
+            let changes = visit.iter().map(|edits| {
+                let actor = actor(&self.sender, self.document, 0);
+                home.edit(actor, self.sender.account, stamp(), &mut keys, edits).unwrap().1
+            });
+            listed(&changes.collect::<Vec<_>>())
+        });
+        lists.collect()
+    }
+}
+
+fn door(value: i32) -> Edit {
+    Edit::Add(Body::Reading(Reading {
+        place: "bathroom-1/door-1".parse().unwrap(),
+        measure: Measure::named("door-clear-width").unwrap(),
+        value,
+        method: Method::Tape,
+        photos: vec![],
+        supersedes: vec![],
+    }))
+}
+
+fn photo(hash: u8) -> Edit {
+    Edit::Add(Body::Photo(Photo {
+        hash: Hash::from_bytes([hash; 32]),
+        bytes: 1000,
+        width: 40,
+        height: 30,
+        place: None,
+        shows_person: false,
+        consent: true,
+        share: vec![],
+        subject: PhotoSubject::Feature,
+        angle: None,
+        scale: None,
+    }))
+}
+
+fn caption(text: &str) -> Edit {
+    Edit::Caption { photo: Key { device: 7, counter: 1 }, text: text.to_owned() }
+}
+
+fn splice(at: u32, delete: u32, insert: &str) -> Edit {
+    Edit::Splice { text: SharedText::Summary, at, delete, insert: insert.to_owned() }
+}
+
+/// The contents of a chunk, without what says how long they are and what they hash to.
+pub(crate) fn contents(chunk: &[u8]) -> &[u8] {
+    let length = chunk[9..].iter().position(|byte| byte & 0x80 == 0).map_or(1, |last| last + 1);
+    &chunk[9 + length..]
+}
+
+/// A chunk of these contents with its right length and checksum.
+pub(crate) fn chunk(contents: &[u8]) -> Vec<u8> {
+    let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
+    let mut length = contents.len();
+    while length > 0x7f {
+        chunk.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    chunk.push(u8::try_from(length).unwrap());
+    chunk.extend(contents);
+    let hash = Sha256::digest(&chunk[8..]);
+    chunk[4..8].copy_from_slice(&hash[..4]);
+    chunk
+}
+
+/// Changes as one input: the contents of each behind their length in three bytes.
+pub(crate) fn listed(changes: &[Vec<u8>]) -> Vec<u8> {
+    let each = changes.iter().map(|change| {
+        let contents = contents(change);
+        [&u32::try_from(contents.len()).unwrap().to_be_bytes()[1..], contents].concat()
+    });
+    each.collect::<Vec<_>>().concat()
+}
+
+fn changes_in(mut input: &[u8]) -> Vec<Vec<u8>> {
+    let mut changes = Vec::new();
+    while let Some((length, rest)) = input.split_first_chunk::<3>() {
+        let length = u32::from_be_bytes([0, length[0], length[1], length[2]]) as usize;
+        let (contents, rest) = rest.split_at(length.min(rest.len()));
+        changes.push(chunk(contents));
+        input = rest;
+    }
+    changes
+}
+
+/// The scan: what it takes, Automerge takes as the same; so it is what Automerge parses, and nothing else is.
+fn scan_target(_: &Scene, input: &[u8]) {
+    assert!(scan(input, &Bounds::default()).is_err() || chunk_hash(input).is_some());
+    let change = chunk(input);
+    match scan(&change, &Bounds::default()) {
+        Ok(scanned) => {
+            let read = std::panic::catch_unwind(|| automerge::Change::from_bytes(change.clone()));
+            if let Ok(Ok(read)) = read {
+                assert_eq!((read.seq(), read.start_op().get()), (scanned.seq, scanned.start_op));
+                assert_eq!(*read.actor_id(), ActorId::from(&scanned.actor[..]));
+                assert_eq!(read.len() as u64, scanned.operations);
+                assert_eq!(Hash::from(read.hash()), scanned.hash);
+                assert!(read.extra_bytes().is_empty() && read.message().is_none_or(|message| message.is_empty()));
+            }
+        }
+        Err(Unscannable::TooLarge { found, most, .. }) => assert!(found > most),
+        Err(Unscannable::NotAChange | Unscannable::Decorated) => {}
+    }
+}
+
+/// What a server decodes before anything else: the frame as it travels, and what is in it.
+fn push_target(_: &Scene, input: &[u8]) {
+    if let Ok(request) = minicbor::decode::<SignedRequest>(input) {
+        let _: Result<SyncRequest, _> = unpack(&request.body, Limits::PUSH);
+    }
+    let _: Result<SyncRequest, _> = unpack(input, Limits::PUSH);
+    if let Ok(request) = minicbor::decode::<SyncRequest>(input) {
+        assert_eq!(unpack(&pack(&request), Limits::PUSH), Ok(request));
+    }
+}
+
+/// The guard over a push of this device to the home; what it admits can be stored and reads again.
+fn guard_target(scene: &Scene, input: &[u8]) {
+    let base = scene.home.heads();
+    if let Ok(admitted) = scene.judge(input) {
+        let again = Document::load(Kind::Home, &admitted.document.save()).unwrap();
+        assert_eq!(again.heads(), admitted.document.heads());
+        assert!(admitted.document.knows_all(&base), "what was there stays");
+        // A device that had what the server had takes it, in the order in which the server sends it.
+        let mut device = scene.home.clone();
+        device.apply(&admitted.document.changes_since(&base)).unwrap();
+        assert_eq!(device.view(), admitted.view);
+    }
+}
+
+/// What a device makes of a reply: as it travels, and with the server's signature over whatever is in it.
+fn reply_target(scene: &Scene, input: &[u8]) {
+    let (request, now) = (b"a request", Timestamp::from_millis(5));
+    let _ = scene.identity.reply(request, input, now, Limits::REPLY);
+    if minicbor::decode::<SyncReply>(input).is_ok() {
+        let _ = scene.identity.reply(request, &scene.signed(input), now, Limits::REPLY);
+    }
+}
+
+impl Scene {
+    fn signed(&self, reply: &[u8]) -> Vec<u8> {
+        let request = Hash::of(b"a request");
+        let body = zstd::bulk::compress(reply, 1).unwrap();
+        let signature = sign(&self.key, &reply_bytes(self.sender.server, request, Hash::of(&body)));
+        let reply = SignedReply { protocol: PROTOCOL, key: self.identity.reply_key_id, signature, body: body.into() };
+        minicbor::to_vec(reply).unwrap()
+    }
+
+    /// Whether a reply gets as far as being taken apart.
+    pub(crate) fn believes(&self, reply: &[u8]) -> bool {
+        let now = Timestamp::from_millis(5);
+        self.identity.reply(b"a request", &self.signed(reply), now, Limits::REPLY).is_ok()
+    }
+
+    /// What the guard says to a push of these changes.
+    ///
+    /// # Errors
+    /// Its refusal.
+    pub(crate) fn judge(&self, input: &[u8]) -> Result<Admitted, Refusal> {
+        let changes = changes_in(input);
+        let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
+        let base = self.home.heads();
+        let envelope = Envelope::new(&self.sender, self.document, 0, base.clone(), hashes);
+        let signature = sign(&self.key, &envelope.to_bytes());
+        let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+        let pushed = Pushed { document: self.document, fork: 0, base: &base, changes: &changes, signature: &signature };
+        let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
+        guard::judge(pushed, &self.sender, &standing, Ties::default(), &self.home, &Bounds::default())
+    }
+}
+
+/// The contents of each change of an input of the target `guard`.
+pub(crate) fn contents_in(input: &[u8]) -> Vec<Vec<u8>> {
+    changes_in(input).iter().map(|change| contents(change).to_vec()).collect()
+}
+
+/// The contents of a change that says in some hundred bytes that it has this many operations.
+pub(crate) fn bomb(operations: i64) -> Vec<u8> {
+    let mut many = Vec::new();
+    let mut left = operations;
+    while !(-0x40..0x40).contains(&left) {
+        many.push(u8::try_from(left & 0x7f).unwrap() | 0x80);
+        left >>= 7;
+    }
+    many.push(u8::try_from(left).unwrap());
+    let run = |value: &[u8]| [&many[..], value].concat();
+    let columns = [(21, run(b"\x04kind")), (52, many.clone()), (66, run(&[1])), (86, run(&[0])), (112, run(&[0]))];
+    // One dep, an actor of 16 bytes, number 1, first operation 2, no time, no message, no other actors.
+    let mut contents = [&[1][..], &[1; 32], &[16], &[7; 16], &[1, 2, 0, 0, 0]].concat();
+    contents.push(u8::try_from(columns.len()).unwrap());
+    for (name, bytes) in &columns {
+        contents.extend([*name, u8::try_from(bytes.len()).unwrap()]);
+    }
+    contents.extend(columns.into_iter().flat_map(|(_, bytes)| bytes));
+    contents
+}
