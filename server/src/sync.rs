@@ -85,17 +85,17 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let speaker = Speaker { person, device: &device, revoked, sender };
     let desk = Desk { asking, speaker, epoch: app.keys.epoch().await? };
     let answer = desk.settle(&body_of).await?;
-    let bearer = if revoked {
-        String::new()
-    } else {
+    let bearer = if body_of.wants_bearer && !revoked {
         let bearer = Bearer::Device { account: person.account, device: device.id };
-        tokens::mint(app, bearer).await?.token
+        Some(tokens::mint(app, bearer).await?.token)
+    } else {
+        None
     };
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
     let reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
     let body_of = pack(&reply);
-    let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), Hash::of(&body_of))));
-    let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into() };
+    let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), 0, true, Hash::of(&body_of))));
+    let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into(), last: true };
     Ok(minicbor::to_vec(&reply).unwrap_or_default())
 }
 
@@ -104,15 +104,20 @@ const MOST_NAMED: usize = 5_000;
 /// The most readings of documents that one request may tell of.
 const MOST_READS: usize = 20_000;
 
+/// The most documents whose heads one request may compare: all that a device carries.
+const MOST_COMPARED: usize = 200_000;
+
 fn bounded(request: &SyncRequest) -> Result<(), Problem> {
     let named = [
         request.pushes.len(),
         request.asks.len(),
-        request.purged.len(),
-        request.purged_documents.len(),
-        request.carries.len(),
+        request.purged().0.len(),
+        request.purged().1.len(),
+        request.choices.len(),
     ];
-    if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS {
+    let compared = request.heads.as_ref().map_or(0, Vec::len);
+    if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS || compared > MOST_COMPARED
+    {
         let detail = format!("A request names at most {MOST_NAMED} documents, asks or cases; send less at once.");
         return Err(Problem::new(ProblemKind::TooLarge, detail));
     }
@@ -188,24 +193,25 @@ impl<L: Ledger> Desk<'_, L> {
 
 impl Answer {
     /// The reply, its receipts signed by `key`; `bearer` is for photos.
-    pub fn reply(self, (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed), bearer: String) -> SyncReply {
+    pub fn reply(self, (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed), bearer: Option<String>) -> SyncReply {
         let Self { receipts, refused, verdicts, outgoing } = self;
         let (epoch, at) = (receipts.epoch, receipts.at);
-        let signature = sign(&receipts.to_bytes());
+        let receipts = (!receipts.is_empty()).then(|| {
+            let signature = sign(&receipts.to_bytes());
+            SignedReceipts { receipts, key, signature }
+        });
         SyncReply {
-            epoch,
-            at,
-            receipts: SignedReceipts { receipts, key, signature },
+            receipts,
             refused,
             verdicts,
             cards: outgoing.cards,
             documents: outgoing.documents,
             purge: outgoing.purge,
-            purge_documents: outgoing.purge_documents,
             photo_wants: outgoing.photo_wants,
-            cursor: Cursor { epoch, n: outgoing.until },
+            cursor: Some(Cursor { epoch, n: outgoing.until, at }),
             more: outgoing.more,
             photo_bearer: bearer,
+            ..SyncReply::new(epoch, at)
         }
     }
 }

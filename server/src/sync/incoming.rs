@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use minicbor::bytes::ByteVec;
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::State;
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
-use sync_core::id::{CaseId, DocumentId, Epoch, QuarantineId, ServerId};
+use sync_core::id::{CaseId, DocumentId, Epoch, Hash, QuarantineId, ServerId};
 use sync_core::protocol::ask::Answer;
-use sync_core::protocol::sync::{Receipts, Refused};
-use sync_core::protocol::{Push, Request, SyncRequest, Verdict};
+use sync_core::protocol::packed::BadPack;
+use sync_core::protocol::sync::{Receipts, Refused, WholePush};
+use sync_core::protocol::{Known, PackLimits, Push, Request, SyncRequest, Verdict};
 
 use super::Speaker;
 use crate::asks::{Asking, Failed};
@@ -65,11 +67,13 @@ impl Incoming {
             let (account, device) = (speaker.person.account, speaker.device.id);
             tracing::info!(%account, %device, document = %read.document, at = %read.at.claimed, "a document was read");
         }
-        for case in &request.purged {
+        let purged = request.purged.as_ref().filter(|purged| purged.is_of(&speaker.sender));
+        let (cases, documents) = purged.map_or((&[][..], &[][..]), |p| (&p.purge.cases, &p.purge.documents));
+        for case in cases {
             let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
         }
-        for document in &request.purged_documents {
+        for document in documents {
             let Some(row) = asking.ledger.document(*document).await? else { continue };
             let write = Write::Uncarry { device: speaker.device.id, case: row.case, document: Some(*document) };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
@@ -91,16 +95,25 @@ impl Incoming {
         push: &Push,
         blocked: &mut BTreeSet<(DocumentId, u32)>,
     ) -> Result<(), Failed> {
-        let judged = if blocked.contains(&(push.document, push.fork)) {
+        let known = Known::push(&speaker.sender, push.document, push.fork, &push.base);
+        let bounds = Bounds::default();
+        let limits = PackLimits { changes: bounds.changes, bytes: bounds.push_bytes };
+        let (changes, judged) = match push.changes.unpack(&known, limits) {
+            Ok(changes) => (changes, Ok(())),
+            Err(bad) => (Vec::new(), Err(unpackable(bad))),
+        };
+        let judged = if let Err(refusal) = judged {
+            Err(refusal)
+        } else if blocked.contains(&(push.document, push.fork)) {
             Err(Refusal::Blocked)
         } else {
-            admit(asking, speaker, push).await?
+            admit(asking, speaker, push, &changes).await?
         };
         match judged {
             Ok(heads) => self.receipts.documents.push((push.document, heads)),
             Err(reason) => {
                 blocked.insert((push.document, push.fork));
-                let quarantine = set_aside(asking, speaker, push, &reason).await?;
+                let quarantine = set_aside(asking, speaker, whole(push, changes), &reason).await?;
                 self.refused.push(Refused { document: push.document, reason, quarantine });
             }
         }
@@ -113,7 +126,8 @@ async fn admit<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     push: &Push,
-) -> Result<Result<Vec<sync_core::id::Hash>, Refusal>, Failed> {
+    changes: &[(Hash, Vec<u8>)],
+) -> Result<Result<Vec<Hash>, Refusal>, Failed> {
     for _ in 0..TRIES {
         let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
         let found = asking.ledger.document(push.document).await?;
@@ -131,7 +145,7 @@ async fn admit<L: Ledger>(
             return Ok(Err(Refusal::NotAllowed));
         }
         let (version, current) = documents::load(asking.ledger, &row).await?;
-        let admitted = match judge(push, speaker, &reach, &row, current).await {
+        let admitted = match judge((push, changes), speaker, &reach, &row, current).await {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -166,25 +180,20 @@ fn opened(speaker: &Speaker<'_>, reach: &Reach, push: &Push) -> DocumentRow {
 
 /// Runs the guard off the async workers.
 async fn judge(
-    push: &Push,
+    (push, changes): (&Push, &[(Hash, Vec<u8>)]),
     speaker: &Speaker<'_>,
     reach: &Reach,
     row: &DocumentRow,
     current: Document,
 ) -> Result<Admitted, Refusal> {
-    let push = push.clone();
+    let (document, fork, base, signature) = (push.document, push.fork, push.base.clone(), push.signature);
+    let changes = changes.to_vec();
     let sender = speaker.sender;
     let standing = reach.standing().clone();
     let ties = reach.ties(row);
     let judged = tokio::task::spawn_blocking(move || {
-        let changes: Vec<&[u8]> = push.changes.iter().map(|change| change.as_slice()).collect();
-        let pushed = Pushed {
-            document: push.document,
-            fork: push.fork,
-            base: &push.base,
-            changes: &changes,
-            signature: &push.signature,
-        };
+        let changes: Vec<&[u8]> = changes.iter().map(|(_, change)| change.as_slice()).collect();
+        let pushed = Pushed { document, fork, base: &base, changes: &changes, signature: &signature };
         guard::judge(pushed, &sender, &standing, ties, &current, &Bounds::default())
     });
     // A panic that the guard did not catch is still only this push's.
@@ -251,26 +260,47 @@ fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
     ]
 }
 
+/// Why what can't be unpacked is refused.
+fn unpackable(bad: BadPack) -> Refusal {
+    match bad {
+        BadPack::TooLarge { what, found, most } => {
+            Refusal::TooLarge { what: what.to_owned(), found: found as u64, most: most as u64 }
+        }
+        BadPack::NotAChange { at } => Refusal::NotAChange { at },
+        BadPack::Damaged => Refusal::NotAChange { at: 0 },
+    }
+}
+
+/// A push that needs no device to be read.
+fn whole(push: &Push, changes: Vec<(Hash, Vec<u8>)>) -> WholePush {
+    let Push { document, case, kind, fork, .. } = *push;
+    let mut whole: Vec<ByteVec> = changes.into_iter().map(|(_, bytes)| bytes.into()).collect();
+    if whole.is_empty() {
+        whole.push(push.changes.as_bytes().to_vec().into());
+    }
+    WholePush { document, case, kind, fork, base: push.base.clone(), changes: whole, signature: push.signature }
+}
+
 /// Keeps what was refused, where a supervisor finds it, when its author has or had to do with the case. Any other push
 /// stays on its device, and is answered as one of a case that is not here.
 async fn set_aside<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
-    push: &Push,
+    push: WholePush,
     reason: &Refusal,
 ) -> Result<Option<QuarantineId>, Failed> {
     if !knew(asking, speaker, push.case).await? {
         return Ok(None);
     }
     let row = QuarantineRow {
-        quarantine: quarantine_of(push, speaker),
+        quarantine: quarantine_of(&push, speaker),
         case: push.case,
         document: push.document,
         device: speaker.device.id,
         account: speaker.person.account,
         at: asking.now,
         reason: reason.clone(),
-        push: minicbor::to_vec(push).unwrap_or_default(),
+        push: minicbor::to_vec(&push).unwrap_or_default(),
     };
     let quarantine = row.quarantine;
     match asking.ledger.commit(Plan { writes: vec![Write::Quarantine(row)] }).await {
@@ -292,9 +322,9 @@ async fn knew<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, case: Ca
 }
 
 /// The id of what is set aside follows from it, so that the same push is kept once.
-fn quarantine_of(push: &Push, speaker: &Speaker<'_>) -> QuarantineId {
+fn quarantine_of(push: &WholePush, speaker: &Speaker<'_>) -> QuarantineId {
     let what = ("grabrail quarantine 1", speaker.device.id, push);
-    let hash = sync_core::id::Hash::of(&minicbor::to_vec(what).unwrap_or_default());
+    let hash = Hash::of(&minicbor::to_vec(what).unwrap_or_default());
     let mut id = [0; 16];
     id.copy_from_slice(&hash.as_bytes()[..16]);
     QuarantineId::from_bytes(id)

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::bytes::ByteVec;
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
-use sync_core::protocol::sync::DocumentNews;
-use sync_core::protocol::{CaseCard, SyncRequest, Verdict};
+use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
+use sync_core::protocol::{CaseCard, Known, Packed, SyncRequest, Verdict};
 
 use super::Speaker;
 use crate::cards::{self, CaseRows};
@@ -28,8 +27,7 @@ pub(super) struct Outgoing {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) documents: Vec<DocumentNews>,
-    pub(super) purge: Vec<CaseId>,
-    pub(super) purge_documents: Vec<DocumentId>,
+    pub(super) purge: Vec<Purge>,
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
     pub(super) until: Number,
     pub(super) more: bool,
@@ -81,22 +79,24 @@ pub(super) async fn gather<L: Ledger>(
     let carried = Carried::of(ledger.carried(device).await?);
     let mut outgoing = Outgoing { until: after, ..Outgoing::default() };
     let wanted = wanted(ledger, speaker, request, now).await?;
-    outgoing.purge = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    let gone: Vec<CaseId> = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    let reason = if speaker.revoked { PurgeReason::Revoked } else { PurgeReason::Ended };
+    outgoing.purge = gone.iter().map(|case| Purge { case: *case, document: None, reason }).collect();
     let lost = if speaker.revoked { BTreeMap::new() } else { lost(ledger, speaker, &carried, &wanted).await? };
-    let withheld = carried.withhold(device, &outgoing.purge, &lost);
+    let withheld = carried.withhold(device, &gone, &lost);
     if !withheld.is_empty() {
         ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
     }
     if speaker.revoked {
         // Of what it began by itself nothing is carried here.
         let unknown = super::incoming::cases_of(request).into_iter().filter(|case| !carried.cases.contains_key(case));
-        outgoing.purge.extend(unknown);
+        outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
         return Ok(outgoing);
     }
     let mut touched = super::incoming::cases_of(request);
     // The card of a case that lost a document names it no more.
     touched.extend(lost.values());
-    outgoing.purge_documents = lost.into_keys().collect();
+    outgoing.purge.extend(lost.into_iter().map(|(document, case)| Purge { case, document: Some(document), reason }));
     outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
     let drawing = Drawing { ledger, directory, speaker, wanted: &wanted, carried: &carried, after, now };
     let mut news = ledger.news(device, after, PAGE).await?;
@@ -137,8 +137,7 @@ pub(super) async fn gather<L: Ledger>(
             document: row.document,
             case: row.case,
             kind: row.kind,
-            changes: changes.into_iter().map(ByteVec::from).collect(),
-            heads: document.heads(),
+            changes: Packed::pack(&changes, &Known::news(row.kind)),
         });
     }
     outgoing.photo_wants = photo_wants(ledger, taken).await?;
@@ -208,6 +207,7 @@ async fn wanted<L: Ledger>(
     if speaker.revoked {
         return Ok(BTreeMap::new());
     }
+    let chosen: BTreeSet<CaseId> = request.choices.iter().filter(|choice| choice.carry).map(|c| c.case).collect();
     let mut relations: BTreeMap<CaseId, Vec<RelationRow>> = BTreeMap::new();
     for relation in ledger.relations_of(speaker.person.account).await? {
         relations.entry(relation.case).or_default().push(relation);
@@ -215,11 +215,11 @@ async fn wanted<L: Ledger>(
     let mut wanted = BTreeMap::new();
     for (case, relations) in relations {
         let reach = Reach::of(speaker.person, relations, now);
-        if reach.carries() || (request.carries.contains(&case) && reach.may_know()) {
+        if reach.carries() || (chosen.contains(&case) && reach.may_know()) {
             wanted.insert(case, reach);
         }
     }
-    for case in &request.carries {
+    for case in &chosen {
         if !wanted.contains_key(case) && ledger.case(*case).await?.is_some() {
             let reach = Reach::read(ledger, speaker.person, *case, now).await?;
             if reach.may_know() {
@@ -258,9 +258,9 @@ async fn page<L: Ledger>(
     wanted: &BTreeMap<CaseId, Reach>,
     ledger: &L,
 ) -> Result<Vec<DocumentNews>, Problem> {
-    let mut by_document: BTreeMap<DocumentId, Vec<ByteVec>> = BTreeMap::new();
+    let mut by_document: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
     for change in changes.into_iter().filter(|change| !gained.contains_key(&change.document)) {
-        by_document.entry(change.document).or_default().push(change.bytes.into());
+        by_document.entry(change.document).or_default().push(change.bytes);
     }
     let mut news = Vec::new();
     for (document, changes) in by_document {
@@ -269,7 +269,8 @@ async fn page<L: Ledger>(
         if !wanted.get(&row.case).is_some_and(|reach| reach.may(&row, Action::Read)) {
             continue;
         }
-        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes, heads: row.heads });
+        let changes = Packed::pack(&changes, &Known::news(row.kind));
+        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes });
     }
     Ok(news)
 }

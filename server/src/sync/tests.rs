@@ -14,8 +14,8 @@ use sync_core::guard::Refusal;
 use sync_core::id::{AskId, CaseId, DocumentId, Generation, Hash, Key};
 use sync_core::protocol::ask::OpenCase;
 use sync_core::protocol::codec::{Limits, unpack};
-use sync_core::protocol::sync::Cursor;
-use sync_core::protocol::{Ask, Request, SignedReply, SyncReply};
+use sync_core::protocol::sync::{Choice, Cursor};
+use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
 use super::settle;
 use crate::app::App;
@@ -34,16 +34,7 @@ fn stamp() -> Stamp {
 }
 
 fn nothing(cursor: Option<Cursor>) -> Waiting {
-    Waiting {
-        cursor,
-        at: stamp(),
-        pushes: vec![],
-        asks: vec![],
-        purged: vec![],
-        purged_documents: vec![],
-        reads: vec![],
-        carries: vec![],
-    }
+    Waiting { cursor, ..Waiting::nothing(stamp()) }
 }
 
 /// A device in somebody's hand, as far as it speaks.
@@ -88,7 +79,7 @@ impl Phone {
     /// A sync whose reply arrives.
     async fn sync(&mut self, app: &App, waiting: Waiting) -> SyncReply {
         let reply = self.send(app, Waiting { cursor: self.cursor, ..waiting }).await.unwrap();
-        self.cursor = Some(reply.cursor);
+        self.cursor = reply.cursor;
         reply
     }
 
@@ -131,21 +122,21 @@ async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_t
     let mut phone = Phone::of(&app, &ben).await;
     let first = phone.sync(&app, nothing(None)).await;
     let assessment = first.documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
-    assert_eq!(first.purge_documents, []);
+    assert_eq!(first.purges().1, []);
 
     // Commissioned anew: the first assessment is no longer his.
     cases::commission(&app, case, &ben, (None, ends), "bathroom".to_owned()).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(phone.lost(&app).await.purge_documents, [assessment]);
+        assert_eq!(phone.lost(&app).await.purges().1, [assessment]);
     }
     let told = phone.sync(&app, nothing(None)).await;
-    assert_eq!((told.purge_documents.as_slice(), told.purge.len()), ([assessment].as_slice(), 0));
+    assert_eq!(told.purges(), (vec![], vec![assessment]));
     assert!(!documents(&told).contains(&assessment));
     // The cursor has passed the change of his commission: it is ordered all the same.
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, [assessment]);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().1, [assessment]);
     let purged = Waiting { purged_documents: vec![assessment], ..nothing(None) };
-    assert_eq!(phone.sync(&app, purged).await.purge_documents, []);
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, []);
+    assert_eq!(phone.sync(&app, purged).await.purges().1, []);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().1, []);
 }
 
 #[tokio::test]
@@ -172,7 +163,7 @@ async fn a_commission_that_begins_later_brings_the_case_on_its_day_and_takes_no_
     assert!(matches!(later, Err(cases::CaseError::Commissioned(ends)) if ends == next), "{later:?}");
     let backwards = cases::commission(&app, case, &ben, (Some(next), tomorrow), "bathroom".to_owned()).await;
     assert!(matches!(backwards, Err(cases::CaseError::Backwards { .. })), "{backwards:?}");
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge, []);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, []);
 }
 
 #[tokio::test]
@@ -189,13 +180,13 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let home = first.documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
 
     bench.clock.advance(DAY - 1);
-    assert_eq!(bens.sync(&app, nothing(None)).await.purge, []);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purges().0, []);
     bench.clock.advance(1);
-    assert_eq!(bens.sync(&app, nothing(None)).await.purge, [case]);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purges().0, [case]);
     // What is written meanwhile is not for him, and the order is repeated until he says that he followed it.
     anas.sync(&app, Waiting { pushes: vec![anas.item(home, case, Kind::Home)], ..nothing(None) }).await;
     let told = bens.sync(&app, nothing(None)).await;
-    assert_eq!((told.purge.as_slice(), told.documents.len(), told.cards.len()), ([case].as_slice(), 0, 0));
+    assert_eq!((told.purges().0, told.documents.len(), told.cards.len()), (vec![case], 0, 0));
 
     // Commissioned again before he said so: all of it comes whole, what was written meanwhile too.
     let ends = app.clock.now().plus_millis(DAY);
@@ -203,7 +194,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let back = bens.sync(&app, nothing(None)).await;
     assert_eq!((back.purge.len(), back.cards.len()), (0, 1));
     let news = back.documents.iter().find(|news| news.document == home).unwrap();
-    assert_eq!(news.changes.len(), 1);
+    assert_eq!(news.changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap().len(), 1);
     assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);
 }
 
@@ -220,7 +211,9 @@ async fn a_case_one_may_not_know_of_answers_as_one_that_is_not_here() {
     let unknown = DocumentId::mint(&mut app.chance.clone());
     for (case, document) in [(known, home.document), (known, unknown), (nowhere, unknown), (closed, home.document)] {
         let push = phone.item(document, case, Kind::Home);
-        let reply = phone.sync(&app, Waiting { pushes: vec![push], carries: vec![case], ..nothing(None) }).await;
+        let reply = phone
+            .sync(&app, Waiting { pushes: vec![push], choices: vec![Choice { case, carry: true }], ..nothing(None) })
+            .await;
         let refused: Vec<_> = reply.refused.iter().map(|refused| (&refused.reason, refused.quarantine)).collect();
         assert_eq!(refused, [(&Refusal::NotAllowed, None)]);
         assert_eq!((reply.cards.len(), reply.documents.len()), (0, 0));
@@ -252,7 +245,7 @@ async fn a_device_that_is_stopped_and_then_revoked_still_hears_what_to_purge() {
     phone.counter = 3;
     assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
     assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge, [case]);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, [case]);
 }
 
 #[tokio::test]
@@ -270,7 +263,7 @@ async fn a_visit_that_a_revoked_device_began_is_kept_and_leaves_the_device() {
     let ask = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: Request::OpenCase(opening) };
     let push = phone.item(home, case, Kind::Home);
     let reply = phone.sync(&app, Waiting { pushes: vec![push], asks: vec![ask], ..nothing(None) }).await;
-    assert_eq!(reply.purge, [case]);
+    assert_eq!(reply.purges().0, [case]);
     assert!(reply.refused[0].quarantine.is_some());
     assert_eq!(app.storage.ledger().quarantine(Some(case)).await.unwrap().len(), 1);
 }

@@ -12,12 +12,14 @@ use super::rows::{
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
 use crate::clock::Stamp;
+use crate::domain::document::Document;
 use crate::domain::kind::Kind;
 use crate::engine::{Effect, Reply};
-use crate::guard::Refusal;
+use crate::guard::{Refusal, chunk_hash};
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
-use crate::protocol::sync::Refused;
+use crate::protocol::packed::dependencies;
+use crate::protocol::sync::{Frame, Progress, Purge, Refused};
 use crate::protocol::{CaseCard, Verdict};
 
 /// A reply being applied.
@@ -60,6 +62,7 @@ impl Device {
             reported_documents: pending.purged_documents,
         };
         let mut done = SyncReport::default();
+        let asked_for_bearer = pending.wants_bearer;
         for n in &pending.outbox {
             applying.was_sent(*n).await?;
         }
@@ -92,7 +95,7 @@ impl Device {
         report.purged.extend(done.purged);
         report.purged_documents.extend(done.purged_documents);
         let consequence = granted.iter().any(|case| !carded.contains(case));
-        Ok(Round { more: reply.more, consequence })
+        Ok(Round { more: reply.more, consequence, asked_for_bearer })
     }
 }
 
@@ -131,16 +134,21 @@ impl Applying {
                 done.cards += 1;
                 self.card(&card).await?;
             }
-            Effect::News { document, case, kind, changes, heads } => {
-                let taken = self.news(document, case, kind, changes, heads).await?;
+            Effect::News { document, case, kind, changes } => {
+                let taken = self.news(document, case, kind, changes).await?;
+                done.news += usize::from(taken > 0);
+                done.changes += taken;
+            }
+            Effect::Frame(frame) => {
+                let taken = self.frame(frame).await?;
                 done.news += usize::from(taken > 0);
                 done.changes += taken;
             }
             Effect::Damaged { document, case } => {
                 self.set_aside(document, case, "the server sent something that is no change").await?;
             }
-            Effect::PurgeCase(case) => self.case_is_to_go(case).await?,
-            Effect::PurgeDocument(document) => self.document_is_to_go(document).await?,
+            Effect::Purge(Purge { case, document: None, .. }) => self.case_is_to_go(case).await?,
+            Effect::Purge(Purge { document: Some(document), .. }) => self.document_is_to_go(document).await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {
@@ -151,12 +159,14 @@ impl Applying {
                 }
                 self.write.put_single(&wants).await?;
             }
-            Effect::Bearer(bearer) => {
-                if !bearer.is_empty() {
-                    self.write.put_single(&Bearer(bearer)).await?;
-                }
+            Effect::Bearer(bearer) => self.write.put_single(&Bearer(bearer)).await?,
+            Effect::Progress(progress) => self.write.put_single(&progress).await?,
+            Effect::Cursor(cursor) => {
+                self.write.put_single(&cursor).await?;
+                self.write.remove_single::<Progress>().await?;
             }
-            Effect::Cursor(cursor) => self.write.put_single(&cursor).await?,
+            // Kept by nothing yet.
+            Effect::Lease(_) | Effect::Digest(_) => {}
         }
         Ok(())
     }
@@ -282,7 +292,6 @@ impl Applying {
         case: CaseId,
         kind: Kind,
         changes: Vec<(Hash, Vec<u8>)>,
-        heads: Heads,
     ) -> Result<usize, StoreError> {
         let row = self.write.document(document).await?;
         let mut row = row.unwrap_or_else(|| DocumentRow::new(document, case, kind, false));
@@ -294,13 +303,33 @@ impl Applying {
         self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
         let mut new = 0;
         for (hash, bytes) in changes {
-            new += usize::from(self.write.put_change(&mut row, hash, bytes).await?.is_some());
+            let behind = dependencies(&bytes).unwrap_or_default();
+            if self.write.put_change(&mut row, hash, bytes).await?.is_some() {
+                new += 1;
+                row.server_heads.retain(|head| !behind.contains(head));
+                row.server_heads.push(hash);
+            }
         }
-        row.server_heads = heads;
         row.set_aside = None;
         self.write.put_document(&row).await?;
         self.events.push(Event::Document { case, document });
         Ok(new)
+    }
+
+    /// Takes a document that came whole apart into its changes.
+    async fn frame(&mut self, frame: Frame) -> Result<usize, StoreError> {
+        let Frame { document, case, kind, saved, .. } = frame;
+        match Document::load(kind, &saved) {
+            Ok(read) => {
+                let changes = read.changes_since(&[kind.skeleton_hash()]);
+                let changes = changes.into_iter().filter_map(|bytes| Some((chunk_hash(&bytes)?, bytes)));
+                self.news(document, case, kind, changes.collect()).await
+            }
+            Err(why) => {
+                self.set_aside(document, case, &why.to_string()).await?;
+                Ok(0)
+            }
+        }
     }
 
     async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {

@@ -4,11 +4,10 @@ use super::Identity;
 use crate::clock::Timestamp;
 use crate::domain::kind::Kind;
 use crate::envelope::PROTOCOL;
-use crate::guard::chunk_hash;
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
 use crate::protocol::codec::{self, Limits, Undecodable};
-use crate::protocol::sync::{Cursor, Receipts, Refused, SignedReceipts, reply_bytes};
-use crate::protocol::{CaseCard, SignedReply, SyncReply, Verdict};
+use crate::protocol::sync::{Cursor, Frame, Progress, Purge, Receipts, Refused, SignedReceipts, reply_bytes};
+use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
 
 /// Why bytes are not this server's answer to this request. Whatever it is, nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +75,9 @@ pub enum Effect {
         kind: Kind,
         /// Hash and raw bytes of each change, in an order in which they can be applied.
         changes: Vec<(Hash, Vec<u8>)>,
-        /// The heads on the server.
-        heads: Heads,
     },
+    /// A document whole; not looked into.
+    Frame(Frame),
     /// News of a document among which is something that is no change; none of it is taken.
     Damaged {
         /// The document.
@@ -86,16 +85,20 @@ pub enum Effect {
         /// Its case.
         case: CaseId,
     },
-    /// Nothing of a case may stay but its receipts.
-    PurgeCase(CaseId),
-    /// Nothing of a document may stay.
-    PurgeDocument(DocumentId),
+    /// Nothing of a case may stay but its receipts, or nothing of a document of a case that stays.
+    Purge(Purge),
     /// The server waits for these photos.
     PhotoWants(Vec<(DocumentId, Hash)>),
     /// A bearer of minutes for photo bytes.
     Bearer(String),
-    /// Where this device's knowledge now ends.
+    /// How far a caseload that comes in parts has come.
+    Progress(Progress),
+    /// How many hours this device may go without contact.
+    Lease(u16),
+    /// Where this device's knowledge now ends: all of the reply has come.
     Cursor(Cursor),
+    /// The sum over what this device should carry now.
+    Digest(CarriedDigest),
 }
 
 /// A reply that was believed.
@@ -127,12 +130,14 @@ impl Identity {
         if signed.protocol != PROTOCOL {
             return Err(ReplyError::Version { found: signed.protocol });
         }
-        let bytes = reply_bytes(self.sender.server, Hash::of(request), Hash::of(&signed.body));
+        let bytes = reply_bytes(self.sender.server, Hash::of(request), 0, signed.last, Hash::of(&signed.body));
         if signed.key != self.reply_key_id || !self.reply_key.verifies(&bytes, &signed.signature) {
             return Err(ReplyError::Tampered);
         }
         let reply: SyncReply = codec::unpack(&signed.body, limits)?;
-        self.proves(&reply.receipts)?;
+        if let Some(receipts) = &reply.receipts {
+            self.proves(receipts)?;
+        }
         let more = reply.more;
         Ok(Reply { effects: effects(reply, now), more })
     }
@@ -167,44 +172,41 @@ impl Identity {
 fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     let offset = now.millis().saturating_sub(reply.at.millis());
     let mut effects = vec![Effect::Contact { epoch: reply.epoch, at: reply.at, offset }];
-    let receipts = &reply.receipts.receipts;
-    effects.extend(
-        receipts
-            .documents
-            .iter()
-            .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
-    );
-    effects.extend(
-        receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
-    );
-    effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
-    if !receipts.is_empty() {
-        effects.push(Effect::Receipts(reply.receipts));
+    effects.extend(reply.lease_hours.map(Effect::Lease));
+    if let Some(proof) = reply.receipts {
+        let receipts = &proof.receipts;
+        effects.extend(
+            receipts
+                .documents
+                .iter()
+                .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
+        );
+        effects.extend(
+            receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
+        );
+        effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
+        effects.push(Effect::Receipts(proof));
     }
     effects.extend(reply.refused.into_iter().map(Effect::Refused));
     effects.extend(reply.verdicts.into_iter().map(Effect::Verdict));
     effects.extend(reply.cards.into_iter().map(|card| Effect::Card(Box::new(card))));
     for news in reply.documents {
-        let (document, case, kind, heads) = (news.document, news.case, news.kind, news.heads);
+        let (document, case, kind) = (news.document, news.case, news.kind);
         // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
-        let changes: Option<Vec<(Hash, Vec<u8>)>> = news
-            .changes
-            .into_iter()
-            .map(|bytes| {
-                let bytes: Vec<u8> = bytes.into();
-                Some((chunk_hash(&bytes)?, bytes))
-            })
-            .collect();
-        effects.push(match changes {
-            Some(changes) => Effect::News { document, case, kind, changes, heads },
-            None => Effect::Damaged { document, case },
+        effects.push(match news.changes.unpack(&Known::news(kind), PackLimits::REPLY) {
+            Ok(changes) => Effect::News { document, case, kind, changes },
+            Err(_) => Effect::Damaged { document, case },
         });
     }
+    effects.extend(reply.frames.into_iter().map(Effect::Frame));
     // After everything that might have put something of them back.
-    effects.extend(reply.purge.into_iter().map(Effect::PurgeCase));
-    effects.extend(reply.purge_documents.into_iter().map(Effect::PurgeDocument));
-    effects.push(Effect::PhotoWants(reply.photo_wants));
-    effects.push(Effect::Bearer(reply.photo_bearer));
-    effects.push(Effect::Cursor(reply.cursor));
+    effects.extend(reply.purge.into_iter().map(Effect::Purge));
+    if !reply.photo_wants.is_empty() {
+        effects.push(Effect::PhotoWants(reply.photo_wants));
+    }
+    effects.extend(reply.photo_bearer.map(Effect::Bearer));
+    effects.extend(reply.progress.map(Effect::Progress));
+    effects.extend(reply.cursor.map(Effect::Cursor));
+    effects.extend(reply.digest.map(Effect::Digest));
     effects
 }

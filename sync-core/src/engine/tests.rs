@@ -10,10 +10,11 @@ use crate::id::{AccountId, AskId, DeviceId, Epoch, Generation, OrganisationId, S
 use crate::protocol::SignedReply;
 use crate::protocol::ask::OpenCase;
 use crate::protocol::codec::{Limits, pack, unpack};
-use crate::protocol::sync::{DocumentNews, Receipts, SignedReceipts, SyncReply, reply_bytes};
+use crate::protocol::sync::{DocumentNews, Purge, PurgeReason, Receipts, SignedReceipts, SyncReply, reply_bytes};
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([9; 17]);
 const CASE: CaseId = CaseId::from_bytes([8; 16]);
+const PURGE: Purge = Purge { case: CASE, document: None, reason: PurgeReason::Ended };
 const NOW: Timestamp = Timestamp::from_millis(5_000);
 
 fn server_key() -> SigningKey {
@@ -58,8 +59,6 @@ fn waiting() -> Waiting {
         clinical: DocumentId::from_bytes([10; 17]),
     };
     Waiting {
-        cursor: None,
-        at: stamp(),
         pushes: vec![WaitingPush {
             document: DOCUMENT,
             case: CASE,
@@ -73,10 +72,7 @@ fn waiting() -> Waiting {
             ask(2, Request::OpenCase(open)),
             ask(3, Request::Withdraw { document: DOCUMENT }),
         ],
-        purged: vec![],
-        purged_documents: vec![],
-        reads: vec![],
-        carries: vec![],
+        ..Waiting::nothing(stamp())
     }
 }
 
@@ -93,31 +89,31 @@ fn reply(changes: Vec<Vec<u8>>) -> SyncReply {
         document: DOCUMENT,
         case: CASE,
         kind: Kind::Home,
-        changes: changes.into_iter().map(ByteVec::from).collect(),
-        heads: vec![],
+        changes: Packed::pack(&changes, &Known::news(Kind::Home)),
     };
+    let (epoch, at) = (Epoch::from_bytes([1; 16]), Timestamp::from_millis(2_000));
     SyncReply {
-        epoch: Epoch::from_bytes([1; 16]),
-        at: Timestamp::from_millis(2_000),
-        receipts: receipts(&server_key(), 1),
-        refused: vec![],
-        verdicts: vec![],
-        cards: vec![],
+        receipts: Some(receipts(&server_key(), 1)),
         documents: vec![news],
-        purge: vec![CASE],
-        purge_documents: vec![],
-        photo_wants: vec![],
-        cursor: Cursor { epoch: Epoch::from_bytes([1; 16]), n: 3 },
+        purge: vec![PURGE],
+        cursor: Some(Cursor { epoch, n: 3, at }),
         more: true,
-        photo_bearer: "b".to_owned(),
+        photo_bearer: Some("b".to_owned()),
+        ..SyncReply::new(epoch, at)
     }
 }
 
 fn signed(reply: &SyncReply, request: &[u8]) -> SignedReply {
     let body = pack(reply);
-    let bytes = reply_bytes(identity().sender.server, Hash::of(request), Hash::of(&body));
+    let bytes = reply_bytes(identity().sender.server, Hash::of(request), 0, true, Hash::of(&body));
     let signature = sign(&server_key(), &bytes);
-    SignedReply { protocol: PROTOCOL, key: KeyId::from_bytes([6; 16]), signature, body: ByteVec::from(body) }
+    SignedReply {
+        protocol: PROTOCOL,
+        key: KeyId::from_bytes([6; 16]),
+        signature,
+        body: ByteVec::from(body),
+        last: true,
+    }
 }
 
 fn bytes(reply: &SignedReply) -> Vec<u8> {
@@ -155,7 +151,7 @@ fn a_reply_becomes_its_effects_receipts_first_and_purges_after_all_else() {
     let at = |wanted: &dyn Fn(&Effect) -> bool| reply.effects.iter().position(wanted).unwrap();
     let receipted = at(&|effect| matches!(effect, Effect::Receipted { .. }));
     let news = at(&|effect| matches!(effect, Effect::News { changes, .. } if changes[0].0 == change().0));
-    let purge = at(&|effect| *effect == Effect::PurgeCase(CASE));
+    let purge = at(&|effect| *effect == Effect::Purge(PURGE));
     assert!(receipted < news && news < purge);
 }
 
@@ -183,7 +179,7 @@ fn receipts_of_another_key_or_server_prove_nothing() {
     assert_eq!(of(&receipts(&SigningKey::from_bytes(&[1; 32]), 1)), Err(ReplyError::Tampered));
     assert_eq!(of(&receipts(&server_key(), 2)), Err(ReplyError::Tampered));
     assert_eq!(identity.receipts(b"ok"), Err(ReplyError::NotOurServer));
-    let forged = SyncReply { receipts: receipts(&SigningKey::from_bytes(&[1; 32]), 1), ..reply(vec![]) };
+    let forged = SyncReply { receipts: Some(receipts(&SigningKey::from_bytes(&[1; 32]), 1)), ..reply(vec![]) };
     assert_eq!(take(b"request", &bytes(&signed(&forged, b"request"))), Err(ReplyError::Tampered));
 }
 

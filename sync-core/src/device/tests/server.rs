@@ -21,7 +21,7 @@ use crate::protocol::enrolment::{
     EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, Signature, proof_of_possession,
 };
 use crate::protocol::sync::*;
-use crate::protocol::{CaseCard, Request, Verdict, enrolment};
+use crate::protocol::{CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
 
 pub(super) const URL: &str = "http://127.0.0.1:9";
 pub(super) const NOW: i64 = 1_800_000_000_000;
@@ -55,8 +55,8 @@ pub(super) struct State {
     pub(super) cases: Vec<(DocumentId, CaseId)>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) refuse: Vec<(DocumentId, Refusal)>,
-    /// Pushes of what is refused, as they arrived.
-    pub(super) quarantine: Vec<Push>,
+    /// How many changes each push of what is refused brought.
+    pub(super) quarantine: Vec<usize>,
     /// Whether asks are refused.
     pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
@@ -196,7 +196,7 @@ impl Server {
         let at = Timestamp::from_millis(NOW);
         let mut receipts = Receipts::new(self.id, EPOCH, at);
         let (mut refused, mut verdicts) = (Vec::new(), Vec::new());
-        for ask in request.asks {
+        for ask in request.asks.clone() {
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
             }
@@ -205,16 +205,18 @@ impl Server {
             verdicts.push(Verdict { ask: ask.id, at, answer: if state.denies { denied } else { Answer::Granted } });
             state.asks.push(ask.request);
         }
-        for push in request.pushes {
+        for push in request.pushes.clone() {
             let document = push.document;
+            let known = Known::push(&sender, document, push.fork, &push.base);
+            let changes = push.changes.unpack(&known, PackLimits::REPLY).unwrap();
             if let Some((_, reason)) = state.refuse.iter().find(|(refused, _)| *refused == document) {
                 let kept = QuarantineId::from_bytes([7; 16]);
                 refused.push(Refused { document, reason: reason.clone(), quarantine: Some(kept) });
-                state.quarantine.push(push);
+                state.quarantine.push(changes.len());
                 continue;
             }
             let current = state.documents.remove(&document).unwrap_or_else(|| Document::new(push.kind).unwrap());
-            let changes: Vec<&[u8]> = push.changes.iter().map(|bytes| bytes.as_slice()).collect();
+            let changes: Vec<&[u8]> = changes.iter().map(|(_, bytes)| bytes.as_slice()).collect();
             let pushed =
                 Pushed { document, fork: push.fork, base: &push.base, changes: &changes, signature: &push.signature };
             let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
@@ -228,16 +230,18 @@ impl Server {
             receipts.documents.push((document, last.into_iter().collect()));
         }
         state.reads += request.reads.len();
-        state.purged.extend(&request.purged);
-        state.purged_documents.extend(&request.purged_documents);
-        state.cards.retain(|card| !request.purged.contains(&card.case));
+        assert!(request.purged.as_ref().is_none_or(|purged| purged.is_of(&sender)));
+        let (purged, purged_documents) = request.purged();
+        state.purged.extend(purged);
+        state.purged_documents.extend(purged_documents);
+        state.cards.retain(|card| !purged.contains(&card.case));
         let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
         let news = state.documents.iter().filter_map(|(document, state_of)| {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
-            let changes = state_of.changes_since(&[]).into_iter().map(ByteVec::from).collect();
-            let (document, kind, heads) = (*document, state_of.kind(), state_of.heads());
+            let (document, kind) = (*document, state_of.kind());
+            let changes = Packed::pack(&state_of.changes_since(&[]), &Known::news(kind));
             let withheld = state.purge.contains(&case) || state.withholds(document);
-            (!withheld).then_some(DocumentNews { document, case, kind, changes, heads })
+            (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
         let mut cards: Vec<CaseCard> =
             state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect();
@@ -245,26 +249,33 @@ impl Server {
             card.documents.retain(|listed| !state.withholds(listed.document));
         }
         let ordered = state.purge_documents.iter().filter(|document| !state.purged_documents.contains(document));
+        let case_of = |document| {
+            state
+                .cases
+                .iter()
+                .find(|(known, _)| *known == document)
+                .map_or(CaseId::from_bytes([0; 16]), |(_, case)| *case)
+        };
+        let reason = PurgeReason::Ended;
+        let whole = purge.iter().map(|case| Purge { case: *case, document: None, reason });
+        let ordered = ordered.map(|document| Purge { case: case_of(*document), document: Some(*document), reason });
         let signature = sign(&self.key, &receipts.to_bytes());
         let reply = SyncReply {
-            epoch: EPOCH,
-            at,
-            receipts: SignedReceipts { receipts, key: KEY_ID, signature },
+            receipts: (!receipts.is_empty()).then_some(SignedReceipts { receipts, key: KEY_ID, signature }),
             refused,
             verdicts,
             cards,
             documents: news.collect(),
-            purge,
-            purge_documents: ordered.copied().collect(),
+            purge: whole.chain(ordered).collect(),
             photo_wants: state.wants.clone(),
-            cursor: Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap() },
-            more: false,
-            photo_bearer: "bearer".to_owned(),
+            cursor: Some(Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap(), at }),
+            photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
+            ..SyncReply::new(EPOCH, at)
         };
         let reply = pack(&reply);
         let key = if state.line == Line::Forged { SigningKey::from_bytes(&[43; 32]) } else { self.key.clone() };
-        let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), Hash::of(&reply)));
-        let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply) };
+        let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), 0, true, Hash::of(&reply)));
+        let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply), last: true };
         HttpReply { status: 200, content_type: "application/cbor".to_owned(), body: minicbor::to_vec(signed).unwrap() }
     }
 
