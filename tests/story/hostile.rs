@@ -252,6 +252,34 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
 }
 
 #[tokio::test]
+async fn a_request_of_an_older_or_newer_version_is_told_who_must_be_updated_and_changes_nothing() {
+    let world = World::start().await;
+    world.account("olu", Role::Ot);
+    world.case("R-1", "olu");
+    let mut forger = Forger::enrol(&world, "olu").await;
+    let (case, home) = home_of(&world, &mut forger).await;
+    let request = SyncRequest { pushes: vec![forger.push(case, home, Kind::Home, &rail())], ..empty() };
+    let good = forger.signed(&request);
+    let before = Kept::by(&world).await;
+    for (protocol, who) in [(0, "the app must be updated"), (2, "the server must be updated")] {
+        let signed: SignedRequest = minicbor::decode(&good).unwrap();
+        let other = minicbor::to_vec(SignedRequest { protocol, ..signed }).unwrap();
+        // A form that nobody knows yet, or any more.
+        let unknown = minicbor::to_vec((protocol, "something else")).unwrap();
+        for body in [other, unknown] {
+            let (status, answer) = post(&world, PATH, body).await;
+            assert_eq!((status, kind_of(&answer).as_str()), (400, "protocol"));
+            let problem: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(problem["speaks"], json!([PROTOCOL]));
+            assert!(problem["detail"].as_str().unwrap().contains(who), "{problem}");
+        }
+    }
+    only_changed(&before, &Kept::by(&world).await, &[]);
+    // What waited goes as it is, once both speak the same.
+    assert_eq!(post(&world, PATH, good).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_copied_store_stops_its_device_and_a_revoked_one_hands_in_and_is_purged() {
     let world = World::start().await;
     world.account("olu", Role::Ot);

@@ -8,7 +8,8 @@ use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
 use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
 use sync_core::protocol::{CaseCard, Known, Packed, SyncRequest, Verdict};
 
-use super::Speaker;
+use super::{Desk, Speaker};
+use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
@@ -23,7 +24,7 @@ const TRIES: usize = 4;
 
 /// What goes back to the device.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub struct Outgoing {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) documents: Vec<DocumentNews>,
@@ -31,6 +32,58 @@ pub(super) struct Outgoing {
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
     pub(super) until: Number,
     pub(super) more: bool,
+    /// The cases that are new to the device.
+    whole: BTreeSet<CaseId>,
+}
+
+impl<L: Ledger> Desk<'_, L> {
+    /// What the device should have: what is sent at once, and the cases that are then sent whole.
+    pub(super) async fn gather(
+        &self,
+        request: &SyncRequest,
+        taken: &BTreeSet<DocumentId>,
+    ) -> Result<(Outgoing, Vec<CaseId>), Problem> {
+        let Asking { ledger, directory, now, .. } = self.asking;
+        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
+        let mut first = gather(ledger, directory, &self.speaker, (request, taken), after, now).await?;
+        let whole = std::mem::take(&mut first.whole);
+        first.cards.retain(|card| !whole.contains(&card.case));
+        first.documents.retain(|news| !whole.contains(&news.case));
+        let come = request.progress.filter(|_| request.cursor.is_none());
+        if let Some(come) = come {
+            // What changed since it began is news of the next request.
+            first.until = first.until.min(come.n);
+        }
+        let left = whole.into_iter().filter(|case| come.is_none_or(|come| *case > come.after));
+        Ok((first, left.collect()))
+    }
+
+    /// One case whole: its card and its documents.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn whole_case(&self, case: CaseId) -> Result<Outgoing, Problem> {
+        let Asking { ledger, directory, now, .. } = self.asking;
+        let mut outgoing = Outgoing::default();
+        let Some(rows) = CaseRows::read(ledger, case).await? else { return Ok(outgoing) };
+        let Some(card) = cards::card(ledger, directory, &rows, self.speaker.person, now).await? else {
+            return Ok(outgoing);
+        };
+        let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|listed| listed.document).collect();
+        for row in rows.documents.iter().filter(|row| allowed.contains(&row.document)) {
+            outgoing.documents.push(whole(ledger, row).await?);
+        }
+        outgoing.cards.push(card);
+        Ok(outgoing)
+    }
+}
+
+/// A document from its skeleton on.
+async fn whole<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<DocumentNews, Problem> {
+    let (_, document) = documents::load(ledger, row).await?;
+    let changes = document.changes_since(&[row.kind.skeleton_hash()]);
+    let changes = Packed::pack(&changes, &Known::news(row.kind));
+    Ok(DocumentNews { document: row.document, case: row.case, kind: row.kind, changes })
 }
 
 /// What the device was sent whole and has acknowledged by its cursor, and what it was sent but may not have.
@@ -67,7 +120,7 @@ impl Carried {
     }
 }
 
-pub(super) async fn gather<L: Ledger>(
+async fn gather<L: Ledger>(
     ledger: &L,
     directory: &Directory,
     speaker: &Speaker<'_>,
@@ -130,16 +183,10 @@ pub(super) async fn gather<L: Ledger>(
     outgoing.until = news.until;
     outgoing.more = news.more;
     outgoing.documents = page(news.changes, &drawn.gained, &wanted, ledger).await?;
-    for row in drawn.gained.into_values() {
-        let (_, document) = documents::load(ledger, &row).await?;
-        let changes = document.changes_since(&[row.kind.skeleton_hash()]);
-        outgoing.documents.push(DocumentNews {
-            document: row.document,
-            case: row.case,
-            kind: row.kind,
-            changes: Packed::pack(&changes, &Known::news(row.kind)),
-        });
+    for row in drawn.gained.into_values().filter(|row| !drawn.whole.contains(&row.case)) {
+        outgoing.documents.push(whole(ledger, &row).await?);
     }
+    outgoing.whole = drawn.whole;
     outgoing.photo_wants = photo_wants(ledger, taken).await?;
     Ok(outgoing)
 }
@@ -160,13 +207,15 @@ struct Drawn {
     cards: Vec<CaseCard>,
     gained: BTreeMap<DocumentId, DocumentRow>,
     carries: Vec<Write>,
+    whole: BTreeSet<CaseId>,
 }
 
 impl<L: Ledger> Drawing<'_, L> {
     /// The cards of the cases that are new to the device or touched.
     async fn draw(&self, touched: &BTreeSet<CaseId>, more: bool) -> Result<Drawn, Problem> {
         let device = self.speaker.device.id;
-        let mut drawn = Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new() };
+        let mut drawn =
+            Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new(), whole: BTreeSet::new() };
         for case in self.wanted.keys() {
             let new_case = self.carried.cases.get(case).is_none_or(|n| *n > self.after);
             if !new_case && !touched.contains(case) {
@@ -182,6 +231,9 @@ impl<L: Ledger> Drawing<'_, L> {
                 }
             }
             if new_case {
+                if !more {
+                    drawn.whole.insert(*case);
+                }
                 drawn.carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
             }
             drawn.cards.push(card);

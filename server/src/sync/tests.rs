@@ -13,11 +13,11 @@ use sync_core::envelope::{PublicKey, Sender, actor};
 use sync_core::guard::Refusal;
 use sync_core::id::{AskId, CaseId, DocumentId, Generation, Hash, Key};
 use sync_core::protocol::ask::OpenCase;
-use sync_core::protocol::codec::{Limits, unpack};
+use sync_core::protocol::codec::{Limits, Unpacker};
 use sync_core::protocol::sync::{Choice, Cursor};
 use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
-use super::settle;
+use super::{PART, Settled, settle, settle_in_parts};
 use crate::app::App;
 use crate::cases;
 use crate::error::ProblemKind;
@@ -70,10 +70,24 @@ impl Phone {
 
     async fn send(&mut self, app: &App, waiting: Waiting) -> Result<SyncReply, ProblemKind> {
         self.counter += 1;
-        let reply =
-            settle(app, &self.identity.request(waiting, self.counter)).await.map_err(|problem| problem.kind())?;
-        let reply: SignedReply = minicbor::decode(&reply).unwrap();
-        Ok(unpack(&reply.body, Limits::REPLY).unwrap())
+        let request = self.identity.request(waiting, self.counter);
+        let mut settled = settle(app, &request).await.map_err(|problem| problem.kind())?;
+        let parts = unpacked(&mut settled).await;
+        Ok(parts
+            .into_iter()
+            .reduce(|mut whole, part| {
+                whole.cards.extend(part.cards);
+                whole.documents.extend(part.documents);
+                SyncReply { cursor: part.cursor, more: part.more, ..whole }
+            })
+            .unwrap())
+    }
+
+    /// The parts of a reply, each sent from so many bytes on.
+    async fn parts(&mut self, app: &App, waiting: Waiting, most: usize) -> Vec<SyncReply> {
+        self.counter += 1;
+        let request = self.identity.request(waiting, self.counter);
+        unpacked(&mut settle_in_parts(app, &request, most).await.unwrap()).await
     }
 
     /// A sync whose reply arrives.
@@ -100,6 +114,17 @@ impl Phone {
     }
 }
 
+async fn unpacked(settled: &mut Settled) -> Vec<SyncReply> {
+    let mut unpacker = Unpacker::new().unwrap();
+    let mut parts = Vec::new();
+    while let Some((part, last)) = settled.next_part().await.unwrap() {
+        let part: SignedReply = minicbor::decode(&part).unwrap();
+        assert_eq!(part.last, last);
+        parts.push(unpacker.unpack(&part.body, last, Limits::REPLY).unwrap());
+    }
+    parts
+}
+
 /// A case that the council's system knows.
 async fn case(app: &App, reference: &str) -> CaseId {
     let csv = format!("reference,name,address\n{reference},Elsie Marsh,4 Mill Lane\n");
@@ -109,6 +134,41 @@ async fn case(app: &App, reference: &str) -> CaseId {
 
 fn documents(reply: &SyncReply) -> Vec<DocumentId> {
     reply.documents.iter().map(|news| news.document).collect()
+}
+
+#[tokio::test]
+async fn a_caseload_comes_case_by_case_and_one_that_was_cut_goes_on_behind_the_last_that_came() {
+    let bench = Bench::new(9);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut cases = Vec::new();
+    for number in 0..5 {
+        cases.push(case(&app, &format!("R{number}")).await);
+        cases::relate(&app, cases[number], &ana, Relation::Allocated).await.unwrap();
+    }
+    cases.sort();
+    let mut phone = Phone::of(&app, &ana).await;
+    let came =
+        |parts: &[SyncReply]| parts.iter().flat_map(|part| &part.cards).map(|card| card.case).collect::<Vec<_>>();
+    let parts = phone.parts(&app, nothing(None), 1).await;
+    assert_eq!(came(&parts), cases);
+    assert_eq!(parts.len(), 5);
+    assert!(parts[..4].iter().all(|part| part.cursor.is_none() && !part.more));
+    let after: Vec<_> = parts.iter().filter_map(|part| part.progress).map(|progress| progress.after).collect();
+    assert_eq!(after, cases[..4]);
+    assert!(parts[4].cursor.is_some() && parts[4].progress.is_none());
+    // Cut behind the second part, while somebody wrote in a case that had come.
+    let home = parts[0].documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
+    let mut other = Phone::of(&app, &ana).await;
+    let push = other.item(home, cases[0], Kind::Home);
+    other.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;
+    let rest = phone.parts(&app, Waiting { progress: parts[1].progress, ..nothing(None) }, 1).await;
+    assert_eq!(came(&rest), cases[2..]);
+    phone.cursor = rest.last().unwrap().cursor;
+    assert!(phone.cursor.unwrap().n <= parts[4].cursor.unwrap().n, "what came since the beginning is news yet");
+    assert!(documents(&phone.sync(&app, nothing(None)).await).contains(&home));
+    // A caseload that fits is one part.
+    assert_eq!(Phone::of(&app, &ana).await.parts(&app, nothing(None), PART).await.len(), 1);
 }
 
 #[tokio::test]
@@ -192,7 +252,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let ends = app.clock.now().plus_millis(DAY);
     cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let back = bens.sync(&app, nothing(None)).await;
-    assert_eq!((back.purge.len(), back.cards.len()), (0, 1));
+    assert_eq!((back.purges().0.len(), back.cards.len()), (0, 1));
     let news = back.documents.iter().find(|news| news.document == home).unwrap();
     assert_eq!(news.changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap().len(), 1);
     assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);

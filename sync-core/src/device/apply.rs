@@ -41,10 +41,10 @@ pub(super) struct Applying {
 }
 
 impl Device {
-    /// Applies the reply to `pending`, and says what it leaves open.
+    /// Applies a part of a reply, and says what it leaves open. The first part answers `pending`.
     pub(super) async fn apply(
         &self,
-        pending: Pending,
+        pending: Option<Pending>,
         reply: Reply,
         report: &mut SyncReport,
     ) -> Result<Round, DeviceError> {
@@ -58,16 +58,12 @@ impl Device {
             given: BTreeSet::new(),
             granted: Vec::new(),
             offset: None,
-            reported: pending.purged,
-            reported_documents: pending.purged_documents,
+            reported: Vec::new(),
+            reported_documents: Vec::new(),
         };
         let mut done = SyncReport::default();
-        let asked_for_bearer = pending.wants_bearer;
-        for n in &pending.outbox {
-            applying.was_sent(*n).await?;
-        }
-        for n in &pending.reads {
-            applying.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        if let Some(pending) = pending {
+            applying.answered(pending).await?;
         }
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
@@ -75,7 +71,6 @@ impl Device {
         applying.write.thin::<Purged>(|case| !applying.reported.contains(case)).await?;
         let reported = &applying.reported_documents;
         applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
-        applying.write.remove_single::<Pending>().await?;
         applying.purge_what_is_handed_in(&mut done).await?;
         let Applying { write, events, carded, granted, offset, .. } = applying;
         write.commit().await?;
@@ -94,12 +89,24 @@ impl Device {
         report.refused.extend(done.refused);
         report.purged.extend(done.purged);
         report.purged_documents.extend(done.purged_documents);
-        let consequence = granted.iter().any(|case| !carded.contains(case));
-        Ok(Round { more: reply.more, consequence, asked_for_bearer })
+        Ok(Round { more: reply.more, granted, carded, ..Round::default() })
     }
 }
 
 impl Applying {
+    /// The request was answered: it is not sent again.
+    async fn answered(&mut self, pending: Pending) -> Result<(), StoreError> {
+        for n in &pending.outbox {
+            self.was_sent(*n).await?;
+        }
+        for n in &pending.reads {
+            self.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        }
+        self.reported = pending.purged;
+        self.reported_documents = pending.purged_documents;
+        self.write.remove_single::<Pending>().await
+    }
+
     async fn was_sent(&mut self, n: i64) -> Result<(), StoreError> {
         let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
         if let OutboxRow::Change(change) = from_bytes(&bytes)? {

@@ -15,6 +15,7 @@ use super::rows::{
 };
 use super::store::Shelf;
 use crate::domain::kind::Kind;
+use crate::engine::ReplyReader;
 use crate::engine::{self, WaitingPush};
 use crate::id::{CaseId, DocumentId, Hash};
 use crate::protocol::codec::Limits;
@@ -72,10 +73,19 @@ pub struct SyncReport {
 pub(super) struct Round {
     /// The server has more.
     pub(super) more: bool,
-    /// Something was granted whose consequence has not come yet.
-    pub(super) consequence: bool,
+    /// Cases in which something was granted.
+    pub(super) granted: Vec<CaseId>,
+    /// Cases whose card came.
+    pub(super) carded: Vec<CaseId>,
     /// The request asked for a bearer for photos.
     pub(super) asked_for_bearer: bool,
+}
+
+impl Round {
+    /// Whether something was granted whose consequence has not come yet.
+    fn awaits_consequence(&self) -> bool {
+        self.granted.iter().any(|case| !self.carded.contains(case))
+    }
 }
 
 impl Device {
@@ -100,7 +110,7 @@ impl Device {
             has_bearer |= round.asked_for_bearer;
             // The request that went may have been made before a photo was taken.
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
-            if !(round.more || round.consequence || wants_bearer || self.has_untried(&tried).await?) {
+            if !(round.more || round.awaits_consequence() || wants_bearer || self.has_untried(&tried).await?) {
                 break;
             }
         }
@@ -132,10 +142,10 @@ impl Device {
         report.bytes_up += request.body.len();
         report.round_trips += 1;
         report.exchanges += 1;
-        let reply = match link.send(request).await {
-            Ok(reply) => reply,
+        let mut stream = match link.open(request, CBOR).await {
+            Ok(stream) => stream,
             Err(error) => {
-                if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } = error {
+                if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } | LinkError::Version { .. } = error {
                     // It was read and certainly not taken: the next one is made anew.
                     let mut write = Writer::begin(&self.store).await?;
                     write.remove_single::<Pending>().await?;
@@ -144,15 +154,42 @@ impl Device {
                 return Err(error.into());
             }
         };
-        report.bytes_down += reply.body.len();
-        let now = self.clock.now();
-        let bytes = pending.bytes.clone();
-        let taken = super::rows::off_thread(move || {
-            let reply = identity.reply(&bytes, &reply.body, now, Limits::REPLY);
-            Ok(reply.map_err(LinkError::from)?)
-        });
-        let taken = taken.await?;
-        self.apply(pending, taken, report).await
+        let mut round = Round { asked_for_bearer: pending.wants_bearer, ..Round::default() };
+        let mut reader = ReplyReader::new(identity, &pending.bytes, Limits::REPLY);
+        let mut pending = Some(pending);
+        // Each part is on the device as soon as it has come: what a cut leaves, the next request goes on from.
+        while let Some(piece) = stream.body.next().await? {
+            report.bytes_down += piece.len();
+            let now = self.clock.now();
+            let parts = super::rows::off_thread(move || {
+                reader.feed(&piece);
+                let mut parts = Vec::new();
+                let error = loop {
+                    match reader.next(now) {
+                        Ok(Some(part)) => parts.push(part),
+                        Ok(None) => break None,
+                        Err(error) => break Some(error),
+                    }
+                };
+                Ok((reader, parts, error))
+            });
+            let (back, parts, error) = parts.await?;
+            reader = back;
+            for part in parts {
+                let part = self.apply(pending.take(), part, report).await?;
+                round.more = part.more;
+                round.granted.extend(part.granted);
+                round.carded.extend(part.carded);
+            }
+            if let Some(error) = error {
+                return Err(LinkError::from(error).into());
+            }
+            if reader.is_whole() {
+                return Ok(round);
+            }
+        }
+        reader.finish().map_err(LinkError::from)?;
+        Ok(round)
     }
 
     /// The rows of the outbox that may be sent now.

@@ -7,11 +7,13 @@
 mod reply;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use ed25519_dalek::SigningKey;
 use minicbor::bytes::ByteVec;
 
-pub use self::reply::{Effect, Reply, ReplyError};
+pub use self::reply::{Effect, Reply, ReplyError, ReplyReader};
+pub use self::writer::ReplyWriter;
 use crate::clock::Stamp;
 use crate::domain::kind::Kind;
 use crate::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, sign};

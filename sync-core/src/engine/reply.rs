@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::domain::kind::Kind;
 use crate::envelope::PROTOCOL;
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
-use crate::protocol::codec::{self, Limits, Undecodable};
+use crate::protocol::codec::{Limits, Undecodable, Unpacker};
 use crate::protocol::sync::{Cursor, Frame, Progress, Purge, Receipts, Refused, SignedReceipts, reply_bytes};
 use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
 
@@ -23,6 +23,12 @@ pub enum ReplyError {
     Version {
         /// The server's.
         found: u16,
+    },
+    /// It ended before its last part; those that came stand.
+    #[error("the answer was cut off after {parts} of its parts")]
+    Cut {
+        /// How many came.
+        parts: u32,
     },
     /// Signed and larger than this device takes, or of a form it does not know.
     #[error("the server's answer can't be read: {0}")]
@@ -101,13 +107,15 @@ pub enum Effect {
     Digest(CarriedDigest),
 }
 
-/// A reply that was believed.
+/// A part of a reply that was believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// What it changes, in the order in which to apply it.
     pub effects: Vec<Effect>,
     /// Whether the server has more: ask again.
     pub more: bool,
+    /// Whether this was the last part.
+    pub last: bool,
 }
 
 /// A message that is all of `bytes`.
@@ -117,29 +125,143 @@ fn whole<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
     (decoder.position() == bytes.len()).then_some(message)
 }
 
+/// Takes a reply apart while it comes: fed with bytes, it gives part by part what can be believed. It holds one part
+/// at a time, and gives nothing more after one that was not believed.
+#[derive(Debug)]
+pub struct ReplyReader {
+    identity: Identity,
+    request: Hash,
+    limits: Limits,
+    waiting: Vec<u8>,
+    number: u32,
+    unpacker: Option<Unpacker>,
+    end: Option<Result<(), ReplyError>>,
+}
+
+impl ReplyReader {
+    /// Of the reply to `request` (the bytes that were posted), each part within the limits.
+    pub fn new(identity: Identity, request: &[u8], limits: Limits) -> Self {
+        let request = Hash::of(request);
+        Self { identity, request, limits, waiting: Vec::new(), number: 0, unpacker: None, end: None }
+    }
+
+    /// Takes the bytes that came next.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.end.is_none() {
+            self.waiting.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next part, if it has come; `now` is the device's clock.
+    ///
+    /// # Errors
+    /// [`ReplyError`]; the parts that were given stand, and no other will be.
+    pub fn next(&mut self, now: Timestamp) -> Result<Option<Reply>, ReplyError> {
+        match self.end {
+            None => {}
+            Some(Ok(())) => return Ok(None),
+            Some(Err(error)) => return Err(error),
+        }
+        match self.part(now) {
+            Ok(reply) => {
+                if reply.as_ref().is_some_and(|reply| reply.last) {
+                    self.end = Some(Ok(()));
+                }
+                Ok(reply)
+            }
+            Err(error) => {
+                self.waiting = Vec::new();
+                self.end = Some(Err(error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the last part has come.
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.end, Some(Ok(())))
+    }
+
+    /// That no more bytes come.
+    ///
+    /// # Errors
+    /// [`ReplyError::Cut`] when the last part has not come, and why a part was not believed.
+    pub const fn finish(&self) -> Result<(), ReplyError> {
+        match self.end {
+            Some(end) => end,
+            None if self.number == 0 && self.waiting.is_empty() => Err(ReplyError::NotOurServer),
+            None => Err(ReplyError::Cut { parts: self.number }),
+        }
+    }
+
+    fn part(&mut self, now: Timestamp) -> Result<Option<Reply>, ReplyError> {
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        let mut decoder = minicbor::Decoder::new(&self.waiting);
+        if let Some(found) = protocol(&self.waiting)
+            && found != PROTOCOL
+        {
+            return Err(ReplyError::Version { found });
+        }
+        let signed: SignedReply = match decoder.decode() {
+            Ok(signed) => signed,
+            Err(error) if error.is_end_of_input() => {
+                if self.waiting.len() > self.limits.compressed.saturating_add(ROOM) {
+                    return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: self.limits.compressed }));
+                }
+                return Ok(None);
+            }
+            Err(_) => return Err(ReplyError::NotOurServer),
+        };
+        let read = decoder.position();
+        let identity = &self.identity;
+        let body = Hash::of(&signed.body);
+        let bytes = reply_bytes(identity.sender.server, self.request, self.number, signed.last, body);
+        if signed.key != identity.reply_key_id || !identity.reply_key.verifies(&bytes, &signed.signature) {
+            return Err(ReplyError::Tampered);
+        }
+        let unpacker = match &mut self.unpacker {
+            Some(unpacker) => unpacker,
+            None => self.unpacker.insert(Unpacker::new().map_err(|_| Undecodable::Damaged)?),
+        };
+        let reply: SyncReply = unpacker.unpack(&signed.body, signed.last, self.limits)?;
+        if let Some(receipts) = &reply.receipts {
+            identity.proves(receipts)?;
+        }
+        self.waiting.drain(..read);
+        self.number += 1;
+        let more = reply.more;
+        Ok(Some(Reply { effects: effects(reply, now), more, last: signed.last }))
+    }
+}
+
+/// How many bytes a part takes beside its body, at most.
+const ROOM: usize = 1024;
+
+/// The version that a message says it is of, whatever else it says: its first place in every version.
+fn protocol(message: &[u8]) -> Option<u16> {
+    let mut decoder = minicbor::Decoder::new(message);
+    decoder.array().ok()??;
+    decoder.u16().ok()
+}
+
 impl Identity {
-    /// Takes a reply to `request` (the bytes that were posted) apart. `now` is the device's clock when it came.
+    /// Takes a whole reply to `request` (the bytes that were posted) apart, its parts as one. `now` is the device's
+    /// clock when it came.
     ///
     /// # Errors
     /// [`ReplyError`]; then nothing may be changed.
     pub fn reply(&self, request: &[u8], reply: &[u8], now: Timestamp, limits: Limits) -> Result<Reply, ReplyError> {
-        if reply.len() > limits.compressed.saturating_add(1024) {
-            return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: limits.compressed }));
+        let mut reader = ReplyReader::new(self.clone(), request, limits);
+        reader.feed(reply);
+        let mut whole = Reply { effects: Vec::new(), more: false, last: true };
+        while let Some(part) = reader.next(now)? {
+            whole.effects.extend(part.effects);
+            whole.more = part.more;
         }
-        let signed: SignedReply = whole(reply).ok_or(ReplyError::NotOurServer)?;
-        if signed.protocol != PROTOCOL {
-            return Err(ReplyError::Version { found: signed.protocol });
-        }
-        let bytes = reply_bytes(self.sender.server, Hash::of(request), 0, signed.last, Hash::of(&signed.body));
-        if signed.key != self.reply_key_id || !self.reply_key.verifies(&bytes, &signed.signature) {
-            return Err(ReplyError::Tampered);
-        }
-        let reply: SyncReply = codec::unpack(&signed.body, limits)?;
-        if let Some(receipts) = &reply.receipts {
-            self.proves(receipts)?;
-        }
-        let more = reply.more;
-        Ok(Reply { effects: effects(reply, now), more })
+        reader.finish()?;
+        Ok(whole)
     }
 
     /// Reads the proof that a photo's bytes are fsynced.

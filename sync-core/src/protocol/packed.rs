@@ -3,9 +3,16 @@
 //! Exact or nothing: unpacking rebuilds every chunk byte for byte, and its hash is computed from what was rebuilt, so
 //! that a signature over the hashes covers what travelled.
 
+mod chunk;
+mod columns;
+mod layout;
+mod number;
+mod stamped;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use self::number::Bytes;
 use crate::domain::kind::Kind;
 use crate::envelope::{Sender, actor};
 use crate::guard::chunk_hash;
@@ -61,8 +68,8 @@ pub enum BadPack {
     },
 }
 
-/// The first byte: whole chunks follow, each behind its length.
-const WHOLE: u8 = 0;
+/// The first byte: which layout follows. A layout, once used, keeps its meaning for ever.
+const LAYOUT: u8 = 1;
 
 impl Known {
     /// Of a push: the heads it builds on, and its author's actor in the document.
@@ -76,16 +83,25 @@ impl Known {
     }
 }
 
+impl BadPack {
+    const fn over(limits: PackLimits) -> Self {
+        Self::TooLarge { what: "bytes", found: limits.bytes.saturating_add(1), most: limits.bytes }
+    }
+}
+
 impl Packed {
-    /// Packs raw change chunks, in their order.
+    /// Packs raw change chunks, in their order. One that could not be rebuilt exactly travels whole.
     pub fn pack<B: AsRef<[u8]>>(changes: &[B], known: &Known) -> Self {
-        let _ = known;
-        let mut bytes = vec![WHOLE];
-        for change in changes {
-            number(&mut bytes, change.as_ref().len());
-            bytes.extend_from_slice(change.as_ref());
-        }
-        Self(bytes.into())
+        let changes: Vec<&[u8]> = changes.iter().map(AsRef::as_ref).collect();
+        let packed = |whole| {
+            let mut bytes = vec![LAYOUT];
+            layout::pack(&mut bytes, &changes, known, whole);
+            Self(bytes.into())
+        };
+        let short = packed(false);
+        let all = PackLimits { changes: changes.len(), bytes: usize::MAX };
+        let again = short.unpack(known, all).is_ok_and(|again| again.iter().map(|(_, bytes)| bytes).eq(&changes));
+        if again { short } else { packed(true) }
     }
 
     /// Each change's hash and raw chunk, in their order.
@@ -93,26 +109,10 @@ impl Packed {
     /// # Errors
     /// [`BadPack`], before more than the limits allow is held in memory.
     pub fn unpack(&self, known: &Known, limits: PackLimits) -> Result<Vec<(Hash, Vec<u8>)>, BadPack> {
-        let _ = known;
-        let mut rest = self.0.as_slice();
-        if take(&mut rest, 1)? != [WHOLE] {
-            return Err(BadPack::Damaged);
+        match self.0.split_first() {
+            Some((&LAYOUT, bytes)) => layout::unpack(bytes, known, limits),
+            _ => Err(BadPack::Damaged),
         }
-        let (mut changes, mut bytes) = (Vec::new(), 0_usize);
-        while !rest.is_empty() {
-            let length = read_number(&mut rest)?;
-            bytes = bytes.saturating_add(length);
-            if bytes > limits.bytes {
-                return Err(BadPack::TooLarge { what: "bytes", found: bytes, most: limits.bytes });
-            }
-            if changes.len() == limits.changes {
-                return Err(BadPack::TooLarge { what: "changes", found: changes.len() + 1, most: limits.changes });
-            }
-            let chunk = take(&mut rest, length)?;
-            let at = u32::try_from(changes.len()).unwrap_or(u32::MAX);
-            changes.push((chunk_hash(chunk).ok_or(BadPack::NotAChange { at })?, chunk.to_vec()));
-        }
-        Ok(changes)
     }
 
     /// As it travels.
@@ -120,45 +120,27 @@ impl Packed {
         &self.0
     }
 
+    /// How many changes it says it has.
+    pub fn len(&self) -> usize {
+        self.0.get(1..).and_then(|bytes| Bytes(bytes).size()).unwrap_or(0)
+    }
+
     /// Whether there is no change in it.
     pub fn is_empty(&self) -> bool {
-        self.0.len() <= 1
+        self.len() == 0
     }
-}
-
-fn number(bytes: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn read_number(rest: &mut &[u8]) -> Result<usize, BadPack> {
-    let mut number = 0_u64;
-    for place in 0..9 {
-        let byte = take(rest, 1)?[0];
-        number |= u64::from(byte & 0x7f) << (7 * place);
-        if byte & 0x80 == 0 {
-            return usize::try_from(number).map_err(|_| BadPack::Damaged);
-        }
-    }
-    Err(BadPack::Damaged)
-}
-
-fn take<'b>(rest: &mut &'b [u8], length: usize) -> Result<&'b [u8], BadPack> {
-    let (taken, behind) = rest.split_at_checked(length).ok_or(BadPack::Damaged)?;
-    *rest = behind;
-    Ok(taken)
 }
 
 /// The changes that an uncompressed change chunk says it builds on; `None` when it is none.
 pub fn dependencies(chunk: &[u8]) -> Option<Heads> {
     chunk_hash(chunk)?;
-    // Magic, checksum and type; then the length, which `chunk_hash` found to be right.
-    let mut rest = chunk.get(9..)?;
-    read_number(&mut rest).ok()?;
-    let count = read_number(&mut rest).ok()?;
-    let hashes = take(&mut rest, count.checked_mul(32)?).ok()?;
-    Some(hashes.as_chunks::<32>().0.iter().map(|hash| Hash::from_bytes(*hash)).collect())
+    // Magic, checksum and type; then the body behind its length.
+    let mut header = Bytes(chunk.get(9..)?);
+    let mut body = Bytes(header.counted()?);
+    let count = body.size()?;
+    let hashes = body.take(count.checked_mul(32)?)?.as_chunks::<32>().0;
+    Some(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -254,7 +254,7 @@ fn of_before() -> [Row; 4] {
     let Pending { bytes, outbox, reads, purged, more, .. } = pending();
     [
         row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
-        row("pending-for-a-bearer", &Pending { wants_bearer: true, ..self::pending() }),
+        row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
         row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
         row("before-notice-purged", &before::Notice::Purged { case: case() }),
     ]

@@ -1,6 +1,7 @@
 //! A server in the same process: it checks signatures with real keys, runs the real guard, and can be told to misbehave.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ed25519_dalek::SigningKey;
@@ -8,9 +9,10 @@ use minicbor::bytes::ByteVec;
 
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::clock::{Seeded, Timestamp};
-use crate::device::link::{HttpReply, HttpRequest, LinkError, Method, Sending, Transport};
+use crate::device::link::{HttpReply, HttpRequest, HttpStream, LinkError, Method, Opening, Pieces, Sending, Transport};
 use crate::domain::document::Document;
 use crate::domain::kind::Kind;
+use crate::engine::ReplyWriter;
 use crate::envelope::{PROTOCOL, PublicKey, Sender, sign};
 use crate::guard::{Bounds, Pushed, Refusal, judge};
 use crate::id::*;
@@ -41,6 +43,14 @@ pub(super) enum Line {
     Portal,
     /// Somebody else's key signs.
     Forged,
+    /// Replies come case by case; of each, so many parts and a half of the next arrive.
+    CutAfter(usize),
+    /// Replies come case by case.
+    InParts,
+    /// What answers is no server of ours, with status 200.
+    Says(&'static str, &'static [u8]),
+    /// The server speaks another version of the protocol, and says so.
+    OtherVersion(u16),
 }
 
 #[derive(Default)]
@@ -107,7 +117,12 @@ impl Server {
 
     /// A case with a home and a clinical document, known to every device from its next sync on.
     pub(super) fn case(&self, role: Role) -> (CaseId, DocumentId, DocumentId) {
-        let mut chance = Seeded::new(77);
+        self.another_case(role, 77)
+    }
+
+    /// The same, each case of its own number.
+    pub(super) fn another_case(&self, role: Role, number: u64) -> (CaseId, DocumentId, DocumentId) {
+        let mut chance = Seeded::new(number);
         let (case, home, clinical) =
             (CaseId::mint(&mut chance), DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
         let relation = if role == Role::PrivateOt { Relation::Commissioned } else { Relation::Allocated };
@@ -272,11 +287,38 @@ impl Server {
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
             ..SyncReply::new(EPOCH, at)
         };
+        if matches!(state.line, Line::CutAfter(_) | Line::InParts) {
+            return self.in_parts(body, reply, &request);
+        }
         let reply = pack(&reply);
         let key = if state.line == Line::Forged { SigningKey::from_bytes(&[43; 32]) } else { self.key.clone() };
         let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), 0, true, Hash::of(&reply)));
         let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply), last: true };
         HttpReply { status: 200, content_type: "application/cbor".to_owned(), body: minicbor::to_vec(signed).unwrap() }
+    }
+
+    /// The reply case by case, from where the device was cut.
+    fn in_parts(&self, request: &[u8], whole: SyncReply, asked: &SyncRequest) -> HttpReply {
+        let mut writer = ReplyWriter::new(self.id, request, KEY_ID);
+        let (epoch, at, cursor) = (whole.epoch, whole.at, whole.cursor);
+        let mut cases: BTreeMap<CaseId, SyncReply> = BTreeMap::new();
+        for card in whole.cards {
+            cases.entry(card.case).or_insert(SyncReply::new(epoch, at)).cards.push(card);
+        }
+        for news in whole.documents {
+            cases.entry(news.case).or_insert(SyncReply::new(epoch, at)).documents.push(news);
+        }
+        cases.retain(|case, _| asked.progress.is_none_or(|come| *case > come.after));
+        let mut parts = vec![SyncReply { cards: vec![], documents: vec![], cursor: None, ..whole }];
+        parts.extend(
+            cases.into_iter().map(|(after, part)| SyncReply { progress: Some(Progress { n: 1, after }), ..part }),
+        );
+        parts.push(SyncReply { cursor, ..SyncReply::new(epoch, at) });
+        let last = parts.len() - 1;
+        let parts = (0..).zip(&parts);
+        let body = parts.flat_map(|(n, part)| writer.write(part, n == last, |bytes| sign(&self.key, bytes)).unwrap());
+        let body = body.collect();
+        HttpReply { status: 200, content_type: "application/cbor".to_owned(), body }
     }
 
     fn photo(&self, request: &HttpRequest) -> HttpReply {
@@ -309,7 +351,45 @@ pub(super) fn problem(status: u16, kind: &str) -> HttpReply {
     HttpReply { status, content_type: "application/problem+json".to_owned(), body: body.to_string().into_bytes() }
 }
 
+/// A body that comes in pieces of a hundred bytes, and may break off.
+struct Trickle {
+    rest: Vec<u8>,
+    breaks: bool,
+}
+
+impl Pieces for Trickle {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+        Box::pin(async move {
+            if self.rest.is_empty() {
+                let cut = LinkError::Offline("cut off on the way".to_owned());
+                return if self.breaks { Err(cut) } else { Ok(None) };
+            }
+            let behind = self.rest.split_off(self.rest.len().min(100));
+            Ok(Some(std::mem::replace(&mut self.rest, behind)))
+        })
+    }
+}
+
 impl Transport for Server {
+    fn open(&self, request: HttpRequest) -> Opening<'_> {
+        Box::pin(async move {
+            let line = self.state().line;
+            let HttpReply { status, content_type, mut body } = self.send(request).await?;
+            if let Line::CutAfter(parts) = line {
+                let mut decoder = minicbor::Decoder::new(&body);
+                for _ in 0..parts {
+                    decoder.decode::<SignedReply>().unwrap();
+                }
+                let end = decoder.position();
+                decoder.decode::<SignedReply>().unwrap();
+                let half = end.midpoint(decoder.position());
+                body.truncate(half);
+            }
+            let body = Box::new(Trickle { rest: body, breaks: matches!(line, Line::CutAfter(_)) });
+            Ok(HttpStream { status, content_type, body })
+        })
+    }
+
     fn send(&self, request: HttpRequest) -> Sending<'_> {
         let line = self.state().line;
         if line == Line::Once {
@@ -321,6 +401,17 @@ impl Transport for Server {
                 Line::Portal => {
                     let body = b"<html>Welcome to the library's wifi</html>".to_vec();
                     return Ok(HttpReply { status: 200, content_type: "text/html".to_owned(), body });
+                }
+                Line::Says(content_type, body) => {
+                    let (content_type, body) = (content_type.to_owned(), body.to_vec());
+                    return Ok(HttpReply { status: 200, content_type, body });
+                }
+                Line::OtherVersion(speaks) => {
+                    let mut reply = problem(400, "protocol");
+                    let mut body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+                    body["speaks"] = serde_json::json!([speaks]);
+                    reply.body = body.to_string().into_bytes();
+                    return Ok(reply);
                 }
                 _ => {}
             }
