@@ -54,6 +54,8 @@ macro_rules! kinds {
 kinds! {
     /// The request isn't what the endpoint reads.
     BadRequest "bad-request" BAD_REQUEST "The request can't be read";
+    /// It speaks another version of the protocol of sync.
+    Protocol "protocol" BAD_REQUEST "App and server speak different versions";
     /// A value in it can't be what it is.
     BadValue "bad-value" UNPROCESSABLE_ENTITY "A value can't be used";
     /// No token came.

@@ -2,22 +2,28 @@
 
 mod incoming;
 mod outgoing;
+mod parts;
 #[cfg(test)]
 mod tests;
 
+use sync_core::clock::Timestamp;
+use sync_core::engine::ReplyWriter;
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::guard::Bounds;
-use sync_core::id::{Epoch, Hash, KeyId};
-use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
-use sync_core::protocol::sync::{
-    Cursor, PATH, Receipts, Refused, SignedReceipts, SignedReply, reply_bytes, request_bytes,
-};
-use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest, Verdict};
+use sync_core::id::{CaseId, Epoch, Hash};
+use sync_core::protocol::codec::{Limits, Undecodable, unpack};
+use sync_core::protocol::sync::{PATH, Receipts, Refused, request_bytes};
+use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
+
+use self::outgoing::Outgoing;
+use self::parts::PART;
+pub use self::parts::{Part, Parts};
 
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
 use crate::error::{Problem, ProblemKind};
+use crate::keys::Signer;
 use crate::reach::{Directory, Person};
 use crate::storage::devices::{Counted, Device, TakenRequest};
 use crate::storage::keys::KeyPurpose;
@@ -36,68 +42,127 @@ pub struct Speaker<'a> {
     pub sender: Sender,
 }
 
-/// Settles one request and signs the reply.
+/// One request of a device while it is answered: all that was looked up for it, and what is left to send.
+struct Session {
+    app: App,
+    directory: Directory,
+    device: Device,
+    enabled: bool,
+    authority: String,
+    now: Timestamp,
+    epoch: Epoch,
+}
+
+/// A reply on its way, part by part.
+pub struct Settled {
+    session: Session,
+    parts: Parts,
+    writer: ReplyWriter,
+    signer: Signer,
+}
+
+/// Settles one request; the reply is then fetched part by part.
 ///
 /// # Errors
 /// A [`Problem`] when the request is not one of an enrolled device, or the store failed; nothing was taken in then
 /// that a later request would not find.
-pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
-    let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
-    if request.protocol != PROTOCOL {
-        let detail = format!("This server speaks protocol {PROTOCOL}: update the app or the server.");
-        return Err(Problem::new(ProblemKind::BadRequest, detail));
+pub async fn settle(app: &App, body: &[u8]) -> Result<Settled, Problem> {
+    settle_in_parts(app, body, PART).await
+}
+
+async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled, Problem> {
+    if let Some(found) = spoken(body).filter(|found| *found != PROTOCOL) {
+        let older = if found < PROTOCOL { "the app" } else { "the server" };
+        let detail = format!("This server speaks version {PROTOCOL} of the protocol: {older} must be updated.");
+        return Err(Problem::new(ProblemKind::Protocol, detail).with("speaks", [PROTOCOL]));
     }
+    let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
     let device = app.storage.device(request.device).await?.ok_or_else(unknown_device)?;
     let digest = Hash::of(&request.body);
-    let server = app.keys.server();
-    let signed = request_bytes(server, PATH, digest, request.generation, request.counter);
-    let key = PublicKey(device.public_key);
-    if device.generation != request.generation || !key.verifies(&signed, &request.signature) {
+    let signed = request_bytes(app.keys.server(), PATH, digest, request.generation, request.counter);
+    if device.generation != request.generation || !PublicKey(device.public_key).verifies(&signed, &request.signature) {
         return Err(unknown_device());
     }
     let directory = Directory::read(&app.storage).await?;
-    let person = directory.person(device.account).ok_or_else(unknown_device)?;
     let enabled = app.storage.account(device.account).await?.is_some_and(|account| account.enabled);
     count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
-    let body_of: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
-    let sender = Sender {
-        server,
-        organisation: person.organisation,
-        device: device.id,
-        generation: device.generation,
-        account: person.account,
-        key,
-        number: device.number,
-    };
-    let revoked = device.revoked_at.is_some() || !enabled;
+    let said: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
+    let authority = app.storage.authority(&app.config.authority).await?.name;
+    let epoch = app.keys.epoch().await?;
+    let session = Session { app: app.clone(), directory, device, enabled, authority, now: app.clock.now(), epoch };
     let ledger = app.storage.ledger();
-    let authority = app.storage.authority(&app.config.authority).await?;
-    let asking = Asking {
-        ledger: &ledger,
-        directory: &directory,
-        person,
-        now: app.clock.now(),
-        server,
-        authority: &authority.name,
-        chance: app.chance.clone(),
-        signer: None,
-    };
-    let speaker = Speaker { person, device: &device, revoked, sender };
-    let desk = Desk { asking, speaker, epoch: app.keys.epoch().await?, bounds: app.config.limits.bounds() };
-    let answer = desk.settle(&body_of).await?;
-    let bearer = if revoked {
-        String::new()
+    let answer = session.desk(&ledger)?.settle(&said).await?;
+    let bearer = if said.wants_bearer && !session.revoked() {
+        let bearer = Bearer::Device { account: session.device.account, device: session.device.id };
+        Some(tokens::mint(app, bearer).await?.token)
     } else {
-        let bearer = Bearer::Device { account: person.account, device: device.id };
-        tokens::mint(app, bearer).await?.token
+        None
     };
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
-    let reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
-    let body_of = pack(&reply);
-    let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), Hash::of(&body_of))));
-    let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into() };
-    Ok(minicbor::to_vec(&reply).unwrap_or_default())
+    let parts = answer.parts((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer, most);
+    let writer = ReplyWriter::new(app.keys.server(), body, signer.key.id);
+    Ok(Settled { session, parts, writer, signer })
+}
+
+/// The version of the protocol that a request says it is of, whatever else it says.
+fn spoken(body: &[u8]) -> Option<u16> {
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.array().ok()??;
+    decoder.u16().ok()
+}
+
+impl Session {
+    fn revoked(&self) -> bool {
+        self.device.revoked_at.is_some() || !self.enabled
+    }
+
+    /// Where the request is settled.
+    fn desk<'s, L>(&'s self, ledger: &'s L) -> Result<Desk<'s, L>, Problem> {
+        let person = self.directory.person(self.device.account).ok_or_else(unknown_device)?;
+        let sender = Sender {
+            server: self.app.keys.server(),
+            organisation: person.organisation,
+            device: self.device.id,
+            generation: self.device.generation,
+            account: person.account,
+            key: PublicKey(self.device.public_key),
+            number: self.device.number,
+        };
+        let asking = Asking {
+            ledger,
+            directory: &self.directory,
+            person,
+            now: self.now,
+            server: self.app.keys.server(),
+            authority: &self.authority,
+            chance: self.app.chance.clone(),
+            signer: None,
+        };
+        let speaker = Speaker { person, device: &self.device, revoked: self.revoked(), sender };
+        Ok(Desk { asking, speaker, epoch: self.epoch, bounds: self.app.config.limits.bounds() })
+    }
+}
+
+impl Settled {
+    /// The bytes of the next part, signed, and whether it is the last; `None` behind that.
+    ///
+    /// # Errors
+    /// What storage says; then no more parts come, and the device goes on from those it has.
+    pub async fn next_part(&mut self) -> Result<Option<(Vec<u8>, bool)>, Problem> {
+        let ledger = self.session.app.storage.ledger();
+        let desk = self.session.desk(&ledger)?;
+        let Some(Part { reply, last }) = self.parts.next(&desk).await? else { return Ok(None) };
+        let sign = |bytes: &[u8]| Signed(self.signer.sign(bytes));
+        let part = self.writer.write(&reply, last, sign).map_err(Problem::internal)?;
+        Ok(Some((part, last)))
+    }
+}
+
+impl std::fmt::Debug for Settled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settled").field("parts", &self.parts).finish_non_exhaustive()
+    }
 }
 
 /// The most documents, asks or cases that one request may name. A device that has more sends it in several.
@@ -105,15 +170,20 @@ const MOST_NAMED: usize = 5_000;
 /// The most readings of documents that one request may tell of.
 const MOST_READS: usize = 20_000;
 
+/// The most documents whose heads one request may compare: all that a device carries.
+const MOST_COMPARED: usize = 200_000;
+
 fn bounded(request: &SyncRequest) -> Result<(), Problem> {
     let named = [
         request.pushes.len(),
         request.asks.len(),
-        request.purged.len(),
-        request.purged_documents.len(),
-        request.carries.len(),
+        request.purged().0.len(),
+        request.purged().1.len(),
+        request.choices.len(),
     ];
-    if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS {
+    let compared = request.heads.as_ref().map_or(0, Vec::len);
+    if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS || compared > MOST_COMPARED
+    {
         let detail = format!("A request names at most {MOST_NAMED} documents, asks or cases; send less at once.");
         return Err(Problem::new(ProblemKind::TooLarge, detail));
     }
@@ -165,11 +235,14 @@ pub struct Answer {
     receipts: Receipts,
     refused: Vec<Refused>,
     verdicts: Vec<Verdict>,
-    outgoing: outgoing::Outgoing,
+    /// What is sent at once.
+    first: Outgoing,
+    /// The cases that are sent whole behind it, in the order of their ids.
+    whole: Vec<CaseId>,
 }
 
 impl<L: Ledger> Desk<'_, L> {
-    /// Takes in what the device brings and gathers what it should have.
+    /// Takes in what the device brings and finds out what it should have.
     ///
     /// # Errors
     /// A [`Problem`] when the store failed; nothing was taken in then that a later request would not find.
@@ -178,38 +251,12 @@ impl<L: Ledger> Desk<'_, L> {
         let (asking, speaker) = (&self.asking, &self.speaker);
         let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now, self.bounds);
         incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
-        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
         let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
-        let outgoing =
-            outgoing::gather(asking.ledger, asking.directory, speaker, (request, &taken), after, asking.now).await?;
+        let (first, whole) = self.gather(request, &taken).await?;
         let mut verdicts = incoming.verdicts;
-        let news = outgoing.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
+        let news = first.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
         verdicts.extend(news.cloned());
-        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, outgoing })
-    }
-}
-
-impl Answer {
-    /// The reply, its receipts signed by `key`; `bearer` is for photos.
-    pub fn reply(self, (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed), bearer: String) -> SyncReply {
-        let Self { receipts, refused, verdicts, outgoing } = self;
-        let (epoch, at) = (receipts.epoch, receipts.at);
-        let signature = sign(&receipts.to_bytes());
-        SyncReply {
-            epoch,
-            at,
-            receipts: SignedReceipts { receipts, key, signature },
-            refused,
-            verdicts,
-            cards: outgoing.cards,
-            documents: outgoing.documents,
-            purge: outgoing.purge,
-            purge_documents: outgoing.purge_documents,
-            photo_wants: outgoing.photo_wants,
-            cursor: Cursor { epoch, n: outgoing.until },
-            more: outgoing.more,
-            photo_bearer: bearer,
-        }
+        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, first, whole })
     }
 }
 

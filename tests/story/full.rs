@@ -123,7 +123,7 @@ async fn a_server_without_room_says_so_changes_nothing_and_takes_everything_once
 
     // Whoever comes meets the same, and nothing of what they bring is there by half.
     let before = Kept::by(&world).await;
-    let bearer = ear.replies().last().unwrap().photo_bearer.clone();
+    let bearer = ear.replies().iter().rev().find_map(|reply| reply.photo_bearer.clone()).unwrap();
     let complete = Request::CompleteAssessment { document: clinical, heads: heads(&tablet, clinical).await };
     let ask = AskId::mint(&mut SystemChance);
     for _ in 0..3 {

@@ -18,8 +18,8 @@ use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, actor, 
 use sync_core::id::{CaseId, DeviceId, DocumentId, Generation, Hash, Key, ServerId};
 use sync_core::protocol::codec::{Limits, pack, unpack};
 use sync_core::protocol::enrolment::{self, EnrolmentReply, EnrolmentText, proof_of_possession};
-use sync_core::protocol::sync::{PATH, ReadLog, request_bytes};
-use sync_core::protocol::{Push, SignedReply, SignedRequest, SyncReply, SyncRequest};
+use sync_core::protocol::sync::{Choice, PATH, PurgeReceipt, ReadLog, SignedPurge, request_bytes};
+use sync_core::protocol::{Known, Packed, Push, SignedReply, SignedRequest, SyncReply, SyncRequest};
 
 use crate::kept::Kept;
 
@@ -38,16 +38,7 @@ fn stamp() -> Stamp {
 }
 
 fn empty() -> SyncRequest {
-    SyncRequest {
-        cursor: None,
-        at: stamp(),
-        pushes: vec![],
-        asks: vec![],
-        purged: vec![],
-        reads: vec![],
-        carries: vec![],
-        purged_documents: vec![],
-    }
+    SyncRequest { wants_bearer: true, ..SyncRequest::new(stamp()) }
 }
 
 impl Forger {
@@ -121,7 +112,8 @@ impl Forger {
             state.edit(actor(&sender, document, 0), sender.account, stamp(), &mut keys, edits).unwrap();
         let envelope = Envelope::new(&sender, document, 0, base.clone(), vec![hash]);
         let signature = sign(&self.key, &envelope.to_bytes());
-        Push { document, case, kind, fork: 0, base, changes: vec![change.into()], signature }
+        let changes = Packed::pack(&[change], &Known::push(&sender, document, 0, &base));
+        Push { document, case, kind, fork: 0, base, changes, signature }
     }
 }
 
@@ -227,13 +219,20 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
     let cases: Vec<CaseId> = (0..5_001).map(|_| CaseId::mint(&mut SystemChance)).collect();
     let (at, document) = (stamp(), DocumentId::mint(&mut SystemChance));
     let reads = vec![ReadLog { document, at }; 20_001];
+    let sender = forger.sender();
+    let purged = |cases, documents| {
+        let purge = PurgeReceipt::new(&sender, at, cases, documents);
+        let signature = sign(&forger.key, &purge.to_bytes());
+        Some(SignedPurge { purge, signature })
+    };
     let before = Kept::by(&world).await;
-    for many in [
-        SyncRequest { purged: cases.clone(), ..empty() },
-        SyncRequest { carries: cases, ..empty() },
-        SyncRequest { purged_documents: vec![document; 5_001], ..empty() },
+    let all = [
+        SyncRequest { purged: purged(cases.clone(), vec![]), ..empty() },
+        SyncRequest { choices: cases.into_iter().map(|case| Choice { case, carry: true }).collect(), ..empty() },
+        SyncRequest { purged: purged(vec![], vec![document; 5_001]), ..empty() },
         SyncRequest { reads, ..empty() },
-    ] {
+    ];
+    for many in all {
         let many = forger.signed(&many);
         assert_eq!(kind_of(&post(&world, PATH, many).await.1), "too-large");
     }
@@ -247,11 +246,39 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
         kept.push(Kept::by(&world).await);
         let reply: SignedReply = minicbor::decode(&answer).unwrap();
         let reply: SyncReply = unpack(&reply.body, Limits::REPLY).unwrap();
-        receipts.push(reply.receipts.receipts.documents);
+        receipts.push(reply.receipts.unwrap().receipts.documents);
     }
     assert_eq!(receipts[0], receipts[1]);
     only_changed(&kept[0], &kept[1], &ROUND_TRIP);
     assert_eq!(receipts[0].len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_of_an_older_or_newer_version_is_told_who_must_be_updated_and_changes_nothing() {
+    let world = World::start().await;
+    world.account("olu", Role::Ot);
+    world.case("R-1", "olu");
+    let mut forger = Forger::enrol(&world, "olu").await;
+    let (case, home) = home_of(&world, &mut forger).await;
+    let request = SyncRequest { pushes: vec![forger.push(case, home, Kind::Home, &rail())], ..empty() };
+    let good = forger.signed(&request);
+    let before = Kept::by(&world).await;
+    for (protocol, who) in [(0, "the app must be updated"), (2, "the server must be updated")] {
+        let signed: SignedRequest = minicbor::decode(&good).unwrap();
+        let other = minicbor::to_vec(SignedRequest { protocol, ..signed }).unwrap();
+        // A form that nobody knows yet, or any more.
+        let unknown = minicbor::to_vec((protocol, "something else")).unwrap();
+        for body in [other, unknown] {
+            let (status, answer) = post(&world, PATH, body).await;
+            assert_eq!((status, kind_of(&answer).as_str()), (400, "protocol"));
+            let problem: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(problem["speaks"], json!([PROTOCOL]));
+            assert!(problem["detail"].as_str().unwrap().contains(who), "{problem}");
+        }
+    }
+    only_changed(&before, &Kept::by(&world).await, &[]);
+    // What waited goes as it is, once both speak the same.
+    assert_eq!(post(&world, PATH, good).await.0, 200);
 }
 
 #[tokio::test]
@@ -266,7 +293,7 @@ async fn a_copied_store_stops_its_device_and_a_revoked_one_hands_in_and_is_purge
     forger.sync(&world, &empty()).await;
     copy += 1;
     let before = Kept::by(&world).await;
-    let of_copy = SyncRequest { carries: vec![case], ..empty() };
+    let of_copy = SyncRequest { choices: vec![Choice { case, carry: true }], ..empty() };
     let stale = forger.signed_for(forger.enrolled.server, PATH, copy, pack(&of_copy));
     assert_eq!(kind_of(&post(&world, PATH, stale).await.1), "device-stopped");
     let next = forger.signed(&empty());
@@ -279,8 +306,8 @@ async fn a_copied_store_stops_its_device_and_a_revoked_one_hands_in_and_is_purge
     let push = lost.push(case, home, Kind::Home, &rail());
     let before = Kept::by(&world).await;
     let reply = lost.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
-    assert_eq!(reply.purge, [case]);
-    assert!(reply.cards.is_empty() && reply.documents.is_empty() && reply.photo_bearer.is_empty());
+    assert_eq!(reply.purges().0, [case]);
+    assert!(reply.cards.is_empty() && reply.documents.is_empty() && reply.photo_bearer.is_none());
     assert_eq!(reply.refused.len(), 1);
     assert!(reply.refused[0].quarantine.is_some(), "what it handed in is kept");
     let after = Kept::by(&world).await;
@@ -307,13 +334,15 @@ async fn a_document_of_another_case_an_unknown_case_and_anothers_device_are_refu
         let before = Kept::by(&world).await;
         let reply = eve.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
         assert_eq!(reply.refused.len(), 1, "{reply:?}");
-        assert!(reply.receipts.receipts.documents.is_empty() && reply.documents.is_empty());
+        assert!(reply.receipts.is_none() && reply.documents.is_empty());
         only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     }
     let before = Kept::by(&world).await;
     // Olu's push in Eve's envelope, and Eve's carried wish for a case that is not hers.
     let stolen = olu.push(case, home, Kind::Home, &rail());
-    let reply = eve.sync(&world, &SyncRequest { pushes: vec![stolen], carries: vec![case], ..empty() }).await;
+    let reply = eve
+        .sync(&world, &SyncRequest { pushes: vec![stolen], choices: vec![Choice { case, carry: true }], ..empty() })
+        .await;
     assert_eq!(reply.refused.len(), 1);
     assert!(reply.cards.is_empty());
     only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
@@ -343,7 +372,7 @@ async fn a_token_that_is_forged_altered_or_of_another_audience_opens_nothing() {
     let hmac = BASE64URL_NOPAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
     let photo = {
         let mut forger = Forger::enrol(&world, "olu").await;
-        forger.sync(&world, &empty()).await.photo_bearer
+        forger.sync(&world, &empty()).await.photo_bearer.unwrap()
     };
     let forged = [
         format!("{none}.{}.", parts[1]),
@@ -431,7 +460,7 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     let reply = olu.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
     assert!(reply.refused.is_empty(), "{:?}", reply.refused);
     assert_eq!(reply.photo_wants.len(), named.len());
-    let bearer = reply.photo_bearer;
+    let bearer = reply.photo_bearer.unwrap();
     let path = |bytes: &[u8]| format!("/v1/photos/{case}/{home}/{}", Hash::of(bytes));
     let before = Kept::by(&world).await;
     for bytes in &named[1..] {
@@ -453,7 +482,7 @@ async fn bytes_that_are_no_photo_a_bomb_another_hash_and_another_cases_photo_are
     assert!(before.photo_files().is_empty() && kept[0].photo_files().len() == 1, "{:?}", kept[0].photo_files());
     only_changed(&kept[0], &kept[1], &[]);
     // The same hash asked for or named from elsewhere opens nothing (invariant 9).
-    let eves = eve.sync(&world, &empty()).await.photo_bearer;
+    let eves = eve.sync(&world, &empty()).await.photo_bearer.unwrap();
     let before = Kept::by(&world).await;
     let elsewhere = format!("/v1/photos/{other_case}/{other_home}/{}", Hash::of(&good));
     for path in [path(&good), elsewhere.clone()] {

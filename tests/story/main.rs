@@ -24,6 +24,7 @@ mod secure;
 mod signing;
 mod skewed;
 mod slow;
+mod small;
 mod stop;
 mod superseded;
 mod terminal;

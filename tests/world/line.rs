@@ -30,6 +30,8 @@ enum Way {
 struct Shared {
     leads_to: Option<SocketAddr>,
     way: Way,
+    /// Bytes that passed up and down.
+    passed: (usize, usize),
 }
 
 /// A line that can stop in the middle of a photo on its way up. It runs on threads of its own, so that a story may
@@ -44,7 +46,7 @@ impl Line {
     /// A line that leads nowhere yet.
     pub fn open() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let shared = Arc::new((Mutex::new(Shared { leads_to: None, way: Way::Open }), Condvar::new()));
+        let shared = Arc::new((Mutex::new(Shared { leads_to: None, way: Way::Open, passed: (0, 0) }), Condvar::new()));
         let line = Self { address: listener.local_addr().unwrap(), shared };
         let accepting = line.clone();
         // It ends with the test's process.
@@ -91,6 +93,11 @@ impl Line {
         self.set(Way::Cut);
     }
 
+    /// How many bytes have passed up and down, headers and all.
+    pub fn passed(&self) -> (usize, usize) {
+        self.lock().passed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.0.lock().unwrap()
     }
@@ -106,8 +113,9 @@ impl Line {
         let Some(Ok(server)) = leads_to.map(TcpStream::connect) else { return };
         let (Ok(from_server), Ok(to_device)) = (server.try_clone(), device.try_clone()) else { return };
         let line = self.clone();
+        let back = self.clone();
         thread::spawn(move || line.up(device, server));
-        thread::spawn(move || down(from_server, to_device));
+        thread::spawn(move || back.down(from_server, to_device));
     }
 
     fn up(&self, mut device: TcpStream, mut server: TcpStream) {
@@ -133,6 +141,7 @@ impl Line {
             if server.write_all(rest).is_err() {
                 break;
             }
+            self.lock().passed.0 += count;
         }
         // An error says that it was closed before.
         let _ = (server.shutdown(Shutdown::Both), device.shutdown(Shutdown::Both));
@@ -147,10 +156,17 @@ impl Line {
         }
         shared.way != Way::Cut
     }
-}
 
-fn down(mut server: TcpStream, mut device: TcpStream) {
-    // Whatever ends it, it has ended.
-    let _ = std::io::copy(&mut server, &mut device);
-    let _ = device.shutdown(Shutdown::Both);
+    fn down(&self, mut server: TcpStream, mut device: TcpStream) {
+        let mut bytes = [0; 16 << 10];
+        // Whatever ends it, it has ended.
+        while let Ok(count @ 1..) = server.read(&mut bytes) {
+            // Counted before anybody can have read it.
+            self.lock().passed.1 += count;
+            if device.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = device.shutdown(Shutdown::Both);
+    }
 }

@@ -138,7 +138,7 @@ pub(super) async fn quarantine(State(app): State<App>, who: SignedIn) -> Result<
     }
     let rows = app.storage.ledger().quarantine(None).await?;
     let lines = rows.into_iter().map(|row| {
-        let push = minicbor::decode::<sync_core::protocol::Push>(&row.push);
+        let push = minicbor::decode::<sync_core::protocol::sync::WholePush>(&row.push);
         QuarantineLine {
             quarantine: row.quarantine.to_string(),
             case: row.case.to_string(),

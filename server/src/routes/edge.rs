@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 
+use super::sync::CBOR;
 use crate::app::App;
 use crate::auth::ClientAddress;
 use crate::config::Config;
@@ -87,6 +88,12 @@ fn client_address(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) ->
 }
 
 fn add_headers(config: &Config, headers: &mut HeaderMap) {
+    if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == CBOR) {
+        // Signed bytes for a device, which no browser asks for or can show: they need to be taken for nothing else, and
+        // the rest would cost a device on a bad line more than its news.
+        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        return;
+    }
     let all: [(HeaderName, &'static str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

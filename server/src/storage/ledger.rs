@@ -210,7 +210,7 @@ pub struct QuarantineRow {
     pub at: Timestamp,
     /// Why it is here.
     pub reason: Refusal,
-    /// The push as it came (CBOR of [`sync_core::protocol::Push`]).
+    /// The push as it came (CBOR of [`sync_core::protocol::sync::WholePush`]).
     pub push: Vec<u8>,
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use minicbor::bytes::ByteVec;
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::State;
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
-use sync_core::id::{CaseId, DocumentId, Epoch, QuarantineId, ServerId};
+use sync_core::id::{CaseId, DocumentId, Epoch, Hash, QuarantineId, ServerId};
 use sync_core::protocol::ask::Answer;
-use sync_core::protocol::sync::{Receipts, Refused};
-use sync_core::protocol::{Push, Request, SyncRequest, Verdict};
+use sync_core::protocol::packed::BadPack;
+use sync_core::protocol::sync::{Receipts, Refused, WholePush};
+use sync_core::protocol::{Known, PackLimits, Push, Request, SyncRequest, Verdict};
 
 use super::Speaker;
 use crate::asks::{Asking, Failed};
@@ -76,11 +78,13 @@ impl Incoming {
             let (account, device) = (speaker.person.account, speaker.device.id);
             tracing::info!(%account, %device, document = %read.document, at = %read.at.claimed, "a document was read");
         }
-        for case in &request.purged {
+        let purged = request.purged.as_ref().filter(|purged| purged.is_of(&speaker.sender));
+        let (cases, documents) = purged.map_or((&[][..], &[][..]), |p| (&p.purge.cases, &p.purge.documents));
+        for case in cases {
             let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
         }
-        for document in &request.purged_documents {
+        for document in documents {
             let Some(row) = asking.ledger.document(*document).await? else { continue };
             let write = Write::Uncarry { device: speaker.device.id, case: row.case, document: Some(*document) };
             asking.ledger.commit(Plan { writes: vec![write] }).await?;
@@ -101,10 +105,17 @@ impl Incoming {
         speaker: &Speaker<'_>,
         push: &Push,
     ) -> Result<(), Failed> {
-        let judged = match self.blocked.get(&(push.document, push.fork)) {
-            Some(Refusal::Later) => Err(Refusal::Later),
-            Some(_) => Err(Refusal::Blocked),
-            None => admit(asking, speaker, push, &self.bounds).await?,
+        let known = Known::push(&speaker.sender, push.document, push.fork, &push.base);
+        let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes };
+        let (changes, unpacked) = match push.changes.unpack(&known, limits) {
+            Ok(changes) => (changes, Ok(())),
+            Err(bad) => (Vec::new(), Err(unpackable(bad))),
+        };
+        let judged = match (unpacked, self.blocked.get(&(push.document, push.fork))) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(()), Some(Refusal::Later)) => Err(Refusal::Later),
+            (Ok(()), Some(_)) => Err(Refusal::Blocked),
+            (Ok(()), None) => admit(asking, speaker, push, &changes, &self.bounds).await?,
         };
         let reason = match judged {
             Ok(heads) => {
@@ -120,7 +131,7 @@ impl Incoming {
         // What comes later is not kept here: the device has it, and brings it again.
         let aside = match reason {
             Refusal::Later => Ok(None),
-            _ => set_aside(asking, speaker, push, &reason, self.bounds.device_day_bytes).await?,
+            _ => set_aside(asking, speaker, whole(push, changes), &reason, self.bounds.device_day_bytes).await?,
         };
         let (reason, quarantine) = aside.map_or_else(|later| (later, None), |quarantine| (reason, quarantine));
         self.blocked.insert((push.document, push.fork), reason.clone());
@@ -138,8 +149,9 @@ async fn admit<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     push: &Push,
+    changes: &[(Hash, Vec<u8>)],
     bounds: &Bounds,
-) -> Result<Result<Vec<sync_core::id::Hash>, Refusal>, Failed> {
+) -> Result<Result<Vec<Hash>, Refusal>, Failed> {
     for _ in 0..TRIES {
         let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
         let found = asking.ledger.document(push.document).await?;
@@ -160,10 +172,10 @@ async fn admit<L: Ledger>(
         let day = bounds.device_day_bytes;
         // Before the work: whoever has had their day costs no more than reading the document.
         let left = day.saturating_sub(asking.ledger.brought(speaker.device.id, asking.now).await?);
-        if bytes_of(push) > left && new_bytes(push, &current) > left {
+        if bytes_of(changes) > left && new_bytes(changes, &current) > left {
             return Ok(Err(Refusal::Later));
         }
-        let admitted = match judge(push, speaker, &reach, &row, current, *bounds).await {
+        let admitted = match judge((push, changes), speaker, &reach, &row, current, *bounds).await {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -185,14 +197,14 @@ async fn admit<L: Ledger>(
     Err(CommitError::Moved)
 }
 
-fn bytes_of(push: &Push) -> u64 {
-    push.changes.iter().map(|change| change.len() as u64).sum()
+fn bytes_of(changes: &[(Hash, Vec<u8>)]) -> u64 {
+    changes.iter().map(|(_, change)| change.len() as u64).sum()
 }
 
 /// How many bytes of a push are not in the document. What is there already counts for no day.
-fn new_bytes(push: &Push, document: &Document) -> u64 {
-    let new = push.changes.iter().filter(|change| !guard::chunk_hash(change).is_some_and(|hash| document.knows(hash)));
-    new.map(|change| change.len() as u64).sum()
+fn new_bytes(changes: &[(Hash, Vec<u8>)], document: &Document) -> u64 {
+    let new = changes.iter().filter(|(hash, _)| !document.knows(*hash));
+    new.map(|(_, change)| change.len() as u64).sum()
 }
 
 fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64, most: u64) -> Write {
@@ -215,26 +227,21 @@ fn opened(speaker: &Speaker<'_>, reach: &Reach, push: &Push) -> DocumentRow {
 
 /// Runs the guard off the async workers.
 async fn judge(
-    push: &Push,
+    (push, changes): (&Push, &[(Hash, Vec<u8>)]),
     speaker: &Speaker<'_>,
     reach: &Reach,
     row: &DocumentRow,
     current: Document,
     bounds: Bounds,
 ) -> Result<Admitted, Refusal> {
-    let push = push.clone();
+    let (document, fork, base, signature) = (push.document, push.fork, push.base.clone(), push.signature);
+    let changes = changes.to_vec();
     let sender = speaker.sender;
     let standing = reach.standing().clone();
     let ties = reach.ties(row);
     let judged = tokio::task::spawn_blocking(move || {
-        let changes: Vec<&[u8]> = push.changes.iter().map(|change| change.as_slice()).collect();
-        let pushed = Pushed {
-            document: push.document,
-            fork: push.fork,
-            base: &push.base,
-            changes: &changes,
-            signature: &push.signature,
-        };
+        let changes: Vec<&[u8]> = changes.iter().map(|(_, change)| change.as_slice()).collect();
+        let pushed = Pushed { document, fork, base: &base, changes: &changes, signature: &signature };
         guard::judge(pushed, &sender, &standing, ties, &current, &bounds)
     });
     // A panic that the guard did not catch is still only this push's.
@@ -301,31 +308,53 @@ fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
     ]
 }
 
+/// Why what can't be unpacked is refused.
+fn unpackable(bad: BadPack) -> Refusal {
+    match bad {
+        BadPack::TooLarge { what, found, most } => {
+            Refusal::TooLarge { what: what.to_owned(), found: found as u64, most: most as u64 }
+        }
+        BadPack::NotAChange { at } => Refusal::NotAChange { at },
+        BadPack::Damaged => Refusal::NotAChange { at: 0 },
+    }
+}
+
+/// A push that needs no device to be read.
+fn whole(push: &Push, changes: Vec<(Hash, Vec<u8>)>) -> WholePush {
+    let Push { document, case, kind, fork, .. } = *push;
+    let mut whole: Vec<ByteVec> = changes.into_iter().map(|(_, bytes)| bytes.into()).collect();
+    if whole.is_empty() {
+        whole.push(push.changes.as_bytes().to_vec().into());
+    }
+    WholePush { document, case, kind, fork, base: push.base.clone(), changes: whole, signature: push.signature }
+}
+
 /// Keeps what was refused, where a supervisor finds it, when its author has or had to do with the case. Any other push
 /// stays on its device, and is answered as one of a case that is not here. What is set aside counts towards the day as well;
 /// when that is full, it comes later.
 async fn set_aside<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
-    push: &Push,
+    push: WholePush,
     reason: &Refusal,
     day: u64,
 ) -> Result<Result<Option<QuarantineId>, Refusal>, Failed> {
     if !knew(asking, speaker, push.case).await? {
         return Ok(Ok(None));
     }
+    let bytes = push.changes.iter().map(|change| change.len() as u64).sum();
     let row = QuarantineRow {
-        quarantine: quarantine_of(push, speaker),
+        quarantine: quarantine_of(&push, speaker),
         case: push.case,
         document: push.document,
         device: speaker.device.id,
         account: speaker.person.account,
         at: asking.now,
         reason: reason.clone(),
-        push: minicbor::to_vec(push).unwrap_or_default(),
+        push: minicbor::to_vec(&push).unwrap_or_default(),
     };
     let quarantine = row.quarantine;
-    let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes_of(push), day)];
+    let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes, day)];
     match asking.ledger.commit(Plan { writes }).await {
         // There already: the device has sent it again.
         Ok(_) | Err(CommitError::Moved) => Ok(Ok(Some(quarantine))),
@@ -346,9 +375,9 @@ async fn knew<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, case: Ca
 }
 
 /// The id of what is set aside follows from it, so that the same push is kept once.
-fn quarantine_of(push: &Push, speaker: &Speaker<'_>) -> QuarantineId {
+fn quarantine_of(push: &WholePush, speaker: &Speaker<'_>) -> QuarantineId {
     let what = ("grabrail quarantine 1", speaker.device.id, push);
-    let hash = sync_core::id::Hash::of(&minicbor::to_vec(what).unwrap_or_default());
+    let hash = Hash::of(&minicbor::to_vec(what).unwrap_or_default());
     let mut id = [0; 16];
     id.copy_from_slice(&hash.as_bytes()[..16]);
     QuarantineId::from_bytes(id)

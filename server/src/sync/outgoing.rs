@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::bytes::ByteVec;
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
-use sync_core::protocol::sync::DocumentNews;
-use sync_core::protocol::{CaseCard, SyncRequest, Verdict};
+use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
+use sync_core::protocol::{CaseCard, Known, Packed, SyncRequest, Verdict};
 
-use super::Speaker;
+use super::{Desk, Speaker};
+use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
@@ -24,15 +24,66 @@ const TRIES: usize = 4;
 
 /// What goes back to the device.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub struct Outgoing {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) documents: Vec<DocumentNews>,
-    pub(super) purge: Vec<CaseId>,
-    pub(super) purge_documents: Vec<DocumentId>,
+    pub(super) purge: Vec<Purge>,
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
     pub(super) until: Number,
     pub(super) more: bool,
+    /// The cases that are new to the device.
+    whole: BTreeSet<CaseId>,
+}
+
+impl<L: Ledger> Desk<'_, L> {
+    /// What the device should have: what is sent at once, and the cases that are then sent whole.
+    pub(super) async fn gather(
+        &self,
+        request: &SyncRequest,
+        taken: &BTreeSet<DocumentId>,
+    ) -> Result<(Outgoing, Vec<CaseId>), Problem> {
+        let Asking { ledger, directory, now, .. } = self.asking;
+        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
+        let mut first = gather(ledger, directory, &self.speaker, (request, taken), after, now).await?;
+        let whole = std::mem::take(&mut first.whole);
+        first.cards.retain(|card| !whole.contains(&card.case));
+        first.documents.retain(|news| !whole.contains(&news.case));
+        let come = request.progress.filter(|_| request.cursor.is_none());
+        if let Some(come) = come {
+            // What changed since it began is news of the next request.
+            first.until = first.until.min(come.n);
+        }
+        let left = whole.into_iter().filter(|case| come.is_none_or(|come| *case > come.after));
+        Ok((first, left.collect()))
+    }
+
+    /// One case whole: its card and its documents.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn whole_case(&self, case: CaseId) -> Result<Outgoing, Problem> {
+        let Asking { ledger, directory, now, .. } = self.asking;
+        let mut outgoing = Outgoing::default();
+        let Some(rows) = CaseRows::read(ledger, case).await? else { return Ok(outgoing) };
+        let Some(card) = cards::card(ledger, directory, &rows, self.speaker.person, now).await? else {
+            return Ok(outgoing);
+        };
+        let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|listed| listed.document).collect();
+        for row in rows.documents.iter().filter(|row| allowed.contains(&row.document)) {
+            outgoing.documents.push(whole(ledger, row).await?);
+        }
+        outgoing.cards.push(card);
+        Ok(outgoing)
+    }
+}
+
+/// A document from its skeleton on.
+async fn whole<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<DocumentNews, Problem> {
+    let (_, document) = documents::load(ledger, row).await?;
+    let changes = document.changes_since(&[row.kind.skeleton_hash()]);
+    let changes = Packed::pack(&changes, &Known::news(row.kind));
+    Ok(DocumentNews { document: row.document, case: row.case, kind: row.kind, changes })
 }
 
 /// What the device was sent whole and has acknowledged by its cursor, and what it was sent but may not have.
@@ -69,7 +120,7 @@ impl Carried {
     }
 }
 
-pub(super) async fn gather<L: Ledger>(
+async fn gather<L: Ledger>(
     ledger: &L,
     directory: &Directory,
     speaker: &Speaker<'_>,
@@ -81,22 +132,24 @@ pub(super) async fn gather<L: Ledger>(
     let carried = Carried::of(ledger.carried(device).await?);
     let mut outgoing = Outgoing { until: after, ..Outgoing::default() };
     let wanted = wanted(ledger, speaker, request, now).await?;
-    outgoing.purge = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    let gone: Vec<CaseId> = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
+    let reason = if speaker.revoked { PurgeReason::Revoked } else { PurgeReason::Ended };
+    outgoing.purge = gone.iter().map(|case| Purge { case: *case, document: None, reason }).collect();
     let lost = if speaker.revoked { BTreeMap::new() } else { lost(ledger, speaker, &carried, &wanted).await? };
-    let withheld = carried.withhold(device, &outgoing.purge, &lost);
+    let withheld = carried.withhold(device, &gone, &lost);
     if !withheld.is_empty() {
         ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
     }
     if speaker.revoked {
         // Of what it began by itself nothing is carried here.
         let unknown = super::incoming::cases_of(request).into_iter().filter(|case| !carried.cases.contains_key(case));
-        outgoing.purge.extend(unknown);
+        outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
         return Ok(outgoing);
     }
     let mut touched = super::incoming::cases_of(request);
     // The card of a case that lost a document names it no more.
     touched.extend(lost.values());
-    outgoing.purge_documents = lost.into_keys().collect();
+    outgoing.purge.extend(lost.into_iter().map(|(document, case)| Purge { case, document: Some(document), reason }));
     outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
     let drawing = Drawing { ledger, directory, speaker, wanted: &wanted, carried: &carried, after, now };
     let mut news = ledger.news(device, after, PAGE).await?;
@@ -130,17 +183,10 @@ pub(super) async fn gather<L: Ledger>(
     outgoing.until = news.until;
     outgoing.more = news.more;
     outgoing.documents = page(news.changes, &drawn.gained, &wanted, ledger).await?;
-    for row in drawn.gained.into_values() {
-        let (_, document) = documents::load(ledger, &row).await?;
-        let changes = document.changes_since(&[row.kind.skeleton_hash()]);
-        outgoing.documents.push(DocumentNews {
-            document: row.document,
-            case: row.case,
-            kind: row.kind,
-            changes: changes.into_iter().map(ByteVec::from).collect(),
-            heads: document.heads(),
-        });
+    for row in drawn.gained.into_values().filter(|row| !drawn.whole.contains(&row.case)) {
+        outgoing.documents.push(whole(ledger, &row).await?);
     }
+    outgoing.whole = drawn.whole;
     outgoing.photo_wants = photo_wants(ledger, taken).await?;
     Ok(outgoing)
 }
@@ -161,13 +207,15 @@ struct Drawn {
     cards: Vec<CaseCard>,
     gained: BTreeMap<DocumentId, DocumentRow>,
     carries: Vec<Write>,
+    whole: BTreeSet<CaseId>,
 }
 
 impl<L: Ledger> Drawing<'_, L> {
     /// The cards of the cases that are new to the device or touched.
     async fn draw(&self, touched: &BTreeSet<CaseId>, more: bool) -> Result<Drawn, Problem> {
         let device = self.speaker.device.id;
-        let mut drawn = Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new() };
+        let mut drawn =
+            Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new(), whole: BTreeSet::new() };
         for case in self.wanted.keys() {
             let new_case = self.carried.cases.get(case).is_none_or(|n| *n > self.after);
             if !new_case && !touched.contains(case) {
@@ -183,6 +231,9 @@ impl<L: Ledger> Drawing<'_, L> {
                 }
             }
             if new_case {
+                if !more {
+                    drawn.whole.insert(*case);
+                }
                 drawn.carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
             }
             drawn.cards.push(card);
@@ -208,6 +259,7 @@ async fn wanted<L: Ledger>(
     if speaker.revoked {
         return Ok(BTreeMap::new());
     }
+    let chosen: BTreeSet<CaseId> = request.choices.iter().filter(|choice| choice.carry).map(|c| c.case).collect();
     let mut relations: BTreeMap<CaseId, Vec<RelationRow>> = BTreeMap::new();
     for relation in ledger.relations_of(speaker.person.account).await? {
         relations.entry(relation.case).or_default().push(relation);
@@ -215,11 +267,11 @@ async fn wanted<L: Ledger>(
     let mut wanted = BTreeMap::new();
     for (case, relations) in relations {
         let reach = Reach::of(speaker.person, relations, now);
-        if reach.carries() || (request.carries.contains(&case) && reach.may_know()) {
+        if reach.carries() || (chosen.contains(&case) && reach.may_know()) {
             wanted.insert(case, reach);
         }
     }
-    for case in &request.carries {
+    for case in &chosen {
         if !wanted.contains_key(case) && ledger.case(*case).await?.is_some() {
             let reach = Reach::read(ledger, speaker.person, *case, now).await?;
             if reach.may_know() {
@@ -258,9 +310,9 @@ async fn page<L: Ledger>(
     wanted: &BTreeMap<CaseId, Reach>,
     ledger: &L,
 ) -> Result<Vec<DocumentNews>, Problem> {
-    let mut by_document: BTreeMap<DocumentId, Vec<ByteVec>> = BTreeMap::new();
+    let mut by_document: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
     for change in changes.into_iter().filter(|change| !gained.contains_key(&change.document)) {
-        by_document.entry(change.document).or_default().push(change.bytes.into());
+        by_document.entry(change.document).or_default().push(change.bytes);
     }
     let mut news = Vec::new();
     for (document, changes) in by_document {
@@ -269,7 +321,8 @@ async fn page<L: Ledger>(
         if !wanted.get(&row.case).is_some_and(|reach| reach.may(&row, Action::Read)) {
             continue;
         }
-        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes, heads: row.heads });
+        let changes = Packed::pack(&changes, &Known::news(row.kind));
+        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes });
     }
     Ok(news)
 }

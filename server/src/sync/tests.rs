@@ -15,11 +15,11 @@ use sync_core::envelope::{PublicKey, Sender, actor};
 use sync_core::guard::Refusal;
 use sync_core::id::{AskId, CaseId, DocumentId, Generation, Hash, Key};
 use sync_core::protocol::ask::OpenCase;
-use sync_core::protocol::codec::{Limits, unpack};
-use sync_core::protocol::sync::Cursor;
-use sync_core::protocol::{Ask, Request, SignedReply, SyncReply};
+use sync_core::protocol::codec::{Limits, Unpacker};
+use sync_core::protocol::sync::{Choice, Cursor};
+use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
-use super::settle;
+use super::{PART, Settled, settle, settle_in_parts};
 use crate::app::App;
 use crate::cases;
 use crate::error::ProblemKind;
@@ -36,16 +36,7 @@ fn stamp() -> Stamp {
 }
 
 fn nothing(cursor: Option<Cursor>) -> Waiting {
-    Waiting {
-        cursor,
-        at: stamp(),
-        pushes: vec![],
-        asks: vec![],
-        purged: vec![],
-        purged_documents: vec![],
-        reads: vec![],
-        carries: vec![],
-    }
+    Waiting { cursor, ..Waiting::nothing(stamp()) }
 }
 
 /// A device in somebody's hand, as far as it speaks.
@@ -81,16 +72,30 @@ impl Phone {
 
     async fn send(&mut self, app: &App, waiting: Waiting) -> Result<SyncReply, ProblemKind> {
         self.counter += 1;
-        let reply =
-            settle(app, &self.identity.request(waiting, self.counter)).await.map_err(|problem| problem.kind())?;
-        let reply: SignedReply = minicbor::decode(&reply).unwrap();
-        Ok(unpack(&reply.body, Limits::REPLY).unwrap())
+        let request = self.identity.request(waiting, self.counter);
+        let mut settled = settle(app, &request).await.map_err(|problem| problem.kind())?;
+        let parts = unpacked(&mut settled).await;
+        Ok(parts
+            .into_iter()
+            .reduce(|mut whole, part| {
+                whole.cards.extend(part.cards);
+                whole.documents.extend(part.documents);
+                SyncReply { cursor: part.cursor, more: part.more, ..whole }
+            })
+            .unwrap())
+    }
+
+    /// The parts of a reply, each sent from so many bytes on.
+    async fn parts(&mut self, app: &App, waiting: Waiting, most: usize) -> Vec<SyncReply> {
+        self.counter += 1;
+        let request = self.identity.request(waiting, self.counter);
+        unpacked(&mut settle_in_parts(app, &request, most).await.unwrap()).await
     }
 
     /// A sync whose reply arrives.
     async fn sync(&mut self, app: &App, waiting: Waiting) -> SyncReply {
         let reply = self.send(app, Waiting { cursor: self.cursor, ..waiting }).await.unwrap();
-        self.cursor = Some(reply.cursor);
+        self.cursor = reply.cursor;
         reply
     }
 
@@ -111,6 +116,17 @@ impl Phone {
     }
 }
 
+async fn unpacked(settled: &mut Settled) -> Vec<SyncReply> {
+    let mut unpacker = Unpacker::new().unwrap();
+    let mut parts = Vec::new();
+    while let Some((part, last)) = settled.next_part().await.unwrap() {
+        let part: SignedReply = minicbor::decode(&part).unwrap();
+        assert_eq!(part.last, last);
+        parts.push(unpacker.unpack(&part.body, last, Limits::REPLY).unwrap());
+    }
+    parts
+}
+
 /// A case that the council's system knows.
 async fn case(app: &App, reference: &str) -> CaseId {
     let csv = format!("reference,name,address\n{reference},Elsie Marsh,4 Mill Lane\n");
@@ -120,6 +136,41 @@ async fn case(app: &App, reference: &str) -> CaseId {
 
 fn documents(reply: &SyncReply) -> Vec<DocumentId> {
     reply.documents.iter().map(|news| news.document).collect()
+}
+
+#[tokio::test]
+async fn a_caseload_comes_case_by_case_and_one_that_was_cut_goes_on_behind_the_last_that_came() {
+    let bench = Bench::new(9);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut cases = Vec::new();
+    for number in 0..5 {
+        cases.push(case(&app, &format!("R{number}")).await);
+        cases::relate(&app, cases[number], &ana, Relation::Allocated).await.unwrap();
+    }
+    cases.sort();
+    let mut phone = Phone::of(&app, &ana).await;
+    let came =
+        |parts: &[SyncReply]| parts.iter().flat_map(|part| &part.cards).map(|card| card.case).collect::<Vec<_>>();
+    let parts = phone.parts(&app, nothing(None), 1).await;
+    assert_eq!(came(&parts), cases);
+    assert_eq!(parts.len(), 5);
+    assert!(parts[..4].iter().all(|part| part.cursor.is_none() && !part.more));
+    let after: Vec<_> = parts.iter().filter_map(|part| part.progress).map(|progress| progress.after).collect();
+    assert_eq!(after, cases[..4]);
+    assert!(parts[4].cursor.is_some() && parts[4].progress.is_none());
+    // Cut behind the second part, while somebody wrote in a case that had come.
+    let home = parts[0].documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
+    let mut other = Phone::of(&app, &ana).await;
+    let push = other.item(home, cases[0], Kind::Home);
+    other.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;
+    let rest = phone.parts(&app, Waiting { progress: parts[1].progress, ..nothing(None) }, 1).await;
+    assert_eq!(came(&rest), cases[2..]);
+    phone.cursor = rest.last().unwrap().cursor;
+    assert!(phone.cursor.unwrap().n <= parts[4].cursor.unwrap().n, "what came since the beginning is news yet");
+    assert!(documents(&phone.sync(&app, nothing(None)).await).contains(&home));
+    // A caseload that fits is one part.
+    assert_eq!(Phone::of(&app, &ana).await.parts(&app, nothing(None), PART).await.len(), 1);
 }
 
 #[tokio::test]
@@ -133,21 +184,21 @@ async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_t
     let mut phone = Phone::of(&app, &ben).await;
     let first = phone.sync(&app, nothing(None)).await;
     let assessment = first.documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
-    assert_eq!(first.purge_documents, []);
+    assert_eq!(first.purges().1, []);
 
     // Commissioned anew: the first assessment is no longer his.
     cases::commission(&app, case, &ben, (None, ends), "bathroom".to_owned()).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(phone.lost(&app).await.purge_documents, [assessment]);
+        assert_eq!(phone.lost(&app).await.purges().1, [assessment]);
     }
     let told = phone.sync(&app, nothing(None)).await;
-    assert_eq!((told.purge_documents.as_slice(), told.purge.len()), ([assessment].as_slice(), 0));
+    assert_eq!(told.purges(), (vec![], vec![assessment]));
     assert!(!documents(&told).contains(&assessment));
     // The cursor has passed the change of his commission: it is ordered all the same.
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, [assessment]);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().1, [assessment]);
     let purged = Waiting { purged_documents: vec![assessment], ..nothing(None) };
-    assert_eq!(phone.sync(&app, purged).await.purge_documents, []);
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge_documents, []);
+    assert_eq!(phone.sync(&app, purged).await.purges().1, []);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().1, []);
 }
 
 #[tokio::test]
@@ -174,7 +225,7 @@ async fn a_commission_that_begins_later_brings_the_case_on_its_day_and_takes_no_
     assert!(matches!(later, Err(cases::CaseError::Commissioned(ends)) if ends == next), "{later:?}");
     let backwards = cases::commission(&app, case, &ben, (Some(next), tomorrow), "bathroom".to_owned()).await;
     assert!(matches!(backwards, Err(cases::CaseError::Backwards { .. })), "{backwards:?}");
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge, []);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, []);
 }
 
 #[tokio::test]
@@ -191,21 +242,21 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let home = first.documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
 
     bench.clock.advance(DAY - 1);
-    assert_eq!(bens.sync(&app, nothing(None)).await.purge, []);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purges().0, []);
     bench.clock.advance(1);
-    assert_eq!(bens.sync(&app, nothing(None)).await.purge, [case]);
+    assert_eq!(bens.sync(&app, nothing(None)).await.purges().0, [case]);
     // What is written meanwhile is not for him, and the order is repeated until he says that he followed it.
     anas.sync(&app, Waiting { pushes: vec![anas.item(home, case, Kind::Home)], ..nothing(None) }).await;
     let told = bens.sync(&app, nothing(None)).await;
-    assert_eq!((told.purge.as_slice(), told.documents.len(), told.cards.len()), ([case].as_slice(), 0, 0));
+    assert_eq!((told.purges().0, told.documents.len(), told.cards.len()), (vec![case], 0, 0));
 
     // Commissioned again before he said so: all of it comes whole, what was written meanwhile too.
     let ends = app.clock.now().plus_millis(DAY);
     cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let back = bens.sync(&app, nothing(None)).await;
-    assert_eq!((back.purge.len(), back.cards.len()), (0, 1));
+    assert_eq!((back.purges().0.len(), back.cards.len()), (0, 1));
     let news = back.documents.iter().find(|news| news.document == home).unwrap();
-    assert_eq!(news.changes.len(), 1);
+    assert_eq!(news.changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap().len(), 1);
     assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);
 }
 
@@ -222,7 +273,9 @@ async fn a_case_one_may_not_know_of_answers_as_one_that_is_not_here() {
     let unknown = DocumentId::mint(&mut app.chance.clone());
     for (case, document) in [(known, home.document), (known, unknown), (nowhere, unknown), (closed, home.document)] {
         let push = phone.item(document, case, Kind::Home);
-        let reply = phone.sync(&app, Waiting { pushes: vec![push], carries: vec![case], ..nothing(None) }).await;
+        let reply = phone
+            .sync(&app, Waiting { pushes: vec![push], choices: vec![Choice { case, carry: true }], ..nothing(None) })
+            .await;
         let refused: Vec<_> = reply.refused.iter().map(|refused| (&refused.reason, refused.quarantine)).collect();
         assert_eq!(refused, [(&Refusal::NotAllowed, None)]);
         assert_eq!((reply.cards.len(), reply.documents.len()), (0, 0));
@@ -254,7 +307,7 @@ async fn a_device_that_is_stopped_and_then_revoked_still_hears_what_to_purge() {
     phone.counter = 3;
     assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
     assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
-    assert_eq!(phone.sync(&app, nothing(None)).await.purge, [case]);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, [case]);
 }
 
 #[tokio::test]
@@ -272,7 +325,7 @@ async fn a_visit_that_a_revoked_device_began_is_kept_and_leaves_the_device() {
     let ask = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: Request::OpenCase(opening) };
     let push = phone.item(home, case, Kind::Home);
     let reply = phone.sync(&app, Waiting { pushes: vec![push], asks: vec![ask], ..nothing(None) }).await;
-    assert_eq!(reply.purge, [case]);
+    assert_eq!(reply.purges().0, [case]);
     assert!(reply.refused[0].quarantine.is_some());
     assert_eq!(app.storage.ledger().quarantine(Some(case)).await.unwrap().len(), 1);
 }
@@ -354,7 +407,7 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     let reasons = |reply: &SyncReply| -> Vec<_> {
         reply.refused.iter().map(|refused| (refused.document, refused.reason.clone(), refused.quarantine)).collect()
     };
-    let receipted = |reply: &SyncReply| reply.receipts.receipts.documents.len();
+    let receipted = |reply: &SyncReply| reply.receipts.as_ref().map_or(0, |signed| signed.receipts.documents.len());
     let bytes = anas.item(home, case, Kind::Home).changes[0].1.len() as u64;
     let mut config = (*app.config).clone();
     config.limits.device_day_bytes = bytes + 10;

@@ -12,12 +12,14 @@ use super::rows::{
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
 use crate::clock::Stamp;
+use crate::domain::document::Document;
 use crate::domain::kind::Kind;
 use crate::engine::{Effect, Reply};
-use crate::guard::Refusal;
+use crate::guard::{Refusal, chunk_hash};
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
-use crate::protocol::sync::Refused;
+use crate::protocol::packed::dependencies;
+use crate::protocol::sync::{Frame, Progress, Purge, Refused};
 use crate::protocol::{CaseCard, Verdict};
 
 /// A reply being applied.
@@ -39,10 +41,10 @@ pub(super) struct Applying {
 }
 
 impl Device {
-    /// Applies the reply to `pending`, and says what it leaves open.
+    /// Applies a part of a reply, and says what it leaves open. The first part answers `pending`.
     pub(super) async fn apply(
         &self,
-        pending: Pending,
+        pending: Option<Pending>,
         reply: Reply,
         report: &mut SyncReport,
     ) -> Result<Round, DeviceError> {
@@ -56,15 +58,12 @@ impl Device {
             given: BTreeSet::new(),
             granted: Vec::new(),
             offset: None,
-            reported: pending.purged,
-            reported_documents: pending.purged_documents,
+            reported: Vec::new(),
+            reported_documents: Vec::new(),
         };
         let mut done = SyncReport::default();
-        for n in &pending.outbox {
-            applying.was_sent(*n, true).await?;
-        }
-        for n in &pending.reads {
-            applying.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        if let Some(pending) = pending {
+            applying.answered(pending).await?;
         }
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
@@ -72,7 +71,6 @@ impl Device {
         applying.write.thin::<Purged>(|case| !applying.reported.contains(case)).await?;
         let reported = &applying.reported_documents;
         applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
-        applying.write.remove_single::<Pending>().await?;
         applying.purge_what_is_handed_in(&mut done).await?;
         let Applying { write, events, carded, granted, offset, .. } = applying;
         write.commit().await?;
@@ -91,12 +89,24 @@ impl Device {
         report.refused.extend(done.refused);
         report.purged.extend(done.purged);
         report.purged_documents.extend(done.purged_documents);
-        let consequence = granted.iter().any(|case| !carded.contains(case));
-        Ok(Round { more: reply.more, consequence })
+        Ok(Round { more: reply.more, granted, carded, ..Round::default() })
     }
 }
 
 impl Applying {
+    /// The request was answered: it is not sent again.
+    async fn answered(&mut self, pending: Pending) -> Result<(), StoreError> {
+        for n in &pending.outbox {
+            self.was_sent(*n, true).await?;
+        }
+        for n in &pending.reads {
+            self.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        }
+        self.reported = pending.purged;
+        self.reported_documents = pending.purged_documents;
+        self.write.remove_single::<Pending>().await
+    }
+
     async fn was_sent(&mut self, n: i64, sent: bool) -> Result<(), StoreError> {
         let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
         if let OutboxRow::Change(change) = from_bytes(&bytes)? {
@@ -131,16 +141,21 @@ impl Applying {
                 done.cards += 1;
                 self.card(&card).await?;
             }
-            Effect::News { document, case, kind, changes, heads } => {
-                let taken = self.news(document, case, kind, changes, heads).await?;
+            Effect::News { document, case, kind, changes } => {
+                let taken = self.news(document, case, kind, changes).await?;
+                done.news += usize::from(taken > 0);
+                done.changes += taken;
+            }
+            Effect::Frame(frame) => {
+                let taken = self.frame(frame).await?;
                 done.news += usize::from(taken > 0);
                 done.changes += taken;
             }
             Effect::Damaged { document, case } => {
                 self.set_aside(document, case, "the server sent something that is no change").await?;
             }
-            Effect::PurgeCase(case) => self.case_is_to_go(case).await?,
-            Effect::PurgeDocument(document) => self.document_is_to_go(document).await?,
+            Effect::Purge(Purge { case, document: None, .. }) => self.case_is_to_go(case).await?,
+            Effect::Purge(Purge { document: Some(document), .. }) => self.document_is_to_go(document).await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {
@@ -151,12 +166,14 @@ impl Applying {
                 }
                 self.write.put_single(&wants).await?;
             }
-            Effect::Bearer(bearer) => {
-                if !bearer.is_empty() {
-                    self.write.put_single(&Bearer(bearer)).await?;
-                }
+            Effect::Bearer(bearer) => self.write.put_single(&Bearer(bearer)).await?,
+            Effect::Progress(progress) => self.write.put_single(&progress).await?,
+            Effect::Cursor(cursor) => {
+                self.write.put_single(&cursor).await?;
+                self.write.remove_single::<Progress>().await?;
             }
-            Effect::Cursor(cursor) => self.write.put_single(&cursor).await?,
+            // Kept by nothing yet.
+            Effect::Lease(_) | Effect::Digest(_) => {}
         }
         Ok(())
     }
@@ -286,7 +303,6 @@ impl Applying {
         case: CaseId,
         kind: Kind,
         changes: Vec<(Hash, Vec<u8>)>,
-        heads: Heads,
     ) -> Result<usize, StoreError> {
         let row = self.write.document(document).await?;
         let mut row = row.unwrap_or_else(|| DocumentRow::new(document, case, kind, false));
@@ -298,13 +314,33 @@ impl Applying {
         self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
         let mut new = 0;
         for (hash, bytes) in changes {
-            new += usize::from(self.write.put_change(&mut row, hash, bytes).await?.is_some());
+            let behind = dependencies(&bytes).unwrap_or_default();
+            if self.write.put_change(&mut row, hash, bytes).await?.is_some() {
+                new += 1;
+                row.server_heads.retain(|head| !behind.contains(head));
+                row.server_heads.push(hash);
+            }
         }
-        row.server_heads = heads;
         row.set_aside = None;
         self.write.put_document(&row).await?;
         self.events.push(Event::Document { case, document });
         Ok(new)
+    }
+
+    /// Takes a document that came whole apart into its changes.
+    async fn frame(&mut self, frame: Frame) -> Result<usize, StoreError> {
+        let Frame { document, case, kind, saved, .. } = frame;
+        match Document::load(kind, &saved) {
+            Ok(read) => {
+                let changes = read.changes_since(&[kind.skeleton_hash()]);
+                let changes = changes.into_iter().filter_map(|bytes| Some((chunk_hash(&bytes)?, bytes)));
+                self.news(document, case, kind, changes.collect()).await
+            }
+            Err(why) => {
+                self.set_aside(document, case, &why.to_string()).await?;
+                Ok(0)
+            }
+        }
     }
 
     async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::engine::ReplyError;
+use crate::envelope::PROTOCOL;
 use crate::protocol::enrolment::{BadEnrolment, ServerUrl};
 
 /// The most bytes of a reply that are read: what a compressed reply of sync may have, and its envelope.
@@ -53,10 +54,70 @@ pub struct HttpReply {
 /// What sending returns.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, LinkError>> + Send + 'a>>;
 
+/// The pieces of a body, as they come.
+pub trait Pieces: Send {
+    /// The next piece; `None`: that was all.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>>;
+}
+
+/// One reply, whose body is still on its way.
+pub struct HttpStream {
+    /// The status.
+    pub status: u16,
+    /// The content type as it was sent; empty when there was none.
+    pub content_type: String,
+    /// The body.
+    pub body: Box<dyn Pieces>,
+}
+
+impl fmt::Debug for HttpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpStream").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What opening a reply returns.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<HttpStream, LinkError>> + Send + 'a>>;
+
+/// A body that came whole.
+struct Whole(Option<Vec<u8>>);
+
+impl Pieces for Whole {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+        Box::pin(async move { Ok(self.0.take()) })
+    }
+}
+
+impl From<HttpReply> for HttpStream {
+    fn from(reply: HttpReply) -> Self {
+        let HttpReply { status, content_type, body } = reply;
+        Self { status, content_type, body: Box::new(Whole(Some(body))) }
+    }
+}
+
+impl HttpStream {
+    /// The whole of it.
+    async fn whole(mut self) -> Result<HttpReply, LinkError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.body.next().await? {
+            if body.len() + piece.len() > MAX_REPLY {
+                return Err(LinkError::Unreadable(format!("it has more than {MAX_REPLY} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(HttpReply { status: self.status, content_type: self.content_type, body })
+    }
+}
+
 /// What carries requests: HTTP, or a test's server in the same process.
 pub trait Transport: Send + Sync {
     /// Sends one request and waits for its reply.
     fn send(&self, request: HttpRequest) -> Sending<'_>;
+
+    /// Sends one request and waits for the beginning of its reply. A transport that can't do better waits for it all.
+    fn open(&self, request: HttpRequest) -> Opening<'_> {
+        Box::pin(async move { Ok(self.send(request).await?.into()) })
+    }
 }
 
 /// Why nothing came of a request. Nothing is lost by it: what waits keeps waiting.
@@ -95,7 +156,21 @@ pub enum LinkError {
         /// What to do.
         detail: String,
     },
+    /// Server and app speak different versions of the protocol. All that waits here is kept, and goes once the older of
+    /// the two was updated.
+    #[error("{}", .server.iter().max().map_or(UPDATE_EITHER, |server| if server > app { UPDATE_APP } else { UPDATE_SERVER }))]
+    Version {
+        /// The versions that the server speaks.
+        server: Vec<u16>,
+        /// The app's.
+        app: u16,
+    },
 }
+
+const UPDATE_APP: &str = "the server is newer than this app: update the app; nothing that was recorded is lost";
+const UPDATE_SERVER: &str =
+    "this app is newer than the server: the server must be updated; nothing that was recorded is lost";
+const UPDATE_EITHER: &str = "server and app don't understand each other: one of them must be updated";
 
 impl LinkError {
     /// Whether it may go away by itself.
@@ -113,6 +188,8 @@ impl From<ReplyError> for LinkError {
         match error {
             ReplyError::NotOurServer => Self::NotOurServer,
             ReplyError::Tampered => Self::Tampered,
+            ReplyError::Version { found } => Self::Version { server: vec![found], app: PROTOCOL },
+            ReplyError::Cut { .. } => Self::Offline(error.to_string()),
             other => Self::Unreadable(other.to_string()),
         }
     }
@@ -150,6 +227,19 @@ impl Link {
         Self { transport: Box::new(transport) }
     }
 
+    /// Sends, takes problems for errors, and gives a reply of the type asked for while it comes.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub(super) async fn open(&self, request: HttpRequest, content_type: &str) -> Result<HttpStream, LinkError> {
+        let reply = self.transport.open(request).await?;
+        match reply.status {
+            200 if reply.content_type == content_type => Ok(reply),
+            200..=299 => Err(LinkError::NotOurServer),
+            _ => Err(problem(&reply.whole().await?)),
+        }
+    }
+
     /// Sends, and takes problems for errors.
     ///
     /// # Errors
@@ -172,10 +262,13 @@ fn problem(reply: &HttpReply) -> LinkError {
         title: String,
         #[serde(default)]
         detail: String,
+        #[serde(default)]
+        speaks: Vec<u16>,
     }
     let ours = reply.content_type.starts_with("application/problem+json");
     let problem = ours.then(|| serde_json::from_slice::<Problem>(&reply.body).ok()).flatten();
     match problem.and_then(|problem| Some((problem.kind.strip_prefix("urn:grabrail:problem:")?.to_owned(), problem))) {
+        Some((kind, problem)) if kind == "protocol" => LinkError::Version { server: problem.speaks, app: PROTOCOL },
         Some((kind, problem)) => {
             LinkError::Problem { status: reply.status, kind, title: problem.title, detail: problem.detail }
         }
@@ -262,8 +355,24 @@ fn failed(error: &reqwest::Error) -> LinkError {
     }
 }
 
+/// The body of a reply by reqwest.
+struct Body(reqwest::Response);
+
+impl Pieces for Body {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+        Box::pin(async move {
+            let piece = self.0.chunk().await.map_err(|error| failed(&error))?;
+            Ok(piece.map(|piece| piece.to_vec()))
+        })
+    }
+}
+
 impl Transport for Http {
     fn send(&self, request: HttpRequest) -> Sending<'_> {
+        Box::pin(async move { self.open(request).await?.whole().await })
+    }
+
+    fn open(&self, request: HttpRequest) -> Opening<'_> {
         Box::pin(async move {
             let safe = request.url.starts_with("https://");
             if !safe {
@@ -287,18 +396,11 @@ impl Transport for Http {
             if let Some(bearer) = &request.bearer {
                 sending = sending.bearer_auth(bearer);
             }
-            let mut reply = sending.send().await.map_err(|error| failed(&error))?;
+            let reply = sending.send().await.map_err(|error| failed(&error))?;
             let status = reply.status().as_u16();
             let content_type = reply.headers().get(reqwest::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-            let mut body = Vec::new();
-            while let Some(piece) = reply.chunk().await.map_err(|error| failed(&error))? {
-                if body.len() + piece.len() > MAX_REPLY {
-                    return Err(LinkError::Unreadable(format!("it has more than {MAX_REPLY} bytes")));
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok(HttpReply { status, content_type, body })
+            Ok(HttpStream { status, content_type, body: Box::new(Body(reply)) })
         })
     }
 }

@@ -154,7 +154,7 @@ impl Device {
         let bytes = match self.get_photo(link, case, document, hash).await {
             // The bearer is good for minutes; a sync brings another.
             Err(DeviceError::Link(LinkError::Problem { status: 401, .. })) => {
-                self.sync(link).await?;
+                self.sync_for(link, true).await?;
                 self.get_photo(link, case, document, hash).await
             }
             other => other,
@@ -189,7 +189,7 @@ impl Device {
         let bearer = match self.reader().single::<Bearer>().await? {
             Some(bearer) => bearer,
             None => {
-                self.sync(link).await?;
+                self.sync_for(link, true).await?;
                 self.reader().single::<Bearer>().await?.ok_or(DeviceError::NoSuchPhoto(hash))?
             }
         };

@@ -23,7 +23,7 @@ use crate::id::{
     ServerId,
 };
 use crate::protocol::ask::AskRefusal;
-use crate::protocol::sync::Cursor;
+use crate::protocol::sync::{Cursor, Progress};
 use crate::protocol::{Ask, Verdict};
 
 /// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
@@ -153,6 +153,10 @@ pub(super) struct Pending {
     #[n(5)]
     #[cbor(default)]
     pub(super) purged_documents: Vec<DocumentId>,
+    /// Whether it asks for a bearer for photos.
+    #[n(6)]
+    #[cbor(default, skip_if = "std::ops::Not::not")]
+    pub(super) wants_bearer: bool,
 }
 
 /// A document on this device.
@@ -525,6 +529,7 @@ singles! {
     Contact = b"contact";
     Pending = b"pending";
     Cursor = b"cursor";
+    Progress = b"progress";
     Bearer = b"bearer";
 }
 

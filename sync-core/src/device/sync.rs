@@ -15,10 +15,11 @@ use super::rows::{
 };
 use super::store::Shelf;
 use crate::domain::kind::Kind;
+use crate::engine::ReplyReader;
 use crate::engine::{self, WaitingPush};
 use crate::id::{CaseId, DocumentId, Hash};
 use crate::protocol::codec::Limits;
-use crate::protocol::sync::{Cursor, PATH, ReadLog};
+use crate::protocol::sync::{Choice, Cursor, PATH, Progress, ReadLog};
 use crate::protocol::{Ask, Request};
 
 /// How many round trips one sync may take before it leaves the rest to the next: a bound, not a plan.
@@ -72,8 +73,19 @@ pub struct SyncReport {
 pub(super) struct Round {
     /// The server has more.
     pub(super) more: bool,
-    /// Something was granted whose consequence has not come yet.
-    pub(super) consequence: bool,
+    /// Cases in which something was granted.
+    pub(super) granted: Vec<CaseId>,
+    /// Cases whose card came.
+    pub(super) carded: Vec<CaseId>,
+    /// The request asked for a bearer for photos.
+    pub(super) asked_for_bearer: bool,
+}
+
+impl Round {
+    /// Whether something was granted whose consequence has not come yet.
+    fn awaits_consequence(&self) -> bool {
+        self.granted.iter().any(|case| !self.carded.contains(case))
+    }
 }
 
 impl Device {
@@ -83,12 +95,22 @@ impl Device {
     /// [`DeviceError::NotEnrolled`]; [`DeviceError::Link`] when there is no way to the server or what came back is not
     /// its word (what an earlier round brought is kept); [`DeviceError::Store`].
     pub async fn sync(&self, link: &Link) -> Result<SyncReport, DeviceError> {
+        self.sync_for(link, false).await
+    }
+
+    /// A sync that brings a fresh bearer for photos, whether or not any wait here.
+    pub(super) async fn sync_for(&self, link: &Link, bearer: bool) -> Result<SyncReport, DeviceError> {
         let _one = self.syncing.lock().await;
         let mut report = SyncReport::default();
         let mut tried = BTreeSet::new();
+        let mut has_bearer = false;
         for _ in 0..MOST_ROUNDS {
-            let round = self.round(link, &mut tried, &mut report).await?;
-            if !(round.more || round.consequence || self.has_untried(&tried).await?) {
+            let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
+            let round = self.round(link, wants_bearer, &mut tried, &mut report).await?;
+            has_bearer |= round.asked_for_bearer;
+            // The request that went may have been made before a photo was taken.
+            let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
+            if !(round.more || round.awaits_consequence() || wants_bearer || self.has_untried(&tried).await?) {
                 break;
             }
         }
@@ -99,6 +121,7 @@ impl Device {
     async fn round(
         &self,
         link: &Link,
+        wants_bearer: bool,
         tried: &mut BTreeSet<i64>,
         report: &mut SyncReport,
     ) -> Result<Round, DeviceError> {
@@ -106,7 +129,7 @@ impl Device {
         let identity = enrolment.identity();
         let pending = match self.reader().single::<Pending>().await? {
             Some(pending) => pending,
-            None => self.make_request(&identity, tried).await?,
+            None => self.make_request(&identity, wants_bearer, tried).await?,
         };
         tried.extend(&pending.outbox);
         let request = HttpRequest {
@@ -119,10 +142,10 @@ impl Device {
         report.bytes_up += request.body.len();
         report.round_trips += 1;
         report.exchanges += 1;
-        let reply = match link.send(request).await {
-            Ok(reply) => reply,
+        let mut stream = match link.open(request, CBOR).await {
+            Ok(stream) => stream,
             Err(error) => {
-                if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } = error {
+                if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } | LinkError::Version { .. } = error {
                     // It was read and certainly not taken: the next one is made anew.
                     let mut write = Writer::begin(&self.store).await?;
                     write.remove_single::<Pending>().await?;
@@ -131,15 +154,42 @@ impl Device {
                 return Err(error.into());
             }
         };
-        report.bytes_down += reply.body.len();
-        let now = self.clock.now();
-        let bytes = pending.bytes.clone();
-        let taken = super::rows::off_thread(move || {
-            let reply = identity.reply(&bytes, &reply.body, now, Limits::REPLY);
-            Ok(reply.map_err(LinkError::from)?)
-        });
-        let taken = taken.await?;
-        self.apply(pending, taken, report).await
+        let mut round = Round { asked_for_bearer: pending.wants_bearer, ..Round::default() };
+        let mut reader = ReplyReader::new(identity, &pending.bytes, Limits::REPLY);
+        let mut pending = Some(pending);
+        // Each part is on the device as soon as it has come: what a cut leaves, the next request goes on from.
+        while let Some(piece) = stream.body.next().await? {
+            report.bytes_down += piece.len();
+            let now = self.clock.now();
+            let parts = super::rows::off_thread(move || {
+                reader.feed(&piece);
+                let mut parts = Vec::new();
+                let error = loop {
+                    match reader.next(now) {
+                        Ok(Some(part)) => parts.push(part),
+                        Ok(None) => break None,
+                        Err(error) => break Some(error),
+                    }
+                };
+                Ok((reader, parts, error))
+            });
+            let (back, parts, error) = parts.await?;
+            reader = back;
+            for part in parts {
+                let part = self.apply(pending.take(), part, report).await?;
+                round.more = part.more;
+                round.granted.extend(part.granted);
+                round.carded.extend(part.carded);
+            }
+            if let Some(error) = error {
+                return Err(LinkError::from(error).into());
+            }
+            if reader.is_whole() {
+                return Ok(round);
+            }
+        }
+        reader.finish().map_err(LinkError::from)?;
+        Ok(round)
     }
 
     /// The rows of the outbox that may be sent now.
@@ -174,6 +224,15 @@ impl Device {
         Ok(sendable)
     }
 
+    /// Whether there are photos that no server is known to have, or that the server waits for.
+    async fn photos_wait(&self) -> Result<bool, DeviceError> {
+        if !self.reader().single::<Wants>().await?.unwrap_or_default().0.is_empty() {
+            return Ok(true);
+        }
+        let photos = self.reader().whole_shelf::<PhotoRow>(Shelf::Photo).await?;
+        Ok(photos.iter().any(|(_, photo)| photo.kept == Kept::OnThisDevice))
+    }
+
     async fn has_untried(&self, tried: &BTreeSet<i64>) -> Result<bool, DeviceError> {
         let purged = self.reader().single::<Purged>().await?.unwrap_or_default();
         let documents = self.reader().single::<PurgedDocuments>().await?.unwrap_or_default();
@@ -184,7 +243,12 @@ impl Device {
     }
 
     /// Makes the next request and keeps it until its reply is in.
-    async fn make_request(&self, identity: &engine::Identity, tried: &BTreeSet<i64>) -> Result<Pending, DeviceError> {
+    async fn make_request(
+        &self,
+        identity: &engine::Identity,
+        wants_bearer: bool,
+        tried: &BTreeSet<i64>,
+    ) -> Result<Pending, DeviceError> {
         let mut pushes: Vec<WaitingPush> = Vec::new();
         let mut asks: Vec<Ask> = Vec::new();
         let (mut outbox, mut later) = (Vec::new(), Vec::new());
@@ -235,6 +299,7 @@ impl Device {
         let mut purged_documents = self.reader().single::<PurgedDocuments>().await?.unwrap_or_default().0;
         purged.truncate(MOST_ROWS);
         purged_documents.truncate(MOST_ROWS);
+        let carries = self.reader().single::<Carries>().await?.unwrap_or_default();
         let waiting = engine::Waiting {
             cursor: self.reader().single::<Cursor>().await?,
             at: self.stamp(),
@@ -243,7 +308,10 @@ impl Device {
             purged: purged.clone(),
             purged_documents: purged_documents.clone(),
             reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
-            carries: self.reader().single::<Carries>().await?.unwrap_or_default().0,
+            choices: carries.0.into_iter().map(|case| Choice { case, carry: true }).collect(),
+            progress: self.reader().single::<Progress>().await?,
+            heads: None,
+            wants_bearer,
         };
         let mut counters = self.reader().single::<Counters>().await?.unwrap_or_default();
         counters.request = counters.request.saturating_add(1);
@@ -254,6 +322,7 @@ impl Device {
             purged,
             more,
             purged_documents,
+            wants_bearer,
         };
         let _edits = self.editing.lock().await;
         let mut write = Writer::begin(&self.store).await?;

@@ -7,17 +7,19 @@
 mod reply;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use ed25519_dalek::SigningKey;
 use minicbor::bytes::ByteVec;
 
-pub use self::reply::{Effect, Reply, ReplyError};
+pub use self::reply::{Effect, Reply, ReplyError, ReplyReader};
+pub use self::writer::ReplyWriter;
 use crate::clock::Stamp;
 use crate::domain::kind::Kind;
 use crate::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, sign};
 use crate::id::{CaseId, DocumentId, Hash, Heads, KeyId};
-use crate::protocol::sync::{Cursor, PATH, ReadLog, request_bytes};
-use crate::protocol::{Ask, Push, Request, SignedRequest, SyncRequest, codec};
+use crate::protocol::sync::{Choice, Cursor, PATH, Progress, PurgeReceipt, ReadLog, SignedPurge, request_bytes};
+use crate::protocol::{Ask, Known, Packed, Push, Request, SignedRequest, SyncRequest, codec};
 
 /// Who this device is to its server, and by which key it knows the server.
 #[derive(Clone)]
@@ -66,14 +68,39 @@ pub struct Waiting {
     pub pushes: Vec<WaitingPush>,
     /// Asks in the order they were made.
     pub asks: Vec<Ask>,
-    /// Cases that were purged as ordered.
+    /// Cases that were purged as ordered, until the server knows.
     pub purged: Vec<CaseId>,
-    /// Documents that were purged as ordered, in cases that stay.
+    /// Documents that were purged as ordered, in cases that stay, until the server knows.
     pub purged_documents: Vec<DocumentId>,
     /// Documents that were opened.
     pub reads: Vec<ReadLog>,
-    /// Cases chosen to be carried.
-    pub carries: Vec<CaseId>,
+    /// Choices of what to carry that the server has not acknowledged.
+    pub choices: Vec<Choice>,
+    /// Where a caseload that came in parts was cut.
+    pub progress: Option<Progress>,
+    /// What this device has of the server's, once the digests differed.
+    pub heads: Option<Vec<(DocumentId, Heads)>>,
+    /// Whether photos wait.
+    pub wants_bearer: bool,
+}
+
+impl Waiting {
+    /// Nothing that waits.
+    pub const fn nothing(at: Stamp) -> Self {
+        Self {
+            cursor: None,
+            at,
+            pushes: Vec::new(),
+            asks: Vec::new(),
+            purged: Vec::new(),
+            purged_documents: Vec::new(),
+            reads: Vec::new(),
+            choices: Vec::new(),
+            progress: None,
+            heads: None,
+            wants_bearer: false,
+        }
+    }
 }
 
 impl Identity {
@@ -81,6 +108,16 @@ impl Identity {
     pub fn seal_push(&self, document: DocumentId, fork: u32, base: &Heads, changes: &[Hash]) -> Signed {
         let envelope = Envelope::new(&self.sender, document, fork, base.clone(), changes.to_vec());
         sign(&self.key, &envelope.to_bytes())
+    }
+
+    /// This device's word that it purged these; `None` when there is nothing of which to give it.
+    pub fn seal_purge(&self, at: Stamp, cases: Vec<CaseId>, documents: Vec<DocumentId>) -> Option<SignedPurge> {
+        if cases.is_empty() && documents.is_empty() {
+            return None;
+        }
+        let purge = PurgeReceipt::new(&self.sender, at, cases, documents);
+        let signature = sign(&self.key, &purge.to_bytes());
+        Some(SignedPurge { purge, signature })
     }
 
     /// The bytes to post to [`PATH`]: a [`SignedRequest`] of all that waits. `counter` is above every counter this
@@ -94,8 +131,12 @@ impl Identity {
                 kind: push.kind,
                 fork: push.fork,
                 signature: self.seal_push(push.document, push.fork, &push.base, &hashes),
+                changes: {
+                    let known = Known::push(&self.sender, push.document, push.fork, &push.base);
+                    let chunks: Vec<Vec<u8>> = push.changes.into_iter().map(|(_, bytes)| bytes).collect();
+                    Packed::pack(&chunks, &known)
+                },
                 base: push.base,
-                changes: push.changes.into_iter().map(|(_, bytes)| ByteVec::from(bytes)).collect(),
             }
         });
         let mut asks = waiting.asks;
@@ -106,10 +147,12 @@ impl Identity {
             at: waiting.at,
             pushes: pushes.collect(),
             asks,
-            purged: waiting.purged,
-            purged_documents: waiting.purged_documents,
+            purged: self.seal_purge(waiting.at, waiting.purged, waiting.purged_documents),
             reads: waiting.reads,
-            carries: waiting.carries,
+            choices: waiting.choices,
+            progress: waiting.progress,
+            heads: waiting.heads,
+            wants_bearer: waiting.wants_bearer,
         };
         let body = codec::pack(&request);
         let Sender { server, generation, device, .. } = self.sender;

@@ -4,11 +4,10 @@ use super::Identity;
 use crate::clock::Timestamp;
 use crate::domain::kind::Kind;
 use crate::envelope::PROTOCOL;
-use crate::guard::chunk_hash;
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
-use crate::protocol::codec::{self, Limits, Undecodable};
-use crate::protocol::sync::{Cursor, Receipts, Refused, SignedReceipts, reply_bytes};
-use crate::protocol::{CaseCard, SignedReply, SyncReply, Verdict};
+use crate::protocol::codec::{Limits, Undecodable, Unpacker};
+use crate::protocol::sync::{Cursor, Frame, Progress, Purge, Receipts, Refused, SignedReceipts, reply_bytes};
+use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
 
 /// Why bytes are not this server's answer to this request. Whatever it is, nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +23,12 @@ pub enum ReplyError {
     Version {
         /// The server's.
         found: u16,
+    },
+    /// It ended before its last part; those that came stand.
+    #[error("the answer was cut off after {parts} of its parts")]
+    Cut {
+        /// How many came.
+        parts: u32,
     },
     /// Signed and larger than this device takes, or of a form it does not know.
     #[error("the server's answer can't be read: {0}")]
@@ -76,9 +81,9 @@ pub enum Effect {
         kind: Kind,
         /// Hash and raw bytes of each change, in an order in which they can be applied.
         changes: Vec<(Hash, Vec<u8>)>,
-        /// The heads on the server.
-        heads: Heads,
     },
+    /// A document whole; not looked into.
+    Frame(Frame),
     /// News of a document among which is something that is no change; none of it is taken.
     Damaged {
         /// The document.
@@ -86,25 +91,31 @@ pub enum Effect {
         /// Its case.
         case: CaseId,
     },
-    /// Nothing of a case may stay but its receipts.
-    PurgeCase(CaseId),
-    /// Nothing of a document may stay.
-    PurgeDocument(DocumentId),
+    /// Nothing of a case may stay but its receipts, or nothing of a document of a case that stays.
+    Purge(Purge),
     /// The server waits for these photos.
     PhotoWants(Vec<(DocumentId, Hash)>),
     /// A bearer of minutes for photo bytes.
     Bearer(String),
-    /// Where this device's knowledge now ends.
+    /// How far a caseload that comes in parts has come.
+    Progress(Progress),
+    /// How many hours this device may go without contact.
+    Lease(u16),
+    /// Where this device's knowledge now ends: all of the reply has come.
     Cursor(Cursor),
+    /// The sum over what this device should carry now.
+    Digest(CarriedDigest),
 }
 
-/// A reply that was believed.
+/// A part of a reply that was believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// What it changes, in the order in which to apply it.
     pub effects: Vec<Effect>,
     /// Whether the server has more: ask again.
     pub more: bool,
+    /// Whether this was the last part.
+    pub last: bool,
 }
 
 /// A message that is all of `bytes`.
@@ -114,27 +125,143 @@ fn whole<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
     (decoder.position() == bytes.len()).then_some(message)
 }
 
+/// Takes a reply apart while it comes: fed with bytes, it gives part by part what can be believed. It holds one part
+/// at a time, and gives nothing more after one that was not believed.
+#[derive(Debug)]
+pub struct ReplyReader {
+    identity: Identity,
+    request: Hash,
+    limits: Limits,
+    waiting: Vec<u8>,
+    number: u32,
+    unpacker: Option<Unpacker>,
+    end: Option<Result<(), ReplyError>>,
+}
+
+impl ReplyReader {
+    /// Of the reply to `request` (the bytes that were posted), each part within the limits.
+    pub fn new(identity: Identity, request: &[u8], limits: Limits) -> Self {
+        let request = Hash::of(request);
+        Self { identity, request, limits, waiting: Vec::new(), number: 0, unpacker: None, end: None }
+    }
+
+    /// Takes the bytes that came next.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.end.is_none() {
+            self.waiting.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next part, if it has come; `now` is the device's clock.
+    ///
+    /// # Errors
+    /// [`ReplyError`]; the parts that were given stand, and no other will be.
+    pub fn next(&mut self, now: Timestamp) -> Result<Option<Reply>, ReplyError> {
+        match self.end {
+            None => {}
+            Some(Ok(())) => return Ok(None),
+            Some(Err(error)) => return Err(error),
+        }
+        match self.part(now) {
+            Ok(reply) => {
+                if reply.as_ref().is_some_and(|reply| reply.last) {
+                    self.end = Some(Ok(()));
+                }
+                Ok(reply)
+            }
+            Err(error) => {
+                self.waiting = Vec::new();
+                self.end = Some(Err(error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the last part has come.
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.end, Some(Ok(())))
+    }
+
+    /// That no more bytes come.
+    ///
+    /// # Errors
+    /// [`ReplyError::Cut`] when the last part has not come, and why a part was not believed.
+    pub const fn finish(&self) -> Result<(), ReplyError> {
+        match self.end {
+            Some(end) => end,
+            None if self.number == 0 && self.waiting.is_empty() => Err(ReplyError::NotOurServer),
+            None => Err(ReplyError::Cut { parts: self.number }),
+        }
+    }
+
+    fn part(&mut self, now: Timestamp) -> Result<Option<Reply>, ReplyError> {
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        let mut decoder = minicbor::Decoder::new(&self.waiting);
+        if let Some(found) = protocol(&self.waiting)
+            && found != PROTOCOL
+        {
+            return Err(ReplyError::Version { found });
+        }
+        let signed: SignedReply = match decoder.decode() {
+            Ok(signed) => signed,
+            Err(error) if error.is_end_of_input() => {
+                if self.waiting.len() > self.limits.compressed.saturating_add(ROOM) {
+                    return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: self.limits.compressed }));
+                }
+                return Ok(None);
+            }
+            Err(_) => return Err(ReplyError::NotOurServer),
+        };
+        let read = decoder.position();
+        let identity = &self.identity;
+        let body = Hash::of(&signed.body);
+        let bytes = reply_bytes(identity.sender.server, self.request, self.number, signed.last, body);
+        if signed.key != identity.reply_key_id || !identity.reply_key.verifies(&bytes, &signed.signature) {
+            return Err(ReplyError::Tampered);
+        }
+        let unpacker = match &mut self.unpacker {
+            Some(unpacker) => unpacker,
+            None => self.unpacker.insert(Unpacker::new().map_err(|_| Undecodable::Damaged)?),
+        };
+        let reply: SyncReply = unpacker.unpack(&signed.body, signed.last, self.limits)?;
+        if let Some(receipts) = &reply.receipts {
+            identity.proves(receipts)?;
+        }
+        self.waiting.drain(..read);
+        self.number += 1;
+        let more = reply.more;
+        Ok(Some(Reply { effects: effects(reply, now), more, last: signed.last }))
+    }
+}
+
+/// How many bytes a part takes beside its body, at most.
+const ROOM: usize = 1024;
+
+/// The version that a message says it is of, whatever else it says: its first place in every version.
+fn protocol(message: &[u8]) -> Option<u16> {
+    let mut decoder = minicbor::Decoder::new(message);
+    decoder.array().ok()??;
+    decoder.u16().ok()
+}
+
 impl Identity {
-    /// Takes a reply to `request` (the bytes that were posted) apart. `now` is the device's clock when it came.
+    /// Takes a whole reply to `request` (the bytes that were posted) apart, its parts as one. `now` is the device's
+    /// clock when it came.
     ///
     /// # Errors
     /// [`ReplyError`]; then nothing may be changed.
     pub fn reply(&self, request: &[u8], reply: &[u8], now: Timestamp, limits: Limits) -> Result<Reply, ReplyError> {
-        if reply.len() > limits.compressed.saturating_add(1024) {
-            return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: limits.compressed }));
+        let mut reader = ReplyReader::new(self.clone(), request, limits);
+        reader.feed(reply);
+        let mut whole = Reply { effects: Vec::new(), more: false, last: true };
+        while let Some(part) = reader.next(now)? {
+            whole.effects.extend(part.effects);
+            whole.more = part.more;
         }
-        let signed: SignedReply = whole(reply).ok_or(ReplyError::NotOurServer)?;
-        if signed.protocol != PROTOCOL {
-            return Err(ReplyError::Version { found: signed.protocol });
-        }
-        let bytes = reply_bytes(self.sender.server, Hash::of(request), Hash::of(&signed.body));
-        if signed.key != self.reply_key_id || !self.reply_key.verifies(&bytes, &signed.signature) {
-            return Err(ReplyError::Tampered);
-        }
-        let reply: SyncReply = codec::unpack(&signed.body, limits)?;
-        self.proves(&reply.receipts)?;
-        let more = reply.more;
-        Ok(Reply { effects: effects(reply, now), more })
+        reader.finish()?;
+        Ok(whole)
     }
 
     /// Reads the proof that a photo's bytes are fsynced.
@@ -167,44 +294,41 @@ impl Identity {
 fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     let offset = now.millis().saturating_sub(reply.at.millis());
     let mut effects = vec![Effect::Contact { epoch: reply.epoch, at: reply.at, offset }];
-    let receipts = &reply.receipts.receipts;
-    effects.extend(
-        receipts
-            .documents
-            .iter()
-            .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
-    );
-    effects.extend(
-        receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
-    );
-    effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
-    if !receipts.is_empty() {
-        effects.push(Effect::Receipts(reply.receipts));
+    effects.extend(reply.lease_hours.map(Effect::Lease));
+    if let Some(proof) = reply.receipts {
+        let receipts = &proof.receipts;
+        effects.extend(
+            receipts
+                .documents
+                .iter()
+                .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
+        );
+        effects.extend(
+            receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
+        );
+        effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
+        effects.push(Effect::Receipts(proof));
     }
     effects.extend(reply.refused.into_iter().map(Effect::Refused));
     effects.extend(reply.verdicts.into_iter().map(Effect::Verdict));
     effects.extend(reply.cards.into_iter().map(|card| Effect::Card(Box::new(card))));
     for news in reply.documents {
-        let (document, case, kind, heads) = (news.document, news.case, news.kind, news.heads);
+        let (document, case, kind) = (news.document, news.case, news.kind);
         // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
-        let changes: Option<Vec<(Hash, Vec<u8>)>> = news
-            .changes
-            .into_iter()
-            .map(|bytes| {
-                let bytes: Vec<u8> = bytes.into();
-                Some((chunk_hash(&bytes)?, bytes))
-            })
-            .collect();
-        effects.push(match changes {
-            Some(changes) => Effect::News { document, case, kind, changes, heads },
-            None => Effect::Damaged { document, case },
+        effects.push(match news.changes.unpack(&Known::news(kind), PackLimits::REPLY) {
+            Ok(changes) => Effect::News { document, case, kind, changes },
+            Err(_) => Effect::Damaged { document, case },
         });
     }
+    effects.extend(reply.frames.into_iter().map(Effect::Frame));
     // After everything that might have put something of them back.
-    effects.extend(reply.purge.into_iter().map(Effect::PurgeCase));
-    effects.extend(reply.purge_documents.into_iter().map(Effect::PurgeDocument));
-    effects.push(Effect::PhotoWants(reply.photo_wants));
-    effects.push(Effect::Bearer(reply.photo_bearer));
-    effects.push(Effect::Cursor(reply.cursor));
+    effects.extend(reply.purge.into_iter().map(Effect::Purge));
+    if !reply.photo_wants.is_empty() {
+        effects.push(Effect::PhotoWants(reply.photo_wants));
+    }
+    effects.extend(reply.photo_bearer.map(Effect::Bearer));
+    effects.extend(reply.progress.map(Effect::Progress));
+    effects.extend(reply.cursor.map(Effect::Cursor));
+    effects.extend(reply.digest.map(Effect::Digest));
     effects
 }

@@ -10,10 +10,13 @@ use crate::id::{AccountId, AskId, DeviceId, Epoch, Generation, OrganisationId, S
 use crate::protocol::SignedReply;
 use crate::protocol::ask::OpenCase;
 use crate::protocol::codec::{Limits, pack, unpack};
-use crate::protocol::sync::{DocumentNews, Receipts, SignedReceipts, SyncReply, reply_bytes};
+use crate::protocol::sync::{
+    DocumentNews, Progress, Purge, PurgeReason, Receipts, SignedReceipts, SyncReply, reply_bytes,
+};
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([9; 17]);
 const CASE: CaseId = CaseId::from_bytes([8; 16]);
+const PURGE: Purge = Purge { case: CASE, document: None, reason: PurgeReason::Ended };
 const NOW: Timestamp = Timestamp::from_millis(5_000);
 
 fn server_key() -> SigningKey {
@@ -58,8 +61,6 @@ fn waiting() -> Waiting {
         clinical: DocumentId::from_bytes([10; 17]),
     };
     Waiting {
-        cursor: None,
-        at: stamp(),
         pushes: vec![WaitingPush {
             document: DOCUMENT,
             case: CASE,
@@ -73,10 +74,7 @@ fn waiting() -> Waiting {
             ask(2, Request::OpenCase(open)),
             ask(3, Request::Withdraw { document: DOCUMENT }),
         ],
-        purged: vec![],
-        purged_documents: vec![],
-        reads: vec![],
-        carries: vec![],
+        ..Waiting::nothing(stamp())
     }
 }
 
@@ -93,31 +91,31 @@ fn reply(changes: Vec<Vec<u8>>) -> SyncReply {
         document: DOCUMENT,
         case: CASE,
         kind: Kind::Home,
-        changes: changes.into_iter().map(ByteVec::from).collect(),
-        heads: vec![],
+        changes: Packed::pack(&changes, &Known::news(Kind::Home)),
     };
+    let (epoch, at) = (Epoch::from_bytes([1; 16]), Timestamp::from_millis(2_000));
     SyncReply {
-        epoch: Epoch::from_bytes([1; 16]),
-        at: Timestamp::from_millis(2_000),
-        receipts: receipts(&server_key(), 1),
-        refused: vec![],
-        verdicts: vec![],
-        cards: vec![],
+        receipts: Some(receipts(&server_key(), 1)),
         documents: vec![news],
-        purge: vec![CASE],
-        purge_documents: vec![],
-        photo_wants: vec![],
-        cursor: Cursor { epoch: Epoch::from_bytes([1; 16]), n: 3 },
+        purge: vec![PURGE],
+        cursor: Some(Cursor { epoch, n: 3, at }),
         more: true,
-        photo_bearer: "b".to_owned(),
+        photo_bearer: Some("b".to_owned()),
+        ..SyncReply::new(epoch, at)
     }
 }
 
 fn signed(reply: &SyncReply, request: &[u8]) -> SignedReply {
     let body = pack(reply);
-    let bytes = reply_bytes(identity().sender.server, Hash::of(request), Hash::of(&body));
+    let bytes = reply_bytes(identity().sender.server, Hash::of(request), 0, true, Hash::of(&body));
     let signature = sign(&server_key(), &bytes);
-    SignedReply { protocol: PROTOCOL, key: KeyId::from_bytes([6; 16]), signature, body: ByteVec::from(body) }
+    SignedReply {
+        protocol: PROTOCOL,
+        key: KeyId::from_bytes([6; 16]),
+        signature,
+        body: ByteVec::from(body),
+        last: true,
+    }
 }
 
 fn bytes(reply: &SignedReply) -> Vec<u8> {
@@ -155,16 +153,145 @@ fn a_reply_becomes_its_effects_receipts_first_and_purges_after_all_else() {
     let at = |wanted: &dyn Fn(&Effect) -> bool| reply.effects.iter().position(wanted).unwrap();
     let receipted = at(&|effect| matches!(effect, Effect::Receipted { .. }));
     let news = at(&|effect| matches!(effect, Effect::News { changes, .. } if changes[0].0 == change().0));
-    let purge = at(&|effect| *effect == Effect::PurgeCase(CASE));
+    let purge = at(&|effect| *effect == Effect::Purge(PURGE));
     assert!(receipted < news && news < purge);
+}
+
+/// A reply to `request` in as many parts.
+fn parts(replies: &[SyncReply], request: &[u8]) -> Vec<Vec<u8>> {
+    let mut writer = ReplyWriter::new(identity().sender.server, request, KeyId::from_bytes([6; 16]));
+    let last = replies.len() - 1;
+    let parts = replies.iter().enumerate();
+    parts.map(|(at, reply)| writer.write(reply, at == last, |bytes| sign(&server_key(), bytes)).unwrap()).collect()
+}
+
+/// A caseload in three parts: receipts first, then case by case, the cursor at the end.
+fn caseload() -> Vec<SyncReply> {
+    let whole = reply(vec![change().1]);
+    let nothing = SyncReply::new(whole.epoch, whole.at);
+    let cursor = whole.cursor;
+    let after = |number| Some(Progress { n: 3, after: CaseId::from_bytes([number; 16]) });
+    vec![
+        SyncReply { cursor: None, more: false, progress: after(1), ..whole.clone() },
+        SyncReply { documents: whole.documents.clone(), progress: after(2), ..nothing.clone() },
+        SyncReply { documents: whole.documents, cursor, ..nothing },
+    ]
+}
+
+/// What a reader gives of these bytes, however they are cut into pieces, and how it ends.
+fn read(request: &[u8], bytes: &[u8], piece: usize) -> (Vec<Reply>, Result<(), ReplyError>) {
+    let mut reader = ReplyReader::new(identity(), request, Limits::REPLY);
+    let mut replies = Vec::new();
+    for piece in bytes.chunks(piece) {
+        reader.feed(piece);
+        loop {
+            match reader.next(NOW) {
+                Ok(Some(reply)) => replies.push(reply),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!((reader.next(NOW), reader.finish()), (Err(error), Err(error)), "nothing behind it");
+                    return (replies, Err(error));
+                }
+            }
+        }
+    }
+    (replies, reader.finish())
+}
+
+#[test]
+fn a_reply_in_parts_is_read_as_it_comes_and_goes_on_where_it_was_cut() {
+    let parts = parts(&caseload(), b"request");
+    let whole = parts.concat();
+    let (replies, end) = read(b"request", &whole, whole.len());
+    assert_eq!((replies.len(), end), (3, Ok(())));
+    assert!(replies[2].last && !replies[0].last && !replies[1].last);
+    let cursor = |reply: &Reply| reply.effects.iter().any(|effect| matches!(effect, Effect::Cursor(_)));
+    assert_eq!(replies.iter().map(cursor).collect::<Vec<_>>(), [false, false, true]);
+    let ends: Vec<usize> =
+        parts.iter().scan(0, |end, part| Some(std::mem::replace(end, *end + part.len()) + part.len())).collect();
+    // Cut at every byte: the parts that came whole stand, and it is known that there was more.
+    for cut in 0..whole.len() {
+        let came = ends.iter().filter(|end| **end <= cut).count();
+        let (got, end) = read(b"request", &whole[..cut], 7);
+        assert_eq!(got, replies[..came], "cut at {cut}");
+        let parts = u32::try_from(came).unwrap();
+        let expected = if cut == 0 { ReplyError::NotOurServer } else { ReplyError::Cut { parts } };
+        assert_eq!(end, Err(expected), "cut at {cut}");
+    }
+    for piece in [1, 2, 100, 1_000] {
+        assert_eq!(read(b"request", &whole, piece), (replies.clone(), Ok(())));
+    }
+}
+
+#[test]
+fn a_part_that_is_altered_swapped_left_out_or_repeated_is_not_believed_and_none_behind_it() {
+    let whole = parts(&caseload(), b"request");
+    let good = read(b"request", &whole.concat(), 100).0;
+    let other = parts(&caseload(), b"another request");
+    let of = |order: &[&Vec<u8>]| {
+        read(b"request", &order.iter().flat_map(|part| part.iter()).copied().collect::<Vec<_>>(), 100)
+    };
+    for (order, stand) in [
+        (vec![&whole[1], &whole[0], &whole[2]], 0),
+        (vec![&whole[0], &whole[2], &whole[1]], 1),
+        (vec![&whole[0], &whole[2]], 1),
+        (vec![&whole[0], &whole[0], &whole[1], &whole[2]], 1),
+        (vec![&other[0], &whole[1], &whole[2]], 0),
+        (vec![&whole[0], &other[1], &whole[2]], 1),
+    ] {
+        assert_eq!(of(&order), (good[..stand].to_vec(), Err(ReplyError::Tampered)));
+    }
+    let bytes = whole.concat();
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        let (got, end) = read(b"request", &flipped, 1_000);
+        assert!(end.is_err() && got == good[..got.len()] && got.len() < 3, "byte {at}");
+    }
+    // What comes behind the last part is nobody's word.
+    let (got, end) = read(b"request", &[&bytes[..], b"more"].concat(), 50);
+    assert_eq!((got, end), (good, Ok(())));
+}
+
+/// Invariant 6: what answers without end is refused at once, or once it has sent more than a part may have.
+#[test]
+fn a_portals_page_is_refused_by_its_first_bytes_and_an_endless_answer_at_its_limit() {
+    let small = Limits { compressed: 4_096, inflated: 1 << 20 };
+    for page in [&b"<html>"[..], b"{\"ok\":true}", b"\x00", b"\x1b[2J", b"HTTP/1.1 200"] {
+        let mut reader = ReplyReader::new(identity(), b"request", small);
+        reader.feed(page);
+        assert_eq!(reader.next(NOW), Err(ReplyError::NotOurServer), "{}", page.escape_ascii());
+    }
+    let endless = [&parts(&caseload(), b"request")[0][..90], &[0x5a; 1 << 16]].concat();
+    let mut reader = ReplyReader::new(identity(), b"request", small);
+    let mut fed = 0;
+    let refused = endless.chunks(512).find_map(|piece| {
+        reader.feed(piece);
+        fed += piece.len();
+        reader.next(NOW).err()
+    });
+    assert!(refused.is_some() && fed <= 6_144, "{refused:?} after {fed}");
+}
+
+#[test]
+fn a_server_of_another_version_is_told_apart_whatever_else_it_says() {
+    for found in [0, 2, 9] {
+        let newer = SignedReply { protocol: found, ..signed(&reply(vec![]), b"request") };
+        assert_eq!(take(b"request", &bytes(&newer)), Err(ReplyError::Version { found }));
+        // Of a form that nobody knows yet.
+        let mut unknown = vec![0x98, 9];
+        unknown.extend(minicbor::to_vec((found, "other")).unwrap().into_iter().skip(1));
+        assert_eq!(take(b"request", &unknown), Err(ReplyError::Version { found }));
+    }
 }
 
 #[test]
 fn what_is_no_reply_of_ours_is_told_apart_from_what_somebody_tampered_with() {
     let good = bytes(&signed(&reply(vec![]), b"request"));
-    for page in [&b""[..], b"<html>Sign in</html>", b"{}", &good[..good.len() - 1], &[&good[..], b"x"].concat()] {
+    for page in [&b""[..], b"<html>Sign in</html>", b"{}"] {
         assert_eq!(take(b"request", page), Err(ReplyError::NotOurServer));
     }
+    assert_eq!(take(b"request", &good[..good.len() - 1]), Err(ReplyError::Cut { parts: 0 }));
     assert_eq!(take(b"another request", &good), Err(ReplyError::Tampered));
     for at in 0..good.len() {
         let mut flipped = good.clone();
@@ -183,7 +310,7 @@ fn receipts_of_another_key_or_server_prove_nothing() {
     assert_eq!(of(&receipts(&SigningKey::from_bytes(&[1; 32]), 1)), Err(ReplyError::Tampered));
     assert_eq!(of(&receipts(&server_key(), 2)), Err(ReplyError::Tampered));
     assert_eq!(identity.receipts(b"ok"), Err(ReplyError::NotOurServer));
-    let forged = SyncReply { receipts: receipts(&SigningKey::from_bytes(&[1; 32]), 1), ..reply(vec![]) };
+    let forged = SyncReply { receipts: Some(receipts(&SigningKey::from_bytes(&[1; 32]), 1)), ..reply(vec![]) };
     assert_eq!(take(b"request", &bytes(&signed(&forged, b"request"))), Err(ReplyError::Tampered));
 }
 

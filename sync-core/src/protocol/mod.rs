@@ -6,10 +6,13 @@
 pub mod ask;
 pub mod card;
 pub mod codec;
+pub mod digest;
 pub mod enrolment;
-
+pub mod packed;
 pub mod sync;
 
 pub use ask::{Ask, Request, Verdict};
 pub use card::CaseCard;
+pub use digest::CarriedDigest;
+pub use packed::{Known, PackLimits, Packed};
 pub use sync::{Push, SignedReply, SignedRequest, SyncReply, SyncRequest};

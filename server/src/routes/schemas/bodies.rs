@@ -28,9 +28,11 @@ bodies! {
     /// pushes, asks and what was purged or read, compressed with zstd. `signature` is the device's (Ed25519) over
     /// server, path, generation, counter and the body's SHA-256: it stands in the place of a bearer.
     SignedRequest = "application/cbor";
-    /// CBOR: the array `[protocol, key, signature, body]`. `body` is a byte string: CBOR of receipts, verdicts, case
-    /// cards, changes and what is to be purged, compressed with zstd. `signature` is the server's reply key's, over
-    /// the SHA-256 of the whole request and of the body: a reply answers one request.
+    /// A sequence of one or more parts, each CBOR: the array `[protocol, key, signature, body, last]`. `body` is a byte
+    /// string: CBOR of receipts, verdicts, case cards, changes, documents and what is to be purged; the bodies of all
+    /// parts are one zstd stream, flushed at the end of each. `signature` is the server's reply key's, over the SHA-256
+    /// of the whole request and of the body, the part's number and whether it is the last: a reply answers one request,
+    /// and one without its last part was cut; the next request goes on from what came.
     SignedReply = "application/cbor";
     /// A JPEG as the app prepares it: upright, without metadata, no side over the bound.
     Photo = "image/jpeg";

@@ -69,6 +69,7 @@ fn pending() -> Pending {
         purged: vec![case()],
         more: true,
         purged_documents: vec![document(2)],
+        wants_bearer: false,
     }
 }
 
@@ -83,7 +84,8 @@ fn singles() -> Vec<Row> {
         single(&Counters { request: 41, key: 70_000 }),
         single(&Contact { epoch: Epoch::from_bytes([6; 16]), at: time(), offset: -3 }),
         single(&pending()),
-        single(&Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
+        single(&Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: time() }),
+        single(&Progress { n: 12_345, after: case() }),
         single(&Bearer("bearer".to_owned())),
         single(&Purged(vec![case()])),
         single(&Purging(vec![case()])),
@@ -231,6 +233,14 @@ mod before {
     }
 
     #[derive(Encode, Decode)]
+    pub(super) struct Cursor {
+        #[n(0)]
+        pub(super) epoch: Epoch,
+        #[n(1)]
+        pub(super) n: i64,
+    }
+
+    #[derive(Encode, Decode)]
     pub(super) enum Notice {
         #[n(2)]
         Purged {
@@ -240,10 +250,12 @@ mod before {
     }
 }
 
-fn of_before() -> [Row; 2] {
+fn of_before() -> [Row; 4] {
     let Pending { bytes, outbox, reads, purged, more, .. } = pending();
     [
         row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
+        row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
+        row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
         row("before-notice-purged", &before::Notice::Purged { case: case() }),
     ]
 }
@@ -262,6 +274,8 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     }
     let old: Pending = from_bytes(&kept["before-pending"]).unwrap();
     assert_eq!(to_bytes(&Pending { purged_documents: vec![], ..pending() }), to_bytes(&old));
+    let old: Cursor = from_bytes(&kept["before-cursor"]).unwrap();
+    assert_eq!(old, Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: Timestamp::default() });
     let old: Notice = from_bytes(&kept["before-notice-purged"]).unwrap();
     assert_eq!(old, Notice::Purged { case: case(), photos: 0 });
 }

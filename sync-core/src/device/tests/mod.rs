@@ -1,5 +1,6 @@
 //! The device as its person meets it: real store files, a server in the same process.
 
+mod parts;
 mod purge;
 mod server;
 

@@ -1,6 +1,7 @@
 //! A server in the same process: it checks signatures with real keys, runs the real guard, and can be told to misbehave.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ed25519_dalek::SigningKey;
@@ -8,9 +9,10 @@ use minicbor::bytes::ByteVec;
 
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::clock::{Seeded, Timestamp};
-use crate::device::link::{HttpReply, HttpRequest, LinkError, Method, Sending, Transport};
+use crate::device::link::{HttpReply, HttpRequest, HttpStream, LinkError, Method, Opening, Pieces, Sending, Transport};
 use crate::domain::document::Document;
 use crate::domain::kind::Kind;
+use crate::engine::ReplyWriter;
 use crate::envelope::{PROTOCOL, PublicKey, Sender, sign};
 use crate::guard::{Bounds, Pushed, Refusal, judge};
 use crate::id::*;
@@ -21,7 +23,7 @@ use crate::protocol::enrolment::{
     EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, Signature, proof_of_possession,
 };
 use crate::protocol::sync::*;
-use crate::protocol::{CaseCard, Request, Verdict, enrolment};
+use crate::protocol::{CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
 
 pub(super) const URL: &str = "http://127.0.0.1:9";
 pub(super) const NOW: i64 = 1_800_000_000_000;
@@ -41,6 +43,14 @@ pub(super) enum Line {
     Portal,
     /// Somebody else's key signs.
     Forged,
+    /// Replies come case by case; of each, so many parts and a half of the next arrive.
+    CutAfter(usize),
+    /// Replies come case by case.
+    InParts,
+    /// What answers is no server of ours, with status 200.
+    Says(&'static str, &'static [u8]),
+    /// The server speaks another version of the protocol, and says so.
+    OtherVersion(u16),
 }
 
 #[derive(Default)]
@@ -55,8 +65,8 @@ pub(super) struct State {
     pub(super) cases: Vec<(DocumentId, CaseId)>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) refuse: Vec<(DocumentId, Refusal)>,
-    /// Pushes of what is refused, as they arrived.
-    pub(super) quarantine: Vec<Push>,
+    /// How many changes each push of what is refused brought.
+    pub(super) quarantine: Vec<usize>,
     /// Whether asks are refused.
     pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
@@ -107,7 +117,12 @@ impl Server {
 
     /// A case with a home and a clinical document, known to every device from its next sync on.
     pub(super) fn case(&self, role: Role) -> (CaseId, DocumentId, DocumentId) {
-        let mut chance = Seeded::new(77);
+        self.another_case(role, 77)
+    }
+
+    /// The same, each case of its own number.
+    pub(super) fn another_case(&self, role: Role, number: u64) -> (CaseId, DocumentId, DocumentId) {
+        let mut chance = Seeded::new(number);
         let (case, home, clinical) =
             (CaseId::mint(&mut chance), DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
         let relation = if role == Role::PrivateOt { Relation::Commissioned } else { Relation::Allocated };
@@ -196,7 +211,7 @@ impl Server {
         let at = Timestamp::from_millis(NOW);
         let mut receipts = Receipts::new(self.id, EPOCH, at);
         let (mut refused, mut verdicts) = (Vec::new(), Vec::new());
-        for ask in request.asks {
+        for ask in request.asks.clone() {
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
             }
@@ -205,16 +220,18 @@ impl Server {
             verdicts.push(Verdict { ask: ask.id, at, answer: if state.denies { denied } else { Answer::Granted } });
             state.asks.push(ask.request);
         }
-        for push in request.pushes {
+        for push in request.pushes.clone() {
             let document = push.document;
+            let known = Known::push(&sender, document, push.fork, &push.base);
+            let changes = push.changes.unpack(&known, PackLimits::REPLY).unwrap();
             if let Some((_, reason)) = state.refuse.iter().find(|(refused, _)| *refused == document) {
                 let kept = QuarantineId::from_bytes([7; 16]);
                 refused.push(Refused { document, reason: reason.clone(), quarantine: Some(kept) });
-                state.quarantine.push(push);
+                state.quarantine.push(changes.len());
                 continue;
             }
             let current = state.documents.remove(&document).unwrap_or_else(|| Document::new(push.kind).unwrap());
-            let changes: Vec<&[u8]> = push.changes.iter().map(|bytes| bytes.as_slice()).collect();
+            let changes: Vec<&[u8]> = changes.iter().map(|(_, bytes)| bytes.as_slice()).collect();
             let pushed =
                 Pushed { document, fork: push.fork, base: &push.base, changes: &changes, signature: &push.signature };
             let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
@@ -228,16 +245,18 @@ impl Server {
             receipts.documents.push((document, last.into_iter().collect()));
         }
         state.reads += request.reads.len();
-        state.purged.extend(&request.purged);
-        state.purged_documents.extend(&request.purged_documents);
-        state.cards.retain(|card| !request.purged.contains(&card.case));
+        assert!(request.purged.as_ref().is_none_or(|purged| purged.is_of(&sender)));
+        let (purged, purged_documents) = request.purged();
+        state.purged.extend(purged);
+        state.purged_documents.extend(purged_documents);
+        state.cards.retain(|card| !purged.contains(&card.case));
         let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
         let news = state.documents.iter().filter_map(|(document, state_of)| {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
-            let changes = state_of.changes_since(&[]).into_iter().map(ByteVec::from).collect();
-            let (document, kind, heads) = (*document, state_of.kind(), state_of.heads());
+            let (document, kind) = (*document, state_of.kind());
+            let changes = Packed::pack(&state_of.changes_since(&[]), &Known::news(kind));
             let withheld = state.purge.contains(&case) || state.withholds(document);
-            (!withheld).then_some(DocumentNews { document, case, kind, changes, heads })
+            (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
         let mut cards: Vec<CaseCard> =
             state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect();
@@ -245,27 +264,61 @@ impl Server {
             card.documents.retain(|listed| !state.withholds(listed.document));
         }
         let ordered = state.purge_documents.iter().filter(|document| !state.purged_documents.contains(document));
+        let case_of = |document| {
+            state
+                .cases
+                .iter()
+                .find(|(known, _)| *known == document)
+                .map_or(CaseId::from_bytes([0; 16]), |(_, case)| *case)
+        };
+        let reason = PurgeReason::Ended;
+        let whole = purge.iter().map(|case| Purge { case: *case, document: None, reason });
+        let ordered = ordered.map(|document| Purge { case: case_of(*document), document: Some(*document), reason });
         let signature = sign(&self.key, &receipts.to_bytes());
         let reply = SyncReply {
-            epoch: EPOCH,
-            at,
-            receipts: SignedReceipts { receipts, key: KEY_ID, signature },
+            receipts: (!receipts.is_empty()).then_some(SignedReceipts { receipts, key: KEY_ID, signature }),
             refused,
             verdicts,
             cards,
             documents: news.collect(),
-            purge,
-            purge_documents: ordered.copied().collect(),
+            purge: whole.chain(ordered).collect(),
             photo_wants: state.wants.clone(),
-            cursor: Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap() },
-            more: false,
-            photo_bearer: "bearer".to_owned(),
+            cursor: Some(Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap(), at }),
+            photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
+            ..SyncReply::new(EPOCH, at)
         };
+        if matches!(state.line, Line::CutAfter(_) | Line::InParts) {
+            return self.in_parts(body, reply, &request);
+        }
         let reply = pack(&reply);
         let key = if state.line == Line::Forged { SigningKey::from_bytes(&[43; 32]) } else { self.key.clone() };
-        let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), Hash::of(&reply)));
-        let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply) };
+        let signature = sign(&key, &reply_bytes(self.id, Hash::of(body), 0, true, Hash::of(&reply)));
+        let signed = SignedReply { protocol: PROTOCOL, key: KEY_ID, signature, body: ByteVec::from(reply), last: true };
         HttpReply { status: 200, content_type: "application/cbor".to_owned(), body: minicbor::to_vec(signed).unwrap() }
+    }
+
+    /// The reply case by case, from where the device was cut.
+    fn in_parts(&self, request: &[u8], whole: SyncReply, asked: &SyncRequest) -> HttpReply {
+        let mut writer = ReplyWriter::new(self.id, request, KEY_ID);
+        let (epoch, at, cursor) = (whole.epoch, whole.at, whole.cursor);
+        let mut cases: BTreeMap<CaseId, SyncReply> = BTreeMap::new();
+        for card in whole.cards {
+            cases.entry(card.case).or_insert(SyncReply::new(epoch, at)).cards.push(card);
+        }
+        for news in whole.documents {
+            cases.entry(news.case).or_insert(SyncReply::new(epoch, at)).documents.push(news);
+        }
+        cases.retain(|case, _| asked.progress.is_none_or(|come| *case > come.after));
+        let mut parts = vec![SyncReply { cards: vec![], documents: vec![], cursor: None, ..whole }];
+        parts.extend(
+            cases.into_iter().map(|(after, part)| SyncReply { progress: Some(Progress { n: 1, after }), ..part }),
+        );
+        parts.push(SyncReply { cursor, ..SyncReply::new(epoch, at) });
+        let last = parts.len() - 1;
+        let parts = (0..).zip(&parts);
+        let body = parts.flat_map(|(n, part)| writer.write(part, n == last, |bytes| sign(&self.key, bytes)).unwrap());
+        let body = body.collect();
+        HttpReply { status: 200, content_type: "application/cbor".to_owned(), body }
     }
 
     fn photo(&self, request: &HttpRequest) -> HttpReply {
@@ -298,7 +351,45 @@ pub(super) fn problem(status: u16, kind: &str) -> HttpReply {
     HttpReply { status, content_type: "application/problem+json".to_owned(), body: body.to_string().into_bytes() }
 }
 
+/// A body that comes in pieces of a hundred bytes, and may break off.
+struct Trickle {
+    rest: Vec<u8>,
+    breaks: bool,
+}
+
+impl Pieces for Trickle {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+        Box::pin(async move {
+            if self.rest.is_empty() {
+                let cut = LinkError::Offline("cut off on the way".to_owned());
+                return if self.breaks { Err(cut) } else { Ok(None) };
+            }
+            let behind = self.rest.split_off(self.rest.len().min(100));
+            Ok(Some(std::mem::replace(&mut self.rest, behind)))
+        })
+    }
+}
+
 impl Transport for Server {
+    fn open(&self, request: HttpRequest) -> Opening<'_> {
+        Box::pin(async move {
+            let line = self.state().line;
+            let HttpReply { status, content_type, mut body } = self.send(request).await?;
+            if let Line::CutAfter(parts) = line {
+                let mut decoder = minicbor::Decoder::new(&body);
+                for _ in 0..parts {
+                    decoder.decode::<SignedReply>().unwrap();
+                }
+                let end = decoder.position();
+                decoder.decode::<SignedReply>().unwrap();
+                let half = end.midpoint(decoder.position());
+                body.truncate(half);
+            }
+            let body = Box::new(Trickle { rest: body, breaks: matches!(line, Line::CutAfter(_)) });
+            Ok(HttpStream { status, content_type, body })
+        })
+    }
+
     fn send(&self, request: HttpRequest) -> Sending<'_> {
         let line = self.state().line;
         if line == Line::Once {
@@ -310,6 +401,17 @@ impl Transport for Server {
                 Line::Portal => {
                     let body = b"<html>Welcome to the library's wifi</html>".to_vec();
                     return Ok(HttpReply { status: 200, content_type: "text/html".to_owned(), body });
+                }
+                Line::Says(content_type, body) => {
+                    let (content_type, body) = (content_type.to_owned(), body.to_vec());
+                    return Ok(HttpReply { status: 200, content_type, body });
+                }
+                Line::OtherVersion(speaks) => {
+                    let mut reply = problem(400, "protocol");
+                    let mut body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+                    body["speaks"] = serde_json::json!([speaks]);
+                    reply.body = body.to_string().into_bytes();
+                    return Ok(reply);
                 }
                 _ => {}
             }

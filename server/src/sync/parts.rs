@@ -1,0 +1,99 @@
+//! An answer in parts: what is small first, then case by case what the device has nothing of.
+
+use std::collections::VecDeque;
+
+use sync_core::id::{CaseId, KeyId};
+use sync_core::protocol::SyncReply;
+use sync_core::protocol::sync::{Cursor, Progress, SignedReceipts};
+
+use super::outgoing::Outgoing;
+use super::{Answer, Desk};
+use crate::error::Problem;
+use crate::storage::ledger::Ledger;
+use sync_core::envelope::Signed;
+
+/// From how many bytes on a part is sent before the next case is gathered.
+pub(super) const PART: usize = 256 << 10;
+/// About how many bytes a card takes.
+const CARD: usize = 1 << 10;
+
+/// The parts of an answer, not signed yet; one at a time is in memory.
+#[derive(Debug)]
+pub struct Parts {
+    /// What has been gathered of the next part; `None`: the last one is out.
+    begun: Option<SyncReply>,
+    whole: VecDeque<CaseId>,
+    /// From how many bytes on a part is sent.
+    most: usize,
+    end: SyncReply,
+}
+
+/// One part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it says.
+    pub reply: SyncReply,
+    /// Whether nothing comes behind it.
+    pub last: bool,
+}
+
+impl Answer {
+    /// The parts, the receipts in the first signed by `key`; `bearer` is for photos. From `most` bytes on (before they are
+    /// compressed) a part is sent before the next case is gathered; [`PART`] unless there is a reason.
+    pub fn parts(
+        self,
+        (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed),
+        bearer: Option<String>,
+        most: usize,
+    ) -> Parts {
+        let Self { receipts, refused, verdicts, first, whole } = self;
+        let (epoch, at) = (receipts.epoch, receipts.at);
+        let receipts = (!receipts.is_empty()).then(|| {
+            let signature = sign(&receipts.to_bytes());
+            SignedReceipts { receipts, key, signature }
+        });
+        let end = SyncReply {
+            cursor: Some(Cursor { epoch, n: first.until, at }),
+            more: first.more,
+            ..SyncReply::new(epoch, at)
+        };
+        let begun = SyncReply {
+            receipts,
+            refused,
+            verdicts,
+            cards: first.cards,
+            documents: first.documents,
+            purge: first.purge,
+            photo_wants: first.photo_wants,
+            photo_bearer: bearer,
+            ..SyncReply::new(epoch, at)
+        };
+        Parts { begun: Some(begun), whole: whole.into(), most, end }
+    }
+}
+
+impl Parts {
+    /// The next part; `None`: the last one is out.
+    ///
+    /// # Errors
+    /// What storage says; then nothing more comes, and the device goes on from the last part it has.
+    pub async fn next<L: Ledger>(&mut self, desk: &Desk<'_, L>) -> Result<Option<Part>, Problem> {
+        let Some(mut reply) = self.begun.take() else { return Ok(None) };
+        let mut size = 0;
+        while let Some(case) = self.whole.pop_front() {
+            let Outgoing { cards, documents, .. } = desk.whole_case(case).await?;
+            size += CARD * cards.len() + documents.iter().map(|news| news.changes.as_bytes().len()).sum::<usize>();
+            reply.cards.extend(cards);
+            reply.documents.extend(documents);
+            if size >= self.most && !self.whole.is_empty() {
+                let n = self.end.cursor.map_or(0, |cursor| cursor.n);
+                reply.progress = Some(Progress { n, after: case });
+                self.begun = Some(SyncReply::new(self.end.epoch, self.end.at));
+                return Ok(Some(Part { reply, last: false }));
+            }
+        }
+        let SyncReply { cursor, more, digest, .. } = &self.end;
+        (reply.cursor, reply.more, reply.digest) = (*cursor, *more, *digest);
+        Ok(Some(Part { reply, last: true }))
+    }
+}
