@@ -18,10 +18,10 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use grabrail_tests::is_long;
-use sync_core::clock::Seeded;
+use sync_core::clock::{Clock as _, Seeded, SystemClock};
 use sync_core::id::Hash;
 
 use crate::mutate::mutated;
@@ -166,8 +166,9 @@ fn whatever_the_mutator_makes_of_them_comes_back_in_time_and_within_bounds() {
     for target in TARGETS {
         let mut inputs = honest(&scene, target.0);
         inputs.extend(corpus(&scene, target.0).into_iter().map(|(_, input)| input));
-        let (mut chance, began, mut tried, mut longest) = (Seeded::new(SEED), Instant::now(), 0_u64, Duration::ZERO);
-        while began.elapsed() < most {
+        let (mut chance, began, mut tried, mut longest) =
+            (Seeded::new(SEED), SystemClock::new(), 0_u64, Duration::ZERO);
+        while Duration::from_millis(began.elapsed()) < most {
             let input = mutated(&inputs, &mut chance);
             let took = run(target, &scene, &input).unwrap_or_else(|why| {
                 let hex = data_encoding::HEXLOWER.encode(&input);

@@ -18,11 +18,11 @@ fn a_second_change_of_the_same_number_is_an_alarm_and_a_gap_is_not() {
     let mut tablet = Tablet::new(7);
     let mut clone = tablet.twin();
     let first = tablet.measure("bathroom-1/door-1", 712);
-    let server = tablet.push(&server, &[first.clone()]).unwrap().document;
+    let server = tablet.push(&server, std::slice::from_ref(&first)).unwrap().document;
     let second = clone.measure("bathroom-1/door-2", 760);
     assert_eq!(clone.push(&server, &[second]).unwrap_err(), Refusal::Equivocation { at: 0, seq: 1 });
     // What was taken stands, and is no alarm when it comes again.
-    assert!(tablet.push(&server, &[first.clone()]).unwrap().changes.is_empty());
+    assert!(tablet.push(&server, std::slice::from_ref(&first)).unwrap().changes.is_empty());
     let next = tablet.measure("bathroom-1/door-2", 760);
     let gap = altered(&next, |change| change.seq = 3);
     assert_eq!(tablet.push(&server, &[gap]).unwrap_err(), Refusal::Sequence { at: 0, found: 3, expected: 2 });
@@ -37,8 +37,8 @@ fn a_change_that_does_not_build_on_its_actors_own_is_refused() {
     let first = tablet.write(0, 0, "ab");
     // Number 2, made as if number 1 had never been: its operations would have the names of the first's.
     let beside = altered(&aside, |change| change.seq = 2);
-    let server = tablet.push(&empty, &[first.clone()]).unwrap().document;
-    assert_eq!(tablet.push(&server, &[beside.clone()]).unwrap_err(), Refusal::Detached { at: 0 });
+    let server = tablet.push(&empty, std::slice::from_ref(&first)).unwrap().document;
+    assert_eq!(tablet.push(&server, std::slice::from_ref(&beside)).unwrap_err(), Refusal::Detached { at: 0 });
     assert_eq!(tablet.push(&empty, &[first, beside]).unwrap_err(), Refusal::Detached { at: 1 });
 }
 
