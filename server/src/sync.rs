@@ -1,6 +1,8 @@
 //! One round trip of a device: who it is, what it brings, what it should have.
 
+mod comparing;
 mod incoming;
+mod judging;
 mod outgoing;
 #[cfg(test)]
 mod tests;
@@ -9,18 +11,19 @@ use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::id::{Epoch, Hash, KeyId};
 use sync_core::protocol::codec::{Limits, Undecodable, pack, unpack};
 use sync_core::protocol::sync::{
-    Cursor, PATH, Receipts, Refused, SignedReceipts, SignedReply, reply_bytes, request_bytes,
+    Cursor, PATH, PurgeReason, Receipts, Refused, SignedReceipts, SignedReply, reply_bytes, request_bytes,
 };
 use sync_core::protocol::{SignedRequest, SyncReply, SyncRequest, Verdict};
 
+use self::outgoing::Outgoing;
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
 use crate::error::{Problem, ProblemKind};
-use crate::reach::{Directory, Person};
+use crate::reach::Person;
 use crate::storage::devices::{Counted, Device, TakenRequest};
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::Ledger;
+use crate::storage::ledger::{Ledger, Number};
 
 /// The device that speaks and its person, each looked up for this request.
 #[derive(Debug)]
@@ -31,8 +34,18 @@ pub struct Speaker<'a> {
     pub device: &'a Device,
     /// Whether the device was revoked or its account disabled: it hands in what it has and gets orders to purge.
     pub revoked: bool,
+    /// The place in the ledger at which the account last changed: what is sent before it was judged by another role.
+    pub changed: Number,
     /// What its envelopes are checked against.
     pub sender: Sender,
+}
+
+impl Speaker<'_> {
+    /// Why nothing may be on the device, if nothing may.
+    fn why_revoked(&self) -> Option<PurgeReason> {
+        let revoked = self.device.revoked_at.is_some();
+        self.revoked.then_some(if revoked { PurgeReason::Revoked } else { PurgeReason::Disabled })
+    }
 }
 
 /// Settles one request and signs the reply.
@@ -46,7 +59,8 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let detail = format!("This server speaks protocol {PROTOCOL}: update the app or the server.");
         return Err(Problem::new(ProblemKind::BadRequest, detail));
     }
-    let device = app.storage.device(request.device).await?.ok_or_else(unknown_device)?;
+    let heard = app.storage.heard(request.device).await?.ok_or_else(unknown_device)?;
+    let device = &heard.device;
     let digest = Hash::of(&request.body);
     let server = app.keys.server();
     let signed = request_bytes(server, PATH, digest, request.generation, request.counter);
@@ -54,10 +68,9 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     if device.generation != request.generation || !key.verifies(&signed, &request.signature) {
         return Err(unknown_device());
     }
-    let directory = Directory::read(&app.storage).await?;
+    let directory = app.directory.at(&app.storage, heard.directory).await?;
     let person = directory.person(device.account).ok_or_else(unknown_device)?;
-    let enabled = app.storage.account(device.account).await?.is_some_and(|account| account.enabled);
-    count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
+    count(app, device, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
     let body_of: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
     let sender = Sender {
@@ -69,21 +82,20 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
         key,
         number: device.number,
     };
-    let revoked = device.revoked_at.is_some() || !enabled;
+    let revoked = device.revoked_at.is_some() || !heard.enabled;
     let ledger = app.storage.ledger();
-    let authority = app.storage.authority(&app.config.authority).await?;
     let asking = Asking {
         ledger: &ledger,
         directory: &directory,
         person,
         now: app.clock.now(),
         server,
-        authority: &authority.name,
+        authority: directory.authority(),
         chance: app.chance.clone(),
         signer: None,
     };
-    let speaker = Speaker { person, device: &device, revoked, sender };
-    let desk = Desk { asking, speaker, epoch: app.keys.epoch().await? };
+    let speaker = Speaker { person, device, revoked, changed: heard.changed, sender };
+    let desk = Desk { asking, speaker, epoch: heard.epoch };
     let answer = desk.settle(&body_of).await?;
     let bearer = if body_of.wants_bearer && !revoked {
         let bearer = Bearer::Device { account: person.account, device: device.id };
@@ -91,7 +103,7 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
     } else {
         None
     };
-    let signer = app.keys.signer(KeyPurpose::Reply).await?;
+    let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
     let reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
     let body_of = pack(&reply);
     let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), 0, true, Hash::of(&body_of))));
@@ -136,17 +148,13 @@ async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), 
     if device.stopped_at.is_some() && stops {
         return Err(stopped());
     }
-    let mut write = app.storage.write().await?;
-    let counted = app.storage.take_request(&mut write, device.id, request).await?;
-    write.commit().await.map_err(crate::storage::StorageError::from)?;
-    match counted {
-        Some(Counted::Next | Counted::Again) => Ok(()),
-        Some(Counted::Copy) if !stops => Ok(()),
-        Some(Counted::Copy) => {
+    match app.storage.take_request(device, request).await? {
+        Counted::Next | Counted::Again => Ok(()),
+        Counted::Copy if !stops => Ok(()),
+        Counted::Copy => {
             tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
             Err(stopped())
         }
-        None => Err(unknown_device()),
     }
 }
 
@@ -167,7 +175,7 @@ pub struct Answer {
     receipts: Receipts,
     refused: Vec<Refused>,
     verdicts: Vec<Verdict>,
-    outgoing: outgoing::Outgoing,
+    outgoing: Outgoing,
 }
 
 impl<L: Ledger> Desk<'_, L> {
@@ -180,10 +188,13 @@ impl<L: Ledger> Desk<'_, L> {
         let (asking, speaker) = (&self.asking, &self.speaker);
         let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now);
         incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
-        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
         let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
-        let outgoing =
-            outgoing::gather(asking.ledger, asking.directory, speaker, (request, &taken), after, asking.now).await?;
+        let (mut outgoing, whole) = self.gather(request, &taken).await?;
+        for case in whole {
+            let Outgoing { cards, frames, .. } = self.whole_case(case).await?;
+            outgoing.cards.extend(cards);
+            outgoing.frames.extend(frames);
+        }
         let mut verdicts = incoming.verdicts;
         let news = outgoing.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
         verdicts.extend(news.cloned());
@@ -206,6 +217,8 @@ impl Answer {
             verdicts,
             cards: outgoing.cards,
             documents: outgoing.documents,
+            frames: outgoing.frames,
+            digest: outgoing.digest,
             purge: outgoing.purge,
             photo_wants: outgoing.photo_wants,
             cursor: Some(Cursor { epoch, n: outgoing.until, at }),
