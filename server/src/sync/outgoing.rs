@@ -4,6 +4,7 @@
 //! written since or began or ended meanwhile, and what they chose. Everything is judged anew where the cursor says
 //! nothing: for a device that begins, one that compares heads, and once the account itself changed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::access::Action;
@@ -302,11 +303,11 @@ impl<L: Ledger> Desk<'_, L> {
         let mut reaches: BTreeMap<CaseId, Option<Reach>> = BTreeMap::new();
         for (document, changes) in by_document {
             let Some(row) = self.asking.ledger.document(document).await? else { continue };
-            if !reaches.contains_key(&row.case) {
+            if let Entry::Vacant(reach_of) = reaches.entry(row.case) {
                 let gone = round.lost.contains_key(&row.case);
                 let (ledger, now) = (self.asking.ledger, self.asking.now);
                 let reach = Reach::read(ledger, self.speaker.person, row.case, now).await?;
-                reaches.insert(row.case, Some(reach).filter(|_| !gone));
+                reach_of.insert(Some(reach).filter(|_| !gone));
             }
             // The rows of what it carries are no right to read (invariant 5).
             let reads = reaches.get(&row.case).and_then(Option::as_ref).is_some_and(|reach| {

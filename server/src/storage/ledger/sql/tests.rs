@@ -185,7 +185,7 @@ async fn plans_that_come_together_have_each_its_own_answer_and_one_that_moved_le
     let nobody = CaseId::from_bytes([9; 16]);
     let plan = |device: u8| {
         let moved = Write::Expect { of: Counted::Case(nobody), version: 1 };
-        Plan { writes: [chosen(device)].into_iter().chain((device % 3 == 0).then_some(moved)).collect() }
+        Plan { writes: [chosen(device)].into_iter().chain(device.is_multiple_of(3).then_some(moved)).collect() }
     };
     let answers = together(&ledger, (1..=30).map(plan).collect()).await;
     let mut numbers = Vec::new();
