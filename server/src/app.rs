@@ -11,6 +11,7 @@ use crate::auth::{Passwords, Throttle};
 use crate::chance::SharedChance;
 use crate::config::Config;
 use crate::keys::Keys;
+use crate::reach::KnownDirectory;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::{Storage, StorageError};
 
@@ -27,6 +28,8 @@ pub struct App {
     pub chance: SharedChance,
     /// Who the server is and what it signs with.
     pub keys: Arc<Keys>,
+    /// Everyone, as last read.
+    pub directory: Arc<KnownDirectory>,
     /// Checks passwords, a bounded number at once.
     pub passwords: Arc<Passwords>,
     /// Slows down who guesses passwords.
@@ -49,6 +52,7 @@ impl App {
             keys: Arc::new(Keys::open(storage.clone()).await?),
             passwords: Arc::new(Passwords::new(config.limits.argon2_at_once, chance.clone())),
             throttle: Arc::default(),
+            directory: Arc::default(),
             config: Arc::new(config),
             storage,
             clock,

@@ -26,7 +26,7 @@ pub async fn load<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<(i64, Docu
     // The changes are the truth, the snapshot only a cache of them.
     tracing::error!(document = %row.document, "a snapshot could not be loaded; rebuilding it from the changes");
     let mut document = empty(row.kind)?;
-    let changes: Vec<Vec<u8>> = ledger.changes(row.document).await?.into_iter().map(|change| change.bytes).collect();
+    let changes: Vec<Vec<u8>> = ledger.changes(row.document, 0).await?.into_iter().map(|change| change.bytes).collect();
     let rebuilt = blocking(move || {
         document.apply(&changes).map_err(|_| StorageError::Damaged("a document's changes"))?;
         Ok(document)

@@ -23,6 +23,8 @@ pub struct Keys {
     server: ServerId,
     /// Secrets that were unwrapped; a key's id never stands for another secret.
     known: Mutex<HashMap<KeyId, Arc<SigningKey>>>,
+    /// Keys that signed when they were looked at, by their ids.
+    current: Mutex<HashMap<KeyId, Signer>>,
 }
 
 impl fmt::Debug for Keys {
@@ -63,7 +65,7 @@ impl Keys {
     /// What storage says.
     pub async fn open(storage: Storage) -> Result<Self, StorageError> {
         let server = storage.server_id().await?;
-        Ok(Self { storage, server, known: Mutex::default() })
+        Ok(Self { storage, server, known: Mutex::default(), current: Mutex::default() })
     }
 
     /// The data folder's id.
@@ -95,6 +97,20 @@ impl Keys {
             }
         };
         Ok(Signer { key, secret })
+    }
+
+    /// The key that signs for `purpose` now, of which a row that was just read says the id.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn signer_of(&self, id: KeyId, purpose: KeyPurpose) -> Result<Signer, StorageError> {
+        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(signer) = known {
+            return Ok(signer);
+        }
+        let signer = self.signer(purpose).await?;
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).insert(signer.key.id, signer.clone());
+        Ok(signer)
     }
 
     /// A key by its id, retired or not.

@@ -1,6 +1,7 @@
 //! Who someone is before a case: rows read for [`sync_core::access`] to judge.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::access::{Action, Relation, Role, Standing, Ties};
 use sync_core::clock::Timestamp;
@@ -46,7 +47,33 @@ impl Person {
 
 /// Everyone who works with this server.
 #[derive(Debug, Clone, Default)]
-pub struct Directory(BTreeMap<AccountId, Person>);
+pub struct Directory {
+    people: BTreeMap<AccountId, Person>,
+    authority: String,
+}
+
+/// The directory as it was last read, until accounts or organisations change.
+#[derive(Debug, Default)]
+pub struct KnownDirectory(Mutex<Option<(i64, Arc<Directory>)>>);
+
+impl KnownDirectory {
+    /// The directory in the state that rows of now are in ([`Storage::directory_state`]), or a later one.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn at(&self, storage: &Storage, state: i64) -> Result<Arc<Directory>, StorageError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some((of, directory)) if of == state => Ok(directory),
+            _ => {
+                // What changes while it is read is read again: the state is of before.
+                let directory = Arc::new(Directory::read(storage).await?);
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, directory.clone()));
+                Ok(directory)
+            }
+        }
+    }
+}
 
 impl Directory {
     /// Reads the accounts and organisations.
@@ -56,6 +83,7 @@ impl Directory {
     pub async fn read(storage: &Storage) -> Result<Self, StorageError> {
         let organisations: BTreeMap<OrganisationId, (String, bool)> =
             storage.organisations().await?.into_iter().map(|o| (o.id, (o.name, o.is_authority))).collect();
+        let authority = organisations.values().find(|(_, is)| *is).map(|(name, _)| name.clone()).unwrap_or_default();
         let person = |account: Account| {
             let (organisation_name, of_council) = organisations.get(&account.organisation).cloned().unwrap_or_default();
             let person = Person {
@@ -69,17 +97,23 @@ impl Directory {
             };
             (account.id, person)
         };
-        Ok(Self(storage.accounts().await?.into_iter().map(person).collect()))
+        Ok(Self { people: storage.accounts().await?.into_iter().map(person).collect(), authority })
     }
 
     /// A directory of these people, for simulation.
     pub fn of(people: impl IntoIterator<Item = Person>) -> Self {
-        Self(people.into_iter().map(|person| (person.account, person)).collect())
+        let people = people.into_iter().map(|person| (person.account, person)).collect();
+        Self { people, authority: String::new() }
     }
 
     /// Somebody.
     pub fn person(&self, account: AccountId) -> Option<&Person> {
-        self.0.get(&account)
+        self.people.get(&account)
+    }
+
+    /// The Welfare Authority's name.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Somebody's name, or that they are unknown.

@@ -1,10 +1,14 @@
 //! One round trip of a device: who it is, what it brings, what it should have.
 
+mod comparing;
 mod incoming;
+mod judging;
 mod outgoing;
 mod parts;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use sync_core::clock::Timestamp;
 use sync_core::engine::ReplyWriter;
@@ -12,22 +16,21 @@ use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::guard::Bounds;
 use sync_core::id::{CaseId, Epoch, Hash};
 use sync_core::protocol::codec::{Limits, Undecodable, unpack};
-use sync_core::protocol::sync::{PATH, Receipts, Refused, request_bytes};
+use sync_core::protocol::sync::{PATH, PurgeReason, Receipts, Refused, request_bytes};
 use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
 
 use self::outgoing::Outgoing;
 use self::parts::PART;
 pub use self::parts::{Part, Parts};
-
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
 use crate::error::{Problem, ProblemKind};
 use crate::keys::Signer;
 use crate::reach::{Directory, Person};
-use crate::storage::devices::{Counted, Device, TakenRequest};
+use crate::storage::devices::{Counted, Device, Heard, TakenRequest};
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::Ledger;
+use crate::storage::ledger::{Ledger, Number};
 
 /// The device that speaks and its person, each looked up for this request.
 #[derive(Debug)]
@@ -38,19 +41,26 @@ pub struct Speaker<'a> {
     pub device: &'a Device,
     /// Whether the device was revoked or its account disabled: it hands in what it has and gets orders to purge.
     pub revoked: bool,
+    /// The place in the ledger at which the account last changed: what is sent before it was judged by another role.
+    pub changed: Number,
     /// What its envelopes are checked against.
     pub sender: Sender,
+}
+
+impl Speaker<'_> {
+    /// Why nothing may be on the device, if nothing may.
+    fn why_revoked(&self) -> Option<PurgeReason> {
+        let revoked = self.device.revoked_at.is_some();
+        self.revoked.then_some(if revoked { PurgeReason::Revoked } else { PurgeReason::Disabled })
+    }
 }
 
 /// One request of a device while it is answered: all that was looked up for it, and what is left to send.
 struct Session {
     app: App,
-    directory: Directory,
-    device: Device,
-    enabled: bool,
-    authority: String,
+    directory: Arc<Directory>,
+    heard: Heard,
     now: Timestamp,
-    epoch: Epoch,
 }
 
 /// A reply on its way, part by part.
@@ -77,29 +87,28 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         return Err(Problem::new(ProblemKind::Protocol, detail).with("speaks", [PROTOCOL]));
     }
     let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
-    let device = app.storage.device(request.device).await?.ok_or_else(unknown_device)?;
+    let heard = app.storage.heard(request.device).await?.ok_or_else(unknown_device)?;
+    let device = &heard.device;
     let digest = Hash::of(&request.body);
     let signed = request_bytes(app.keys.server(), PATH, digest, request.generation, request.counter);
     if device.generation != request.generation || !PublicKey(device.public_key).verifies(&signed, &request.signature) {
         return Err(unknown_device());
     }
-    let directory = Directory::read(&app.storage).await?;
-    let enabled = app.storage.account(device.account).await?.is_some_and(|account| account.enabled);
-    count(app, &device, TakenRequest { counter: request.counter, digest }).await?;
+    let directory = app.directory.at(&app.storage, heard.directory).await?;
+    count(app, device, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
     let said: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
-    let authority = app.storage.authority(&app.config.authority).await?.name;
-    let epoch = app.keys.epoch().await?;
-    let session = Session { app: app.clone(), directory, device, enabled, authority, now: app.clock.now(), epoch };
+    let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
+    let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
     let ledger = app.storage.ledger();
     let answer = session.desk(&ledger)?.settle(&said).await?;
     let bearer = if said.wants_bearer && !session.revoked() {
-        let bearer = Bearer::Device { account: session.device.account, device: session.device.id };
+        let device = &session.heard.device;
+        let bearer = Bearer::Device { account: device.account, device: device.id };
         Some(tokens::mint(app, bearer).await?.token)
     } else {
         None
     };
-    let signer = app.keys.signer(KeyPurpose::Reply).await?;
     let parts = answer.parts((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer, most);
     let writer = ReplyWriter::new(app.keys.server(), body, signer.key.id);
     Ok(Settled { session, parts, writer, signer })
@@ -114,20 +123,21 @@ fn spoken(body: &[u8]) -> Option<u16> {
 
 impl Session {
     fn revoked(&self) -> bool {
-        self.device.revoked_at.is_some() || !self.enabled
+        self.heard.device.revoked_at.is_some() || !self.heard.enabled
     }
 
     /// Where the request is settled.
     fn desk<'s, L>(&'s self, ledger: &'s L) -> Result<Desk<'s, L>, Problem> {
-        let person = self.directory.person(self.device.account).ok_or_else(unknown_device)?;
+        let device = &self.heard.device;
+        let person = self.directory.person(device.account).ok_or_else(unknown_device)?;
         let sender = Sender {
             server: self.app.keys.server(),
             organisation: person.organisation,
-            device: self.device.id,
-            generation: self.device.generation,
+            device: device.id,
+            generation: device.generation,
             account: person.account,
-            key: PublicKey(self.device.public_key),
-            number: self.device.number,
+            key: PublicKey(device.public_key),
+            number: device.number,
         };
         let asking = Asking {
             ledger,
@@ -135,12 +145,12 @@ impl Session {
             person,
             now: self.now,
             server: self.app.keys.server(),
-            authority: &self.authority,
+            authority: self.directory.authority(),
             chance: self.app.chance.clone(),
             signer: None,
         };
-        let speaker = Speaker { person, device: &self.device, revoked: self.revoked(), sender };
-        Ok(Desk { asking, speaker, epoch: self.epoch, bounds: self.app.config.limits.bounds() })
+        let speaker = Speaker { person, device, revoked: self.revoked(), changed: self.heard.changed, sender };
+        Ok(Desk { asking, speaker, epoch: self.heard.epoch, bounds: self.app.config.limits.bounds() })
     }
 }
 
@@ -202,17 +212,13 @@ async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), 
     if device.stopped_at.is_some() && stops {
         return Err(stopped());
     }
-    let mut write = app.storage.write().await?;
-    let counted = app.storage.take_request(&mut write, device.id, request).await?;
-    write.commit().await.map_err(crate::storage::StorageError::from)?;
-    match counted {
-        Some(Counted::Next | Counted::Again) => Ok(()),
-        Some(Counted::Copy) if !stops => Ok(()),
-        Some(Counted::Copy) => {
+    match app.storage.take_request(device, request).await? {
+        Counted::Next | Counted::Again => Ok(()),
+        Counted::Copy if !stops => Ok(()),
+        Counted::Copy => {
             tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
             Err(stopped())
         }
-        None => Err(unknown_device()),
     }
 }
 

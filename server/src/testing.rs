@@ -59,6 +59,11 @@ impl Bench {
         Storage::open(&self.data(), self.clock.clone(), self.chance.clone()).await.unwrap()
     }
 
+    /// Does to the database what no part of the server would.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.storage().await.execute_raw(sql).await;
+    }
+
     pub(crate) async fn app(&self) -> App {
         self.app_with(Flags::default()).await
     }

@@ -2,9 +2,11 @@
 
 use grabrail_server::storage::accounts::Account;
 use grabrail_server::storage::devices::{CodeRefused, Counted, Device, NewDevice, TakenRequest};
+use grabrail_server::storage::ledger::{Ledger, Plan, Write};
 use grabrail_server::storage::{Storage, StorageError};
-use sync_core::id::{AccountId, DeviceId, Generation, Hash};
+use sync_core::id::{AccountId, CaseId, DeviceId, Generation, Hash};
 
+use crate::ledger::hand::Hand;
 use crate::stores::{Store, account, held_by_every_store};
 
 held_by_every_store! {
@@ -15,7 +17,7 @@ held_by_every_store! {
     a_number_is_never_given_again;
     devices_come_by_number_and_by_account;
     the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the_device;
-    a_request_of_a_transaction_that_was_given_up_was_never_taken;
+    a_request_is_written_with_what_it_brings_and_one_that_brings_nothing_soon_after;
     a_days_bytes_are_bounded_and_begin_anew_the_next_day;
     a_device_is_revoked_once_and_for_ever;
 }
@@ -37,11 +39,9 @@ async fn enrolled(storage: &Storage, olu: &Account, at: u8) -> Device {
     storage.enrol(code(at), tablet(at)).await.unwrap().unwrap().0
 }
 
-async fn take(storage: &Storage, id: DeviceId, request: TakenRequest) -> Option<Counted> {
-    let mut write = storage.write().await.unwrap();
-    let counted = storage.take_request(&mut write, id, request).await.unwrap();
-    write.commit().await.unwrap();
-    counted
+async fn take(storage: &Storage, id: DeviceId, request: TakenRequest) -> Counted {
+    let device = storage.device(id).await.unwrap().unwrap();
+    storage.take_request(&device, request).await.unwrap()
 }
 
 fn request(counter: u64, body: &[u8]) -> TakenRequest {
@@ -165,34 +165,46 @@ async fn the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the
         (request(7, b"c"), Counted::Next),
         (request(5, b"b"), Counted::Again),
     ] {
-        assert_eq!(take(&storage, id, request).await, Some(wanted));
+        assert_eq!(take(&storage, id, request).await, wanted);
     }
+    // Written behind: with whatever is written next, at the latest when the folder is closed.
+    assert_eq!(storage.device(id).await.unwrap().unwrap().taken, [None; 2]);
+    storage.close().await;
+    let storage = store.open().await;
     let going = storage.device(id).await.unwrap().unwrap();
     assert_eq!((going.stopped_at, going.taken), (None, [Some(request(7, b"c")), Some(request(5, b"b"))]));
     let stopped = store.now();
     for copy in [request(1, b"a"), request(7, b"other"), request(6, b"d")] {
-        assert_eq!(take(&storage, id, copy).await, Some(Counted::Copy));
+        assert_eq!(take(&storage, id, copy).await, Counted::Copy);
         store.advance(1000);
     }
     let wanted = Device { stopped_at: Some(stopped), ..going };
     assert_eq!(storage.device(id).await.unwrap(), Some(wanted), "stopped at the first, remembering no copy's request");
     assert_eq!(storage.device(other.id).await.unwrap(), Some(other), "another of the same person goes on");
-    assert_eq!(take(&storage, NOBODY, request(1, b"a")).await, None);
 }
 
-async fn a_request_of_a_transaction_that_was_given_up_was_never_taken(store: &Store) {
+async fn a_request_is_written_with_what_it_brings_and_one_that_brings_nothing_soon_after(store: &Store) {
     let storage = store.open().await;
     let olu = account(&storage, "olu.ot").await;
-    let device = enrolled(&storage, &olu, 1).await;
-    let mut write = storage.write().await.unwrap();
-    storage.take_request(&mut write, device.id, request(1, b"a")).await.unwrap();
-    assert!(storage.count_bytes(&mut write, device.id, (100, 100), store.now()).await.unwrap());
-    drop(write);
-    assert_eq!(storage.device(device.id).await.unwrap(), Some(device.clone()));
-    let mut write = storage.write().await.unwrap();
-    assert!(storage.count_bytes(&mut write, device.id, (100, 100), store.now()).await.unwrap());
-    drop(write);
-    assert_eq!(take(&storage, device.id, request(1, b"a")).await, Some(Counted::Next));
+    let (device, other) = (enrolled(&storage, &olu, 1).await, enrolled(&storage, &olu, 2).await);
+    let taken = async |device: &Device| storage.device(device.id).await.unwrap().unwrap().taken;
+    assert_eq!(take(&storage, device.id, request(1, b"a")).await, Counted::Next);
+    assert_eq!(take(&storage, other.id, request(9, b"z")).await, Counted::Next);
+    // A row that was read before counts no less than what is remembered since.
+    assert_eq!(storage.take_request(&device, request(1, b"other")).await.unwrap(), Counted::Copy);
+    assert_eq!(taken(&device).await, [None; 2], "nothing waits for the disk");
+    let quarantine = Hand::new(7).quarantine_row(CaseId::from_bytes([3; 16]));
+    storage.ledger().commit(Plan { writes: vec![Write::Quarantine(quarantine)] }).await.unwrap();
+    assert_eq!(taken(&device).await, [Some(request(1, b"a")), None], "with the first effect of anybody");
+    assert_eq!(taken(&other).await, [Some(request(9, b"z")), None]);
+    assert_eq!(take(&storage, other.id, request(10, b"y")).await, Counted::Next);
+    let mut waited = 0;
+    while taken(&other).await[0] != Some(request(10, b"y")) {
+        waited += 1;
+        assert!(waited < 100, "by itself, a second later");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(taken(&other).await, [Some(request(10, b"y")), Some(request(9, b"z"))]);
 }
 
 async fn a_days_bytes_are_bounded_and_begin_anew_the_next_day(store: &Store) {

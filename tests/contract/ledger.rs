@@ -5,7 +5,8 @@ mod asks;
 mod cases;
 mod documents;
 mod durable;
-mod hand;
+mod feed;
+pub(crate) mod hand;
 mod news;
 mod plans;
 mod prescriptions;
@@ -56,9 +57,12 @@ held_by_both! {
     news::pages as pages_skip_nothing_and_double_nothing;
     news::touched as touched_cases_are_those_whose_card_is_carried;
     news::touches as every_write_that_a_card_shows_touches_its_case;
-    news::documents_carried as the_rows_of_what_a_device_carries_come_with_what_its_threads_are_about;
     news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
     news::withheld as what_a_device_was_told_to_purge_lies_behind_every_cursor;
+    feed::pulse as a_pulse_tells_what_was_sent_touched_tied_and_decided_since;
+    feed::ties as a_tie_that_begins_or_ends_between_two_times_is_news;
+    feed::digest as the_digest_sums_what_is_carried_whatever_moves;
+    feed::chosen as what_was_chosen_is_kept_until_it_is_chosen_otherwise;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
     plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;
 }

@@ -250,7 +250,7 @@ impl<L: Ledger> Asking<'_, L> {
         heads: &Heads,
     ) -> Result<BTreeSet<AccountId>, StorageError> {
         let history: BTreeSet<Hash> = whole.history_of(heads).into_iter().collect();
-        let changes = self.ledger.changes(row.document).await?;
+        let changes = self.ledger.changes(row.document, 0).await?;
         Ok(changes.into_iter().filter(|change| history.contains(&change.hash)).map(|change| change.account).collect())
     }
 

@@ -9,7 +9,8 @@ use sync_core::access::Role;
 use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, OrganisationId};
 
-use super::{Storage, StorageError, taken, text, text_if_any, time_if_any};
+use super::ledger::Number;
+use super::{Storage, StorageError, Write, taken, text, text_if_any, time_if_any};
 
 /// What a person types to sign in: 1 to 64 ASCII letters, digits and `. _ - @`, kept in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -166,6 +167,7 @@ impl Storage {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, "the sign-in name"))?;
+        self.directory_moves(&mut write, Some(id)).await?;
         write.commit().await?;
         Ok(Account {
             id,
@@ -177,6 +179,45 @@ impl Storage {
             hcpc_number: new.hcpc_number,
             hcpc_check: None,
         })
+    }
+
+    /// Gives an account another role. False when there is no such account.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn set_role(&self, id: AccountId, role: Role) -> Result<bool, StorageError> {
+        let mut write = self.write().await?;
+        let query = sqlx::query("UPDATE accounts SET role = $1 WHERE id = $2").bind(role.name()).bind(id.to_string());
+        let changed = query.execute(&mut *write).await?;
+        self.directory_moves(&mut write, Some(id)).await?;
+        write.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// Notes that accounts or organisations changed. An account's change takes a place in the ledger: all that its devices
+    /// carry is judged anew.
+    pub(super) async fn directory_moves(
+        &self,
+        write: &mut Write,
+        account: Option<AccountId>,
+    ) -> Result<(), StorageError> {
+        sqlx::query("UPDATE counters SET value = value + 1 WHERE name = 'directory'").execute(&mut **write).await?;
+        if let Some(account) = account {
+            let sql = "UPDATE counters SET value = value + 1 WHERE name = 'ledger' RETURNING value";
+            let n: Number = sqlx::query_scalar(sql).fetch_one(&mut **write).await?;
+            let query = sqlx::query("UPDATE accounts SET n = $1 WHERE id = $2").bind(n).bind(account.to_string());
+            query.execute(&mut **write).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the changes of accounts and organisations, by whichever process.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn directory_state(&self) -> Result<i64, StorageError> {
+        let sql = "SELECT value FROM counters WHERE name = 'directory'";
+        Ok(sqlx::query_scalar(sql).fetch_one(self.readers()).await?)
     }
 
     /// One account.
@@ -228,6 +269,7 @@ impl Storage {
         if !enabled {
             self.end_sessions(&mut write, id).await?;
         }
+        self.directory_moves(&mut write, Some(id)).await?;
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -257,6 +299,7 @@ impl Storage {
         let sql = "UPDATE accounts SET hcpc_number = $1, hcpc_checked_at = NULL, hcpc_result = NULL, \
                    hcpc_checked_by = NULL WHERE id = $2";
         let changed = sqlx::query(sql).bind(number).bind(id.to_string()).execute(&mut *write).await?;
+        self.directory_moves(&mut write, Some(id)).await?;
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -277,6 +320,7 @@ impl Storage {
             .bind(id.to_string())
             .execute(&mut *write)
             .await?;
+        self.directory_moves(&mut write, Some(id)).await?;
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }

@@ -3,9 +3,11 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use sync_core::clock::Timestamp;
-use sync_core::id::{AccountId, DeviceId, Generation, Hash};
+use sync_core::id::{AccountId, DeviceId, Epoch, Generation, Hash, KeyId};
 
 use super::accounts::{Account, account};
+use super::keys::KeyPurpose;
+use super::ledger::Number;
 use super::{Storage, StorageError, Write, bytes, bytes_if_any, taken, text, time, time_if_any};
 
 /// An enrolled device: one life of one person's store on one machine.
@@ -64,6 +66,23 @@ impl Device {
             Counted::Copy
         }
     }
+}
+
+/// A device as a request of it needs to be judged, read at once.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The device.
+    pub device: Device,
+    /// Whether its account is enabled.
+    pub enabled: bool,
+    /// The place in the ledger at which the account last changed.
+    pub changed: Number,
+    /// Which state of all accounts and organisations there is ([`Storage::directory_state`]).
+    pub directory: i64,
+    /// The server's life.
+    pub epoch: Epoch,
+    /// The key that signs replies now.
+    pub reply_key: KeyId,
 }
 
 /// Why a code enrols nothing.
@@ -218,6 +237,31 @@ impl Storage {
         row.as_ref().map(device).transpose()
     }
 
+    /// One device, with all that a request of it is judged by; one statement, so all of it is of one moment.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn heard(&self, id: DeviceId) -> Result<Option<Heard>, StorageError> {
+        let sql = "SELECT devices.id, devices.number, account_id, generation, devices.public_key, devices.name, enrolled_at, \
+                   revoked_at, stopped_at, last_counter, last_digest, before_counter, before_digest, accounts.enabled, \
+                   accounts.n AS changed, counters.value AS directory, epochs.epoch, server_keys.id AS reply_key \
+                   FROM devices JOIN accounts ON accounts.id = devices.account_id \
+                   JOIN counters ON counters.name = 'directory' \
+                   JOIN epochs ON epochs.number = (SELECT max(number) FROM epochs) \
+                   JOIN server_keys ON server_keys.purpose = $2 AND server_keys.retired_at IS NULL \
+                   WHERE devices.id = $1";
+        let query = sqlx::query(sql).bind(id.to_string()).bind(KeyPurpose::Reply.name());
+        let Some(row) = query.fetch_optional(self.readers()).await? else { return Ok(None) };
+        Ok(Some(Heard {
+            device: device(&row)?,
+            enabled: row.try_get("enabled")?,
+            changed: row.try_get("changed")?,
+            directory: row.try_get("directory")?,
+            epoch: text(&row, "epoch")?,
+            reply_key: text(&row, "reply_key")?,
+        }))
+    }
+
     /// All devices, by number; only one account's if given.
     ///
     /// # Errors
@@ -245,41 +289,15 @@ impl Storage {
         Ok(changed.rows_affected() == 1)
     }
 
-    /// Takes a request whose signature was checked: remembers it, or stops the device. `None` for no such device.
-    ///
-    /// # Errors
-    /// What storage says.
-    pub async fn take_request(
-        &self,
-        write: &mut Write,
-        id: DeviceId,
-        request: TakenRequest,
-    ) -> Result<Option<Counted>, StorageError> {
-        let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(&mut **write).await?;
-        let Some(row) = row else { return Ok(None) };
-        let counted = device(&row)?.count(request);
-        match counted {
-            Counted::Again => {}
-            Counted::Next => {
-                let counter = i64::try_from(request.counter).map_err(|_| StorageError::Damaged("last_counter"))?;
-                let sql = "UPDATE devices SET before_counter = last_counter, before_digest = last_digest, \
-                           last_counter = $1, last_digest = $2 WHERE id = $3";
-                sqlx::query(sql)
-                    .bind(counter)
-                    .bind(request.digest.as_bytes().as_slice())
-                    .bind(id.to_string())
-                    .execute(&mut **write)
-                    .await?;
-            }
-            Counted::Copy => {
-                sqlx::query("UPDATE devices SET stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL")
-                    .bind(self.now().millis())
-                    .bind(id.to_string())
-                    .execute(&mut **write)
-                    .await?;
-            }
-        }
-        Ok(Some(counted))
+    /// Stops a device: a copy of its store spoke.
+    pub(super) async fn stop_device(&self, id: DeviceId) -> Result<(), StorageError> {
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE devices SET stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL")
+            .bind(self.now().millis())
+            .bind(id.to_string())
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
     }
 
     /// Counts bytes towards what the device may bring on the day of `at`. False, counting nothing, when that would be more

@@ -4,6 +4,7 @@
 //! something it rests on has moved meanwhile, not at all. Two stores keep the ledger: [`sql`] for real, [`memory`] for
 //! simulation; `tests/contract` holds both to the same suite.
 
+mod feed;
 pub mod memory;
 pub mod sql;
 
@@ -20,7 +21,9 @@ use sync_core::id::{
 };
 use sync_core::protocol::Verdict;
 use sync_core::protocol::card::CaseState;
+use sync_core::protocol::sync::{Choice, PurgeReason};
 
+pub use self::feed::{Carried, CarryRow, News, Pulse, Since, WITHHELD};
 use super::StorageError;
 
 /// A place in the ledger's order; every write takes the next one. 0 comes before the first.
@@ -252,24 +255,6 @@ pub struct PhotoRow {
     pub at: Timestamp,
 }
 
-/// The place of what a device carries but was told to purge: it lies behind every cursor, so that should the right come
-/// back before the device says that it purged, all of it is sent whole.
-pub const WITHHELD: Number = Number::MAX;
-
-/// That a device has been sent a document (or, with no document, a case's card) whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CarryRow {
-    /// The device.
-    pub device: DeviceId,
-    /// The case.
-    pub case: CaseId,
-    /// The document; `None`: the case's card.
-    pub document: Option<DocumentId>,
-    /// The place in the ledger at which it was sent: a device whose cursor is before it has not acknowledged it. Or
-    /// [`WITHHELD`].
-    pub n: Number,
-}
-
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "a plan has few writes, and each is moved once")]
@@ -336,6 +321,15 @@ pub enum Write {
     Photo(PhotoRow),
     /// A device was sent something whole; its `n` is given by the ledger: that of this plan.
     Carry(CarryRow),
+    /// A device was sent a case's card of these bytes' hash; carried as by [`Write::Carry`].
+    Card {
+        /// The device.
+        device: DeviceId,
+        /// The case.
+        case: CaseId,
+        /// The hash of the card's bytes.
+        shown: Hash,
+    },
     /// A device is told to purge a case, or one document of it: what it carries of it is [`WITHHELD`].
     Withhold {
         /// The device.
@@ -344,6 +338,8 @@ pub enum Write {
         case: CaseId,
         /// One document of it; `None`: everything.
         document: Option<DocumentId>,
+        /// Why; what is withheld already keeps the reason it has.
+        reason: PurgeReason,
     },
     /// A device has purged a case, or one document of it.
     Uncarry {
@@ -353,6 +349,15 @@ pub enum Write {
         case: CaseId,
         /// One document of it; `None`: everything.
         document: Option<DocumentId>,
+    },
+    /// What a device carries is summed anew, from its rows: the running sum was found to be another.
+    Resum(DeviceId),
+    /// The person of a device chose to carry a case, or not to.
+    Choose {
+        /// The device.
+        device: DeviceId,
+        /// The case, and whether.
+        choice: Choice,
     },
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
@@ -410,19 +415,6 @@ pub enum CommitError {
     Storage(#[from] StorageError),
 }
 
-/// What may have changed for a device since its cursor.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
-    /// Changes of documents the device carries, by other devices, in the ledger's order.
-    pub changes: Vec<ChangeRow>,
-    /// Cases the device carries that were touched.
-    pub touched: Vec<CaseId>,
-    /// Where the ledger ends: everything up to here is in this news, unless `more`.
-    pub until: Number,
-    /// Whether the page was full: `until` is then the last change's place, and there is more behind it.
-    pub more: bool,
-}
-
 /// What a ledger can be asked. Reads see every plan that was acknowledged before they began.
 pub trait Ledger: Send + Sync {
     /// A case.
@@ -449,8 +441,17 @@ pub trait Ledger: Send + Sync {
         &self,
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<(i64, Vec<u8>)>, StorageError>> + Send;
-    /// Every change of a document, in the ledger's order.
-    fn changes(&self, document: DocumentId) -> impl Future<Output = Result<Vec<ChangeRow>, StorageError>> + Send;
+    /// A document as it was last saved, with its heads then; `None` while it has nothing but its skeleton.
+    fn saved(
+        &self,
+        document: DocumentId,
+    ) -> impl Future<Output = Result<Option<(Heads, Vec<u8>)>, StorageError>> + Send;
+    /// The changes of a document behind `after`, in the ledger's order.
+    fn changes(
+        &self,
+        document: DocumentId,
+        after: Number,
+    ) -> impl Future<Output = Result<Vec<ChangeRow>, StorageError>> + Send;
     /// A prescription's row.
     fn prescription(
         &self,
@@ -484,14 +485,30 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Option<PhotoRow>, StorageError>> + Send;
     /// The photos of a document that have arrived.
     fn photos_of(&self, document: DocumentId) -> impl Future<Output = Result<Vec<PhotoRow>, StorageError>> + Send;
-    /// The rows of the documents that a device has been sent whole, and of what threads among them are about, by id.
+    /// What a device has been sent whole.
+    fn carried(&self, device: DeviceId) -> impl Future<Output = Result<Vec<CarryRow>, StorageError>> + Send;
+    /// What a device carries of one case.
+    fn carried_of(
+        &self,
+        device: DeviceId,
+        case: CaseId,
+    ) -> impl Future<Output = Result<Vec<Carried>, StorageError>> + Send;
+    /// What the person of a device chose, by case.
+    fn chosen(&self, device: DeviceId) -> impl Future<Output = Result<Vec<Choice>, StorageError>> + Send;
+    /// What may concern a device, in time that grows with how much it is.
+    fn pulse(
+        &self,
+        device: DeviceId,
+        account: AccountId,
+        since: Since,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Pulse, StorageError>> + Send;
+    /// The documents that a device carries and is not to purge, with their heads, and where the ledger ended then.
     fn documents_carried(
         &self,
         device: DeviceId,
-    ) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
-    /// What a device has been sent whole.
-    fn carried(&self, device: DeviceId) -> impl Future<Output = Result<Vec<CarryRow>, StorageError>> + Send;
-    /// What is new for a device behind `after`: changes of at most `most` of the documents it carries. Takes time that
+    ) -> impl Future<Output = Result<(Number, Vec<(DocumentId, Heads)>), StorageError>> + Send;
+    /// What is new for a device behind `after`: at most `most` changes and the rest of the last plan. Takes time that
     /// grows with the news, not with what the device carries.
     fn news(
         &self,

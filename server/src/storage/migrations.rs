@@ -21,6 +21,7 @@ const ALL: &[Migration] = &[
     Migration { number: 2, name: "ledger", sql: include_str!("migrations/sqlite/0002_ledger.sql") },
     Migration { number: 3, name: "cases", sql: include_str!("migrations/sqlite/0003_cases.sql") },
     Migration { number: 4, name: "decisions", sql: include_str!("migrations/sqlite/0004_decisions.sql") },
+    Migration { number: 5, name: "feed", sql: include_str!("migrations/sqlite/0005_feed.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
@@ -161,14 +162,13 @@ mod tests {
     }
 
     /// Every sealed column of a folder that was written once opens for ever, with the keys it was sealed with.
-    #[tokio::test]
-    async fn a_folder_of_schema_4_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+    async fn everything_sealed_reads(dump: &'static str) -> Storage {
         use std::io::Write as _;
 
         use crate::storage::ledger::Ledger as _;
         const WORDS: &str = "she fell twice on the stairs in March and told nobody";
         let bench = Bench::new(1);
-        let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-4.sql")).await;
+        let (folder, pool) = dumped(&bench, dump).await;
         pool.close().await;
         let keys = connect(&folder.private_file(folder::CASE_KEYS).unwrap(), 1, false).await.unwrap();
         sqlx::raw_sql(include_str!("fixtures/schema-4-keys.sql")).execute(&keys).await.unwrap();
@@ -185,7 +185,7 @@ mod tests {
         let [relation] = ledger.relations_to(case).await.unwrap().try_into().unwrap();
         assert_eq!(relation.commission, None);
         let [document] = ledger.documents_of(case).await.unwrap().try_into().unwrap();
-        let changes = ledger.changes(document.document).await.unwrap();
+        let changes = ledger.changes(document.document, 0).await.unwrap();
         assert_eq!(changes.len(), 3);
         changes.iter().for_each(|change| says("change", text(&change.bytes)));
         let (version, saved) = ledger.snapshot(document.document).await.unwrap().unwrap();
@@ -204,6 +204,37 @@ mod tests {
         assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
         assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);
         assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+        storage
+    }
+
+    /// What a device carries, with all that its feed begins with.
+    async fn carried(storage: &Storage) -> Vec<crate::storage::ledger::Carried> {
+        use crate::storage::ledger::{Ledger as _, Since};
+        let device = "vrl7e333snhyumkfh5mqwldvgq".parse().unwrap();
+        let account = "w246wewmnth36oboat72h62ole".parse().unwrap();
+        let since = Since { n: -1, at: Timestamp::from_millis(0) };
+        let pulse = storage.ledger().pulse(device, account, since, Timestamp::from_millis(0)).await.unwrap();
+        assert_eq!((pulse.end, pulse.tied.len(), pulse.decided), (1, 1, true));
+        pulse.carried
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_schema_4_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        let storage = everything_sealed_reads(include_str!("fixtures/schema-4.sql")).await;
+        let [card] = carried(&storage).await.try_into().unwrap();
+        assert_eq!((card.row.n, card.touched, card.shown, card.reason), (1, 1, None, None), "as it was touched");
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_schema_5_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use sync_core::protocol::sync::PurgeReason;
+
+        use crate::storage::ledger::{Ledger as _, WITHHELD};
+        let storage = everything_sealed_reads(include_str!("fixtures/schema-5.sql")).await;
+        let [card] = carried(&storage).await.try_into().unwrap();
+        assert_eq!((card.row.n, card.touched, card.reason), (WITHHELD, 1, Some(PurgeReason::Closed)));
+        assert!(card.shown.is_some());
+        assert!(storage.ledger().chosen(card.row.device).await.unwrap()[0].carry);
     }
 
     #[tokio::test]

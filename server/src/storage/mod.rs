@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod blobs;
+mod counters;
 pub mod devices;
 pub mod folder;
 pub mod keys;
@@ -132,6 +133,10 @@ pub struct Storage {
     /// One connection: writers queue here, not on SQLite's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Plans of the ledger that wait to be written together.
+    queue: ledger::sql::Queue,
+    /// Requests' counters that are written behind.
+    counters: counters::Counters,
     vault: seal::Vault,
     blobs: blobs::Blobs,
     clock: Arc<dyn Clock>,
@@ -184,7 +189,8 @@ impl Storage {
         let readers = connect(&database, READERS, true).await?;
         let vault = seal::Vault::open(&folder, clock.clone(), chance.clone()).await?;
         let blobs = blobs::Blobs::new(folder.subfolder("photos")?, chance.clone());
-        let storage = Self { folder, writer, readers, vault, blobs, clock, chance };
+        let (queue, counters) = Default::default();
+        let storage = Self { folder, writer, readers, queue, counters, vault, blobs, clock, chance };
         storage.found_identity().await?;
         Ok(storage)
     }
@@ -218,6 +224,13 @@ impl Storage {
         &self.readers
     }
 
+    #[cfg(test)]
+    pub(crate) async fn execute_raw(&self, sql: &str) {
+        let mut write = self.write().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+    }
+
     /// What time it is for rows that are written now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -235,6 +248,9 @@ impl Storage {
 
     /// Lets go of the files, once what runs has ended.
     pub async fn close(&self) {
+        if let Err(error) = self.keep_counters().await {
+            tracing::error!(%error, "the last requests' counters could not be written");
+        }
         self.readers.close().await;
         self.vault.close().await;
         // Last, so that SQLite folds the log into the database.

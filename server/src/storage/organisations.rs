@@ -55,6 +55,7 @@ impl Storage {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, "an organisation of this name"))?;
+        self.directory_moves(&mut write, None).await?;
         write.commit().await?;
         Ok(Organisation { id, name: name.to_owned(), is_authority })
     }

@@ -273,7 +273,7 @@ fn plan<L: Ledger>(
         envelope: (admitted.envelope.to_bytes(), push.signature.0.to_vec()),
         changes: admitted.changes,
         heads: admitted.document.heads(),
-        snapshot: admitted.document.save(),
+        snapshot: admitted.document.save_plain(),
         at: asking.now,
     });
     if matches!(push.kind, Kind::Home | Kind::Clinical | Kind::Prescription | Kind::Survey) {

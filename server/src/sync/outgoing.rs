@@ -1,330 +1,398 @@
 //! What a device should have: news of what it carries, what it gained whole, what it lost to purge.
+//!
+//! Only what moved is looked at: the rows that were touched since the device's cursor, the person's ties that were
+//! written since or began or ended meanwhile, and what they chose. Everything is judged anew where the cursor says
+//! nothing: for a device that begins, one that compares heads, and once the account itself changed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
-use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
-use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
-use sync_core::protocol::{CaseCard, Known, Packed, SyncRequest, Verdict};
+use sync_core::id::{CaseId, DocumentId, Epoch, Hash};
+use sync_core::protocol::sync::{Cursor, DocumentNews, Frame, Purge, PurgeReason};
+use sync_core::protocol::{CarriedDigest, CaseCard, Known, Packed, SyncRequest, Verdict};
 
-use super::{Desk, Speaker};
-use crate::asks::Asking;
+use super::Desk;
+use super::comparing;
+use super::judging::{Belongs, Came, Judged, Judging};
 use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
-use crate::reach::{Directory, Reach};
-use crate::storage::ledger::{CarryRow, DocumentRow, Ledger, Number, Plan, RelationRow, WITHHELD, Write};
+use crate::reach::Reach;
+use crate::storage::StorageError;
+use crate::storage::ledger::{ChangeRow, DocumentRow, Ledger, Number, Plan, Pulse, Since, Write};
 
-/// Changes of one page of news.
-const PAGE: usize = 5_000;
+/// Changes of one page of news; tests turn many.
+const PAGE: usize = if cfg!(test) { 7 } else { 5_000 };
 
-/// How often cards are drawn anew because somebody touched their cases meanwhile.
+/// How often it is judged anew because something moved meanwhile.
 const TRIES: usize = 4;
 
-/// What goes back to the device.
+/// How many writes share a plan: a whole caseload is noted in few.
+const WRITES: usize = 2_000;
+
+/// How many milliseconds a day has: once in each, the digest is summed from the rows instead of running on.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// What goes back to the device, in one part.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) documents: Vec<DocumentNews>,
+    pub(super) frames: Vec<Frame>,
     pub(super) purge: Vec<Purge>,
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
+    pub(super) digest: Option<CarriedDigest>,
+    /// Where the device's knowledge ends once all of it has come.
     pub(super) until: Number,
     pub(super) more: bool,
-    /// The cases that are new to the device.
-    whole: BTreeSet<CaseId>,
+}
+
+/// What a device asks for, as its request says.
+struct Asked<'a> {
+    request: &'a SyncRequest,
+    came: Came,
+    /// From where on rights are judged.
+    since: Since,
+    /// When the digest was last sent.
+    last: Option<Timestamp>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(request: &'a SyncRequest, epoch: Epoch, changed: Number) -> Self {
+        let cursor = request.cursor.filter(|cursor| cursor.epoch == epoch);
+        let before = cursor.map_or(0, |cursor| cursor.n.max(0));
+        let cut = request.progress.filter(|cut| cut.n >= before && request.cursor.is_none_or(|c| c.epoch == epoch));
+        let came = Came { after: cut.map_or(before, |cut| cut.n), cut: cut.map(|cut| (before, cut)) };
+        // All of it anew: nothing is known, or it is another person's reach than it was.
+        let since = match cursor {
+            Some(Cursor { n, at, .. }) if changed <= n && cut.is_none() && request.heads.is_none() => Since { n, at },
+            _ => Since { n: -1, at: Timestamp::from_millis(0) },
+        };
+        Self { request, came, since, last: cursor.map(|cursor| cursor.at) }
+    }
+}
+
+/// What was judged, case by case.
+#[derive(Default)]
+struct Round {
+    writes: Vec<Write>,
+    lost: BTreeMap<CaseId, PurgeReason>,
+    belongs: BTreeMap<CaseId, Belongs>,
 }
 
 impl<L: Ledger> Desk<'_, L> {
-    /// What the device should have: what is sent at once, and the cases that are then sent whole.
+    /// Gathers what the device should have, and the cases that are to be sent whole behind it, by id. `taken`: the
+    /// documents of which it just brought something.
     pub(super) async fn gather(
         &self,
         request: &SyncRequest,
         taken: &BTreeSet<DocumentId>,
     ) -> Result<(Outgoing, Vec<CaseId>), Problem> {
-        let Asking { ledger, directory, now, .. } = self.asking;
-        let after = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n.max(0));
-        let mut first = gather(ledger, directory, &self.speaker, (request, taken), after, now).await?;
-        let whole = std::mem::take(&mut first.whole);
-        first.cards.retain(|card| !whole.contains(&card.case));
-        first.documents.retain(|news| !whole.contains(&news.case));
-        let come = request.progress.filter(|_| request.cursor.is_none());
-        if let Some(come) = come {
-            // What changed since it began is news of the next request.
-            first.until = first.until.min(come.n);
+        let (ledger, speaker) = (self.asking.ledger, &self.speaker);
+        if speaker.revoked {
+            return Ok((self.revoked(request).await?, Vec::new()));
         }
-        let left = whole.into_iter().filter(|case| come.is_none_or(|come| *case > come.after));
-        Ok((first, left.collect()))
+        self.choose(request).await?;
+        let asked = Asked::of(request, self.epoch, speaker.changed);
+        let (pulse, round, sure) = self.settle_down(&asked).await?;
+        let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
+        if pulse.decided {
+            outgoing.verdicts = ledger.verdicts_of(speaker.person.account, asked.came.after).await?;
+        }
+        let lost = round.lost.iter().map(|(case, reason)| Purge { case: *case, document: None, reason: *reason });
+        outgoing.purge.extend(lost);
+        for (case, belongs) in &round.belongs {
+            let lost = belongs.lost.iter();
+            let order = |(document, reason): &(DocumentId, PurgeReason)| Purge {
+                case: *case,
+                document: Some(*document),
+                reason: *reason,
+            };
+            outgoing.purge.extend(lost.map(order));
+        }
+        let news = self.page(&asked, &pulse, &round).await?;
+        (outgoing.until, outgoing.more) = (news.until, news.more);
+        outgoing.documents = news.documents;
+        let mut whole = Vec::new();
+        for (case, belongs) in round.belongs {
+            outgoing.cards.extend(belongs.card);
+            // What is gained comes with the last page: its place lies behind the others.
+            if outgoing.more {
+                continue;
+            }
+            if belongs.whole {
+                whole.push(case);
+                continue;
+            }
+            for row in belongs.gained {
+                outgoing.documents.extend(self.all_of(&row, taken.contains(&row.document), pulse.end).await?);
+            }
+        }
+        if let (Some(heads), false) = (&request.heads, outgoing.more) {
+            comparing::compare(self, heads, &whole, &mut outgoing).await?;
+        }
+        if !outgoing.more && whole.is_empty() && sure {
+            outgoing.digest = self.digest(&asked, &pulse).await?;
+        }
+        outgoing.photo_wants = photo_wants(ledger, taken).await?;
+        Ok((outgoing, whole))
     }
 
-    /// One case whole: its card and its documents.
+    /// A device that is to have nothing: orders to purge all it carries, until it says that it did.
+    async fn revoked(&self, request: &SyncRequest) -> Result<Outgoing, Problem> {
+        let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
+        let since = Since { n: -1, at: Timestamp::from_millis(0) };
+        let pulse = ledger.pulse(device, self.speaker.person.account, since, self.asking.now).await?;
+        let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
+        let cases: BTreeSet<CaseId> = pulse.carried.iter().map(|carried| carried.row.case).collect();
+        let round = self.judge(&cases, Came { after: 0, cut: None }, &BTreeSet::new()).await?;
+        self.write(round.writes).await?;
+        let orders = round.lost.into_iter().map(|(case, reason)| Purge { case, document: None, reason });
+        outgoing.purge.extend(orders);
+        // Of what it began by itself nothing is carried here.
+        let mut unknown = super::incoming::cases_of(request);
+        // Another copy of its store may have said that all of it was purged.
+        for (document, _) in request.heads.iter().flatten() {
+            unknown.extend(ledger.document(*document).await?.map(|row| row.case));
+        }
+        let unknown = unknown.into_iter().filter(|case| !cases.contains(case));
+        let reason = self.speaker.why_revoked().unwrap_or(PurgeReason::Revoked);
+        outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
+        outgoing.digest = Some(CarriedDigest::default());
+        Ok(outgoing)
+    }
+
+    /// Keeps what its person chose.
+    async fn choose(&self, request: &SyncRequest) -> Result<(), Problem> {
+        let mut writes = Vec::new();
+        if request.choices.is_empty() {
+            return Ok(());
+        }
+        let device = self.speaker.device.id;
+        let known = self.asking.ledger.chosen(device).await?;
+        for choice in &request.choices {
+            // Of what is not here nothing is kept, nor is what is known already.
+            if !known.contains(choice) && self.asking.ledger.case(choice.case).await?.is_some() {
+                writes.push(Write::Choose { device, choice: *choice });
+            }
+        }
+        self.write(writes).await
+    }
+
+    async fn write(&self, mut writes: Vec<Write>) -> Result<(), Problem> {
+        while !writes.is_empty() {
+            let rest = writes.split_off(writes.len().min(WRITES));
+            self.asking.ledger.commit(Plan { writes }).await.map_err(Problem::from)?;
+            writes = rest;
+        }
+        Ok(())
+    }
+
+    /// Judges what moved until nothing moves beside it. Says of which moment the result is, and whether it stood still:
+    /// if not, the cursor stays before what moved.
+    async fn settle_down(&self, asked: &Asked<'_>) -> Result<(Pulse, Round, bool), Problem> {
+        let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
+        let (account, now) = (self.speaker.person.account, self.asking.now);
+        let mut pulse = ledger.pulse(device, account, asked.since, now).await?;
+        let named = super::incoming::cases_of(asked.request);
+        let mut cases = named.clone();
+        cases.extend(asked.request.choices.iter().map(|choice| choice.case));
+        cases.extend(pulse.tied.iter().copied());
+        let of_cards = |pulse: &Pulse| -> BTreeSet<CaseId> {
+            // Changes of a document change no right; what it was not sent, or is to purge, is looked at again.
+            let moved = pulse.carried.iter().filter(|row| row.row.document.is_none() || !asked.came.has(row));
+            moved.map(|row| row.row.case).collect()
+        };
+        cases.extend(of_cards(&pulse));
+        if asked.since.n < 0 {
+            cases.extend(pulse.carried.iter().map(|row| row.row.case));
+            cases.extend(ledger.chosen(device).await?.into_iter().map(|choice| choice.case));
+            cases.extend(comparing::cases_of(self, asked.request).await?);
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut round = self.judge(&cases, asked.came, &named).await?;
+            let writes = std::mem::take(&mut round.writes);
+            if writes.is_empty() {
+                return Ok((pulse, round, true));
+            }
+            // First its place, then the documents as they are behind it: a device that never hears of this reply is
+            // sent it all again.
+            self.write(writes).await?;
+            let next = ledger.pulse(device, account, Since { n: pulse.end, at: now }, now).await?;
+            let moved: BTreeSet<CaseId> =
+                next.carried.iter().filter(|row| row.touched > pulse.end).map(|row| row.row.case).collect();
+            if moved.is_empty() && next.tied.is_empty() {
+                let decided = pulse.decided || next.decided;
+                let carried = pulse.carried;
+                return Ok((Pulse { carried, decided, ..next }, round, true));
+            }
+            if tries == TRIES {
+                return Ok((pulse, round, false));
+            }
+            cases.extend(moved);
+            cases.extend(next.tied.iter().copied());
+            pulse = Pulse {
+                carried: {
+                    let mut all = pulse.carried;
+                    all.extend(next.carried);
+                    all
+                },
+                tied: Vec::new(),
+                decided: pulse.decided || next.decided,
+                ..next
+            };
+        }
+    }
+
+    async fn judge(&self, cases: &BTreeSet<CaseId>, came: Came, named: &BTreeSet<CaseId>) -> Result<Round, Problem> {
+        let mut round = Round::default();
+        if cases.is_empty() {
+            return Ok(round);
+        }
+        let chosen = self.chosen().await?;
+        let judging = self.judging(came, (&chosen, named));
+        for case in cases {
+            match judging.judge(*case, &mut round.writes).await? {
+                Judged::Nothing => {}
+                Judged::Lost(reason) => drop(round.lost.insert(*case, reason)),
+                Judged::Belongs(belongs) => drop(round.belongs.insert(*case, *belongs)),
+            }
+        }
+        Ok(round)
+    }
+
+    async fn chosen(&self) -> Result<BTreeMap<CaseId, bool>, StorageError> {
+        let chosen = self.asking.ledger.chosen(self.speaker.device.id).await?;
+        Ok(chosen.into_iter().map(|choice| (choice.case, choice.carry)).collect())
+    }
+
+    fn judging<'b>(
+        &'b self,
+        came: Came,
+        (chosen, named): (&'b BTreeMap<CaseId, bool>, &'b BTreeSet<CaseId>),
+    ) -> Judging<'b, L> {
+        let (ledger, directory, now) = (self.asking.ledger, self.asking.directory, self.asking.now);
+        Judging { ledger, directory, speaker: &self.speaker, now, came, chosen, named }
+    }
+
+    /// A page of what others wrote in documents that the device has; what is sent whole has it already.
+    async fn page(&self, asked: &Asked<'_>, pulse: &Pulse, round: &Round) -> Result<Page, Problem> {
+        let mut page = Page { documents: Vec::new(), until: pulse.end, more: false };
+        let after = asked.came.after;
+        if !pulse.carried.iter().any(|row| row.row.document.is_some() && row.touched > after) {
+            return Ok(page);
+        }
+        let mut news = self.asking.ledger.news(self.speaker.device.id, after, PAGE).await?;
+        if news.until <= pulse.end {
+            (page.until, page.more) = (news.until, news.more);
+        } else {
+            // What came since belongs to another moment than the digest.
+            news.changes.retain(|change| change.n <= pulse.end);
+        }
+        let whole: BTreeSet<DocumentId> =
+            round.belongs.values().flat_map(|belongs| belongs.gained.iter().map(|row| row.document)).collect();
+        let mut by_document: BTreeMap<DocumentId, Vec<ChangeRow>> = BTreeMap::new();
+        for change in news.changes.into_iter().filter(|change| !whole.contains(&change.document)) {
+            by_document.entry(change.document).or_default().push(change);
+        }
+        let mut reaches: BTreeMap<CaseId, Option<Reach>> = BTreeMap::new();
+        for (document, changes) in by_document {
+            let Some(row) = self.asking.ledger.document(document).await? else { continue };
+            if let Entry::Vacant(reach_of) = reaches.entry(row.case) {
+                let gone = round.lost.contains_key(&row.case);
+                let (ledger, now) = (self.asking.ledger, self.asking.now);
+                let reach = Reach::read(ledger, self.speaker.person, row.case, now).await?;
+                reach_of.insert(Some(reach).filter(|_| !gone));
+            }
+            // The rows of what it carries are no right to read (invariant 5).
+            let reads = reaches.get(&row.case).and_then(Option::as_ref).is_some_and(|reach| {
+                let lost =
+                    round.belongs.get(&row.case).is_some_and(|of| of.lost.iter().any(|(lost, _)| *lost == document));
+                !lost && reach.may(&row, Action::Read)
+            });
+            if reads {
+                page.documents.push(news_of(&row, changes));
+            }
+        }
+        Ok(page)
+    }
+
+    /// All of a document that is new to a device, as it stood at the ledger's end; but for what the device just brought
+    /// itself.
+    async fn all_of(&self, row: &DocumentRow, brought: bool, end: Number) -> Result<Option<DocumentNews>, Problem> {
+        let mut changes = self.asking.ledger.changes(row.document, 0).await?;
+        changes.retain(|change| change.n <= end && !(brought && change.device == self.speaker.device.id));
+        Ok((!changes.is_empty()).then(|| news_of(row, changes)))
+    }
+
+    /// What the device should find that it has. It runs on from write to write; once a day it is summed from the rows,
+    /// so that a row that was lost is noticed.
+    async fn digest(&self, asked: &Asked<'_>, pulse: &Pulse) -> Result<Option<CarriedDigest>, Problem> {
+        let day = |at: Timestamp| at.millis().div_euclid(DAY);
+        let summed_today = asked.last.is_some_and(|last| day(last) == day(self.asking.now));
+        if summed_today && asked.request.heads.is_none() {
+            return Ok(Some(pulse.digest));
+        }
+        let (end, documents) = self.asking.ledger.documents_carried(self.speaker.device.id).await?;
+        if end != pulse.end {
+            return Ok(None);
+        }
+        let mut digest = CarriedDigest::default();
+        for (document, heads) in &documents {
+            digest.add(*document, heads);
+        }
+        if digest != pulse.digest {
+            tracing::warn!(device = %self.speaker.device.id, "what the device carries summed to another digest");
+            self.write(vec![Write::Resum(self.speaker.device.id)]).await?;
+        }
+        Ok(Some(digest))
+    }
+
+    /// One case whole: its card, and the documents that were noted to be sent, as they were saved.
     ///
     /// # Errors
     /// What storage says.
     pub async fn whole_case(&self, case: CaseId) -> Result<Outgoing, Problem> {
-        let Asking { ledger, directory, now, .. } = self.asking;
+        let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
         let mut outgoing = Outgoing::default();
         let Some(rows) = CaseRows::read(ledger, case).await? else { return Ok(outgoing) };
-        let Some(card) = cards::card(ledger, directory, &rows, self.speaker.person, now).await? else {
-            return Ok(outgoing);
-        };
-        let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|listed| listed.document).collect();
-        for row in rows.documents.iter().filter(|row| allowed.contains(&row.document)) {
-            outgoing.documents.push(whole(ledger, row).await?);
+        let chosen = self.chosen().await?;
+        let nothing = BTreeSet::new();
+        let judging = self.judging(Came { after: 0, cut: None }, (&chosen, &nothing));
+        // A right that ended since is news of the next request.
+        let Some((rows, reach)) = judging.belongs(rows) else { return Ok(outgoing) };
+        let carried = ledger.carried_of(device, case).await?;
+        let sent: BTreeSet<DocumentId> =
+            carried.iter().filter(|row| row.reason.is_none()).filter_map(|row| row.row.document).collect();
+        for row in rows.carried(&reach).filter(|row| sent.contains(&row.document)) {
+            if let Some((heads, saved)) = ledger.saved(row.document).await? {
+                let (document, kind) = (row.document, row.kind);
+                outgoing.frames.push(Frame { document, case, kind, heads, saved: saved.into() });
+            }
         }
-        outgoing.cards.push(card);
+        outgoing
+            .cards
+            .extend(cards::card(ledger, self.asking.directory, &rows, self.speaker.person, self.asking.now).await?);
         Ok(outgoing)
     }
 }
 
-/// A document from its skeleton on.
-async fn whole<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<DocumentNews, Problem> {
-    let (_, document) = documents::load(ledger, row).await?;
-    let changes = document.changes_since(&[row.kind.skeleton_hash()]);
+/// A page of news.
+struct Page {
+    documents: Vec<DocumentNews>,
+    until: Number,
+    more: bool,
+}
+
+pub(super) fn news_of(row: &DocumentRow, changes: Vec<ChangeRow>) -> DocumentNews {
+    let changes: Vec<Vec<u8>> = changes.into_iter().map(|change| change.bytes).collect();
     let changes = Packed::pack(&changes, &Known::news(row.kind));
-    Ok(DocumentNews { document: row.document, case: row.case, kind: row.kind, changes })
-}
-
-/// What the device was sent whole and has acknowledged by its cursor, and what it was sent but may not have.
-struct Carried {
-    cases: BTreeMap<CaseId, Number>,
-    documents: BTreeMap<DocumentId, (CaseId, Number)>,
-}
-
-impl Carried {
-    fn of(rows: Vec<CarryRow>) -> Self {
-        let mut carried = Self { cases: BTreeMap::new(), documents: BTreeMap::new() };
-        for row in rows {
-            match row.document {
-                Some(document) => {
-                    carried.documents.insert(document, (row.case, row.n));
-                }
-                None => {
-                    carried.cases.insert(row.case, row.n);
-                }
-            }
-        }
-        carried
-    }
-
-    /// What notes that the device is told to purge these cases and documents, where that is not noted yet.
-    fn withhold(&self, device: DeviceId, cases: &[CaseId], documents: &BTreeMap<DocumentId, CaseId>) -> Vec<Write> {
-        let cases = cases.iter().filter(|case| self.cases.get(case) != Some(&WITHHELD));
-        let cases = cases.map(|case| Write::Withhold { device, case: *case, document: None });
-        let documents = documents
-            .iter()
-            .filter(|(document, _)| self.documents.get(document).is_some_and(|(_, n)| *n != WITHHELD))
-            .map(|(document, case)| Write::Withhold { device, case: *case, document: Some(*document) });
-        cases.chain(documents).collect()
-    }
-}
-
-async fn gather<L: Ledger>(
-    ledger: &L,
-    directory: &Directory,
-    speaker: &Speaker<'_>,
-    (request, taken): (&SyncRequest, &BTreeSet<DocumentId>),
-    after: Number,
-    now: Timestamp,
-) -> Result<Outgoing, Problem> {
-    let device = speaker.device.id;
-    let carried = Carried::of(ledger.carried(device).await?);
-    let mut outgoing = Outgoing { until: after, ..Outgoing::default() };
-    let wanted = wanted(ledger, speaker, request, now).await?;
-    let gone: Vec<CaseId> = carried.cases.keys().filter(|case| !wanted.contains_key(case)).copied().collect();
-    let reason = if speaker.revoked { PurgeReason::Revoked } else { PurgeReason::Ended };
-    outgoing.purge = gone.iter().map(|case| Purge { case: *case, document: None, reason }).collect();
-    let lost = if speaker.revoked { BTreeMap::new() } else { lost(ledger, speaker, &carried, &wanted).await? };
-    let withheld = carried.withhold(device, &gone, &lost);
-    if !withheld.is_empty() {
-        ledger.commit(Plan { writes: withheld }).await.map_err(Problem::from)?;
-    }
-    if speaker.revoked {
-        // Of what it began by itself nothing is carried here.
-        let unknown = super::incoming::cases_of(request).into_iter().filter(|case| !carried.cases.contains_key(case));
-        outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
-        return Ok(outgoing);
-    }
-    let mut touched = super::incoming::cases_of(request);
-    // The card of a case that lost a document names it no more.
-    touched.extend(lost.values());
-    outgoing.purge.extend(lost.into_iter().map(|(document, case)| Purge { case, document: Some(document), reason }));
-    outgoing.verdicts = ledger.verdicts_of(speaker.person.account, after).await?;
-    let drawing = Drawing { ledger, directory, speaker, wanted: &wanted, carried: &carried, after, now };
-    let mut news = ledger.news(device, after, PAGE).await?;
-    let mut tries = 0;
-    let (news, drawn) = loop {
-        tries += 1;
-        touched.extend(&news.touched);
-        let mut drawn = drawing.draw(&touched, news.more).await?;
-        if drawn.carries.is_empty() {
-            break (news, drawn);
-        }
-        // First its place, then the documents as they are behind it: a device that never hears of this reply is sent
-        // it all again.
-        let writes = std::mem::take(&mut drawn.carries);
-        ledger.commit(Plan { writes }).await.map_err(Problem::from)?;
-        if news.more {
-            break (news, drawn);
-        }
-        let next = ledger.news(device, after, PAGE).await?;
-        // The cursor may not pass a card that was drawn before somebody touched its case: it is drawn anew, or the
-        // cursor stays before the touch.
-        if ledger.news(device, news.until, 1).await?.touched.is_empty() {
-            break (next, drawn);
-        }
-        if tries == TRIES {
-            break (news, drawn);
-        }
-        news = next;
-    };
-    outgoing.cards = drawn.cards;
-    outgoing.until = news.until;
-    outgoing.more = news.more;
-    outgoing.documents = page(news.changes, &drawn.gained, &wanted, ledger).await?;
-    for row in drawn.gained.into_values().filter(|row| !drawn.whole.contains(&row.case)) {
-        outgoing.documents.push(whole(ledger, &row).await?);
-    }
-    outgoing.whole = drawn.whole;
-    outgoing.photo_wants = photo_wants(ledger, taken).await?;
-    Ok(outgoing)
-}
-
-/// What cards are drawn with.
-struct Drawing<'a, L> {
-    ledger: &'a L,
-    directory: &'a Directory,
-    speaker: &'a Speaker<'a>,
-    wanted: &'a BTreeMap<CaseId, Reach>,
-    carried: &'a Carried,
-    after: Number,
-    now: Timestamp,
-}
-
-/// Cards, the documents that come with them whole, and what is then carried.
-struct Drawn {
-    cards: Vec<CaseCard>,
-    gained: BTreeMap<DocumentId, DocumentRow>,
-    carries: Vec<Write>,
-    whole: BTreeSet<CaseId>,
-}
-
-impl<L: Ledger> Drawing<'_, L> {
-    /// The cards of the cases that are new to the device or touched.
-    async fn draw(&self, touched: &BTreeSet<CaseId>, more: bool) -> Result<Drawn, Problem> {
-        let device = self.speaker.device.id;
-        let mut drawn =
-            Drawn { cards: Vec::new(), gained: BTreeMap::new(), carries: Vec::new(), whole: BTreeSet::new() };
-        for case in self.wanted.keys() {
-            let new_case = self.carried.cases.get(case).is_none_or(|n| *n > self.after);
-            if !new_case && !touched.contains(case) {
-                continue;
-            }
-            let Some(rows) = CaseRows::read(self.ledger, *case).await? else { continue };
-            let card = cards::card(self.ledger, self.directory, &rows, self.speaker.person, self.now).await?;
-            let Some(card) = card else { continue };
-            let allowed: BTreeSet<DocumentId> = card.documents.iter().map(|document| document.document).collect();
-            for row in rows.documents.into_iter().filter(|row| allowed.contains(&row.document)) {
-                if self.carried.documents.get(&row.document).is_none_or(|(_, n)| *n > self.after) {
-                    drawn.gained.insert(row.document, row);
-                }
-            }
-            if new_case {
-                if !more {
-                    drawn.whole.insert(*case);
-                }
-                drawn.carries.push(Write::Carry(CarryRow { device, case: *case, document: None, n: 0 }));
-            }
-            drawn.cards.push(card);
-        }
-        if more {
-            // What is gained comes with the last page: before it, the cursor could not pass its place.
-            drawn.gained.clear();
-        }
-        let whole = drawn.gained.values().map(|row| (row.case, row.document));
-        let whole = whole.map(|(case, document)| CarryRow { device, case, document: Some(document), n: 0 });
-        drawn.carries.extend(whole.map(Write::Carry));
-        Ok(drawn)
-    }
-}
-
-/// The cases that belong on this device: those of its person, and those it chose and they may read.
-async fn wanted<L: Ledger>(
-    ledger: &L,
-    speaker: &Speaker<'_>,
-    request: &SyncRequest,
-    now: Timestamp,
-) -> Result<BTreeMap<CaseId, Reach>, Problem> {
-    if speaker.revoked {
-        return Ok(BTreeMap::new());
-    }
-    let chosen: BTreeSet<CaseId> = request.choices.iter().filter(|choice| choice.carry).map(|c| c.case).collect();
-    let mut relations: BTreeMap<CaseId, Vec<RelationRow>> = BTreeMap::new();
-    for relation in ledger.relations_of(speaker.person.account).await? {
-        relations.entry(relation.case).or_default().push(relation);
-    }
-    let mut wanted = BTreeMap::new();
-    for (case, relations) in relations {
-        let reach = Reach::of(speaker.person, relations, now);
-        if reach.carries() || (chosen.contains(&case) && reach.may_know()) {
-            wanted.insert(case, reach);
-        }
-    }
-    for case in &chosen {
-        if !wanted.contains_key(case) && ledger.case(*case).await?.is_some() {
-            let reach = Reach::read(ledger, speaker.person, *case, now).await?;
-            if reach.may_know() {
-                wanted.insert(*case, reach);
-            }
-        }
-    }
-    Ok(wanted)
-}
-
-/// The documents that the device was sent and that its person may no longer read, in cases that stay. They are ordered
-/// purged until the device says that they are; a right can end by itself, so all that it carries is looked at.
-async fn lost<L: Ledger>(
-    ledger: &L,
-    speaker: &Speaker<'_>,
-    carried: &Carried,
-    wanted: &BTreeMap<CaseId, Reach>,
-) -> Result<BTreeMap<DocumentId, CaseId>, Problem> {
-    let rows = ledger.documents_carried(speaker.device.id).await?;
-    let rows: BTreeMap<DocumentId, &DocumentRow> = rows.iter().map(|row| (row.document, row)).collect();
-    let lost = carried.documents.iter().filter(|(document, (case, _))| {
-        let (Some(row), Some(reach)) = (rows.get(document), wanted.get(case)) else { return false };
-        let about = row.about.and_then(|about| rows.get(&about));
-        // A thread is there for those who may know of what it is about.
-        let knows =
-            about.is_none_or(|about| reach.may(about, Action::Read) || reach.may(about, Action::ReadProjection));
-        !reach.may(row, Action::Read) || !knows
-    });
-    Ok(lost.map(|(document, (case, _))| (*document, *case)).collect())
-}
-
-/// The changes of a page, by document, of those this person may read now; what is sent whole has them already.
-async fn page<L: Ledger>(
-    changes: Vec<crate::storage::ledger::ChangeRow>,
-    gained: &BTreeMap<DocumentId, DocumentRow>,
-    wanted: &BTreeMap<CaseId, Reach>,
-    ledger: &L,
-) -> Result<Vec<DocumentNews>, Problem> {
-    let mut by_document: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-    for change in changes.into_iter().filter(|change| !gained.contains_key(&change.document)) {
-        by_document.entry(change.document).or_default().push(change.bytes);
-    }
-    let mut news = Vec::new();
-    for (document, changes) in by_document {
-        let Some(row) = ledger.document(document).await? else { continue };
-        // The rows of what it carries are no right to read (invariant 5).
-        if !wanted.get(&row.case).is_some_and(|reach| reach.may(&row, Action::Read)) {
-            continue;
-        }
-        let changes = Packed::pack(&changes, &Known::news(row.kind));
-        news.push(DocumentNews { document, case: row.case, kind: row.kind, changes });
-    }
-    Ok(news)
+    DocumentNews { document: row.document, case: row.case, kind: row.kind, changes }
 }
 
 /// The photos named by the documents of this device that were taken in, as far as they have not arrived.

@@ -55,6 +55,7 @@ impl Answer {
         let end = SyncReply {
             cursor: Some(Cursor { epoch, n: first.until, at }),
             more: first.more,
+            digest: first.digest,
             ..SyncReply::new(epoch, at)
         };
         let begun = SyncReply {
@@ -63,6 +64,7 @@ impl Answer {
             verdicts,
             cards: first.cards,
             documents: first.documents,
+            frames: first.frames,
             purge: first.purge,
             photo_wants: first.photo_wants,
             photo_bearer: bearer,
@@ -81,10 +83,10 @@ impl Parts {
         let Some(mut reply) = self.begun.take() else { return Ok(None) };
         let mut size = 0;
         while let Some(case) = self.whole.pop_front() {
-            let Outgoing { cards, documents, .. } = desk.whole_case(case).await?;
-            size += CARD * cards.len() + documents.iter().map(|news| news.changes.as_bytes().len()).sum::<usize>();
+            let Outgoing { cards, frames, .. } = desk.whole_case(case).await?;
+            size += CARD * cards.len() + frames.iter().map(|frame| frame.saved.len()).sum::<usize>();
             reply.cards.extend(cards);
-            reply.documents.extend(documents);
+            reply.frames.extend(frames);
             if size >= self.most && !self.whole.is_empty() {
                 let n = self.end.cursor.map_or(0, |cursor| cursor.n);
                 reply.progress = Some(Progress { n, after: case });

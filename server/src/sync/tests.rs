@@ -16,8 +16,10 @@ use sync_core::guard::Refusal;
 use sync_core::id::{AskId, CaseId, DocumentId, Generation, Hash, Key};
 use sync_core::protocol::ask::OpenCase;
 use sync_core::protocol::codec::{Limits, Unpacker};
-use sync_core::protocol::sync::{Choice, Cursor};
+use sync_core::protocol::sync::{Choice, Cursor, PurgeReason};
 use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
+
+mod feed;
 
 use super::{PART, Settled, settle, settle_in_parts};
 use crate::app::App;
@@ -183,7 +185,7 @@ async fn a_document_that_left_a_persons_reach_is_ordered_purged_until_they_say_t
     cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let mut phone = Phone::of(&app, &ben).await;
     let first = phone.sync(&app, nothing(None)).await;
-    let assessment = first.documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
+    let assessment = first.cards[0].documents.iter().find(|news| news.kind == Kind::Clinical).unwrap().document;
     assert_eq!(first.purges().1, []);
 
     // Commissioned anew: the first assessment is no longer his.
@@ -239,7 +241,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let (mut anas, mut bens) = (Phone::of(&app, &ana).await, Phone::of(&app, &ben).await);
     let first = bens.sync(&app, nothing(None)).await;
-    let home = first.documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
+    let home = first.cards[0].documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
 
     bench.clock.advance(DAY - 1);
     assert_eq!(bens.sync(&app, nothing(None)).await.purges().0, []);
@@ -254,10 +256,111 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let ends = app.clock.now().plus_millis(DAY);
     cases::commission(&app, case, &ben, (None, ends), "stairs".to_owned()).await.unwrap();
     let back = bens.sync(&app, nothing(None)).await;
-    assert_eq!((back.purges().0.len(), back.cards.len()), (0, 1));
-    let news = back.documents.iter().find(|news| news.document == home).unwrap();
-    assert_eq!(news.changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap().len(), 1);
+    assert_eq!((back.purges().0, back.cards.len()), (vec![], 1));
+    let frame = back.frames.iter().find(|frame| frame.document == home).unwrap();
+    let whole = Document::load(Kind::Home, &frame.saved).unwrap();
+    assert_eq!((whole.changes_since(&[Kind::Home.skeleton_hash()]).len(), whole.heads()), (1, frame.heads.clone()));
     assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);
+}
+
+#[tokio::test]
+async fn what_leaves_a_device_says_why() {
+    let bench = Bench::new(8);
+    let app = bench.app().await;
+    let (ana, gus) = (account(&app, "ana", Role::Ot).await, account(&app, "gus", Role::SeniorOt).await);
+    let ledger = app.storage.ledger();
+    let mut cases = Vec::new();
+    for reference in ["R1", "R2", "R3", "R4"] {
+        let case = case(&app, reference).await;
+        cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+        cases.push(case);
+    }
+    let (mut anas, mut old, mut gusts) =
+        (Phone::of(&app, &ana).await, Phone::of(&app, &ana).await, Phone::of(&app, &gus).await);
+    let choices = |carry| cases.iter().map(|case| Choice { case: *case, carry }).collect();
+    assert_eq!(anas.sync(&app, nothing(None)).await.cards.len(), 4);
+    old.sync(&app, nothing(None)).await;
+    assert_eq!(gusts.sync(&app, Waiting { choices: choices(true), ..nothing(None) }).await.cards.len(), 4);
+    let why = |reply: &SyncReply| reply.purge.iter().map(|purge| (purge.case, purge.reason)).collect::<Vec<_>>();
+
+    cases::end(&app, cases[0], ana.id, Relation::Allocated).await.unwrap();
+    assert_eq!(why(&anas.sync(&app, nothing(None)).await), [(cases[0], PurgeReason::Ended)]);
+    let row = ledger.case(cases[1]).await.unwrap().unwrap();
+    let closed = CaseRow { state: sync_core::protocol::card::CaseState::Closed, ..row };
+    ledger.commit(Plan { writes: vec![Write::Case(closed)] }).await.unwrap();
+    let mut ordered = why(&anas.sync(&app, nothing(None)).await);
+    ordered.sort_unstable();
+    let mut wanted = vec![(cases[0], PurgeReason::Ended), (cases[1], PurgeReason::Closed)];
+    wanted.sort_unstable();
+    assert_eq!(ordered, wanted, "until it says that it followed, with the reason it had");
+    assert_eq!(why(&gusts.sync(&app, nothing(None)).await), [(cases[1], PurgeReason::Closed)]);
+
+    let unchosen = Waiting { choices: vec![Choice { case: cases[2], carry: false }], ..nothing(None) };
+    assert!(why(&gusts.sync(&app, unchosen).await).contains(&(cases[2], PurgeReason::NotChosen)));
+    app.storage.set_role(gus.id, Role::Ot).await.unwrap();
+    assert!(why(&gusts.sync(&app, nothing(None)).await).contains(&(cases[3], PurgeReason::Role)));
+    app.storage.set_role(ana.id, Role::Administrator).await.unwrap();
+    let documents = anas.sync(&app, nothing(None)).await.purge;
+    assert!(
+        documents.iter().any(|order| order.document.is_some() && order.reason == PurgeReason::Role),
+        "{documents:?}"
+    );
+
+    assert!(app.storage.revoke_device(old.identity.sender.device).await.unwrap());
+    let revoked = old.sync(&app, nothing(None)).await;
+    assert!(revoked.purge.len() == 4 && why(&revoked).iter().all(|(_, why)| *why == PurgeReason::Revoked));
+    let hal = account(&app, "hal", Role::Ot).await;
+    cases::relate(&app, cases[2], &hal, Relation::Allocated).await.unwrap();
+    let mut hals = Phone::of(&app, &hal).await;
+    assert_eq!(hals.sync(&app, nothing(None)).await.cards.len(), 1);
+    app.storage.set_account_enabled(hal.id, false).await.unwrap();
+    assert_eq!(why(&hals.sync(&app, nothing(None)).await), [(cases[2], PurgeReason::Disabled)]);
+}
+
+/// A device that had what the server no longer knows it has, and one that lost what the server thinks it has.
+#[tokio::test]
+async fn a_row_that_was_lost_on_either_end_is_noticed_and_mended() {
+    let bench = Bench::new(9);
+    let app = bench.app().await;
+    let (ana, ben) = (account(&app, "ana", Role::Ot).await, account(&app, "ben", Role::Ot).await);
+    let (case, _) = (case(&app, "R1").await, case(&app, "R2").await);
+    for who in [&ana, &ben] {
+        cases::relate(&app, case, who, Relation::Allocated).await.unwrap();
+    }
+    let (mut anas, mut bens) = (Phone::of(&app, &ana).await, Phone::of(&app, &ben).await);
+    let first = anas.sync(&app, nothing(None)).await;
+    let of = |kind| first.cards[0].documents.iter().find(|listed| listed.kind == kind).unwrap().document;
+    let (home, clinical) = (of(Kind::Home), of(Kind::Clinical));
+    let push = anas.item(home, case, Kind::Home);
+    let head = push.changes[0].0;
+    let base = vec![Kind::Clinical.skeleton_hash()];
+    let has = vec![(home, vec![head]), (clinical, base.clone())];
+    let complete = anas.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;
+    let mut digest = sync_core::protocol::CarriedDigest::default();
+    has.iter().for_each(|(document, heads)| digest.add(*document, heads));
+    assert_eq!(complete.digest, Some(digest));
+
+    let device = anas.identity.sender.device;
+    // Its row is gone and so is the news behind it, and with a day the sum shows it.
+    let sql = "DELETE FROM carries WHERE document_id = ";
+    bench.execute(&format!("{sql}'{clinical}'")).await;
+    bench.clock.advance(DAY);
+    let noticed = anas.sync(&app, nothing(None)).await.digest;
+    assert!(noticed.is_some() && noticed != Some(digest));
+    let mended = anas.sync(&app, Waiting { heads: Some(has.clone()), ..nothing(None) }).await;
+    assert_eq!((mended.digest, mended.purge.len()), (Some(digest), 0));
+    assert_eq!(app.storage.ledger().carried_of(device, case).await.unwrap().len(), 3);
+
+    // A change that the device lost comes again; a document it should not have has to go.
+    let elsewhere = cases::find(&app, "R2").await.unwrap().case;
+    let stranger = app.storage.ledger().documents_of(elsewhere).await.unwrap()[0].document;
+    let lost = vec![(home, vec![Kind::Home.skeleton_hash()]), (clinical, base.clone()), (stranger, base)];
+    let told = anas.sync(&app, Waiting { heads: Some(lost), ..nothing(None) }).await;
+    assert_eq!(documents(&told), [home]);
+    let again = told.documents[0].changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap();
+    assert_eq!(again.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(), [head]);
+    assert_eq!(told.purge.iter().map(|order| order.document).collect::<Vec<_>>(), [Some(stranger)]);
+    bens.sync(&app, nothing(None)).await;
 }
 
 #[tokio::test]

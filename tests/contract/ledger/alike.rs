@@ -3,11 +3,13 @@
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{
     AskRow, CarryRow, CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, PhotoRow, Plan,
-    PrescriptionRow, QuarantineRow, RelationRow, Write,
+    PrescriptionRow, QuarantineRow, RelationRow, Since, Write,
 };
 use sync_core::access::Relation;
+use sync_core::clock::Timestamp;
 use sync_core::domain::signoff::SignedStanding;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, QuarantineId};
+use sync_core::protocol::sync::{Choice, PurgeReason};
 
 use super::hand::Hand;
 use crate::stores::Store;
@@ -113,9 +115,12 @@ impl Pool {
             }
             _ => {
                 let document = (hand.below(3) > 0).then_some(document);
-                match hand.below(4) {
+                match hand.below(7) {
                     0 => Write::Uncarry { device, case, document },
-                    1 => Write::Withhold { device, case, document },
+                    1 => Write::Withhold { device, case, document, reason: PurgeReason::Ended },
+                    2 => Write::Card { device, case, shown: hand.pick(&self.hashes) },
+                    3 => Write::Choose { device, choice: Choice { case, carry: hand.below(2) == 0 } },
+                    4 => Write::Resum(device),
                     _ => Write::Carry(CarryRow { device, case, document, n: 0 }),
                 }
             }
@@ -147,7 +152,7 @@ impl Pool {
         for (document, _) in self.documents.iter().copied() {
             read!(document(document));
             read!(snapshot(document));
-            read!(changes(document));
+            read!(changes(document, 0));
             read!(prescription(document));
             read!(signed(document));
             read!(photos_of(document));
@@ -170,6 +175,18 @@ impl Pool {
             for device in self.devices.iter().copied() {
                 read!(carried(device));
                 read!(documents_carried(device));
+                read!(chosen(device));
+                for case in self.cases.iter().copied() {
+                    read!(carried_of(device, case));
+                }
+                for account in self.accounts.iter().copied() {
+                    let (at, now) =
+                        (Timestamp::from_millis(1_790_000_100_000), Timestamp::from_millis(1_790_000_400_000));
+                    for (at, now) in [(at, now), (now, at), (at, at)] {
+                        read!(pulse(device, account, Since { n: after, at }, now));
+                        read!(pulse(device, account, Since { n: -1, at }, now));
+                    }
+                }
                 for most in [1, 4, 1000] {
                     read!(news(device, after, most));
                 }

@@ -55,7 +55,7 @@ pub(super) async fn appends<L: Ledger>(ledger: &L) {
         assert_eq!(after, DocumentRow { version: 2 * version + 2, heads: heads.clone(), ..row.clone() });
         assert_eq!(ledger.snapshot(row.document).await.unwrap(), Some((after.version, snapshot.clone())));
     }
-    let changes = ledger.changes(row.document).await.unwrap();
+    let changes = ledger.changes(row.document, 0).await.unwrap();
     assert!(changes.iter().all(|change| change.document == row.document));
     let changes: Vec<_> = changes
         .into_iter()
@@ -71,7 +71,7 @@ pub(super) async fn moved<L: Ledger>(ledger: &L) {
     let from = hand.sender();
     put(ledger, [Write::Document(row.clone()), hand.append(at, 0, from, 1)]).await;
     let (document, changes) =
-        (ledger.document(row.document).await.unwrap(), ledger.changes(row.document).await.unwrap());
+        (ledger.document(row.document).await.unwrap(), ledger.changes(row.document, 0).await.unwrap());
     let other_case = hand.case();
     let unknown = DocumentId::mint(&mut hand.chance);
     for push in [
@@ -85,7 +85,7 @@ pub(super) async fn moved<L: Ledger>(ledger: &L) {
         refused(ledger, [hand.append(at, 1, from, 1), push]).await;
     }
     assert_eq!(ledger.document(row.document).await.unwrap(), document);
-    assert_eq!(ledger.changes(row.document).await.unwrap(), changes);
+    assert_eq!(ledger.changes(row.document, 0).await.unwrap(), changes);
     assert_eq!(ledger.end().await.unwrap(), 1);
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn again<L: Ledger>(ledger: &L) {
     let first = hand.append((row.document, row.case), 0, (device, account), 2);
     let carry = CarryRow { device: reader, case: row.case, document: Some(row.document), n: 0 };
     put(ledger, [Write::Document(row.clone()), Write::Carry(carry), first.clone()]).await;
-    let before = ledger.changes(row.document).await.unwrap();
+    let before = ledger.changes(row.document, 0).await.unwrap();
     let Write::Append { document, case, account, envelope, mut changes, heads, snapshot, at, .. } = first else {
         unreachable!()
     };
@@ -107,7 +107,7 @@ pub(super) async fn again<L: Ledger>(ledger: &L) {
         [Write::Append { document, case, version: 1, device, account, envelope, changes, heads, snapshot, at }],
     )
     .await;
-    let after = ledger.changes(row.document).await.unwrap();
+    let after = ledger.changes(row.document, 0).await.unwrap();
     assert_eq!(after[..2], before);
     assert_eq!(after[2..].iter().map(|change| (change.hash, change.n)).collect::<Vec<_>>(), [(fresh, n)]);
     assert_eq!(ledger.document(row.document).await.unwrap().unwrap().version, 2);
@@ -126,7 +126,8 @@ pub(super) async fn two_documents<L: Ledger>(ledger: &L) {
         *document = two.document;
     }
     put(ledger, [Write::Document(one.clone()), Write::Document(two.clone()), push, same]).await;
-    let (first, second) = (ledger.changes(one.document).await.unwrap(), ledger.changes(two.document).await.unwrap());
+    let (first, second) =
+        (ledger.changes(one.document, 0).await.unwrap(), ledger.changes(two.document, 0).await.unwrap());
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!((first[0].hash, &first[0].bytes), (second[0].hash, &second[0].bytes));
 }

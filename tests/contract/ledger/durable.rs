@@ -41,7 +41,7 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
             (
                 ledger.cases().await.unwrap(),
                 ledger.documents_of(case.case).await.unwrap(),
-                ledger.changes(document).await.unwrap(),
+                ledger.changes(document, 0).await.unwrap(),
                 ledger.snapshot(document).await.unwrap(),
                 ledger.signed(signed).await.unwrap(),
                 ledger.submitted().await.unwrap(),
@@ -88,7 +88,7 @@ async fn of_pushes_from_two_threads_on_one_version_exactly_one_wins() {
         }
         assert_eq!(won, 1);
     }
-    assert_eq!(ledger.changes(row.document).await.unwrap().len(), 10);
+    assert_eq!(ledger.changes(row.document, 0).await.unwrap().len(), 10);
     storage.close().await;
 }
 

@@ -18,17 +18,18 @@ use sync_core::id::{
 use sync_core::protocol::Verdict;
 use sync_core::protocol::ask::{Answer, AskRefusal};
 use sync_core::protocol::card::CaseState;
+use sync_core::protocol::sync::{Choice, PurgeReason};
 
 /// Words that are in everything that must be sealed, and in nothing else.
 pub(super) const SECRET: &str = "she fell twice on the stairs in March and told nobody";
 
-pub(super) struct Hand {
+pub(crate) struct Hand {
     pub(super) chance: Seeded,
     clock: i64,
 }
 
 impl Hand {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { chance: Seeded::new(seed), clock: 1_790_000_000_000 }
     }
 
@@ -237,7 +238,7 @@ impl Hand {
         self.ask_row(case, account)
     }
 
-    pub(super) fn quarantine_row(&mut self, case: CaseId) -> QuarantineRow {
+    pub(crate) fn quarantine_row(&mut self, case: CaseId) -> QuarantineRow {
         QuarantineRow {
             quarantine: QuarantineId::mint(&mut self.chance),
             case,
@@ -278,7 +279,10 @@ impl Hand {
             Write::Photo(self.photo_row(document.document, case)),
             Write::Carry(carry),
             Write::Carry(CarryRow { document: Some(document.document), ..carry }),
-            Write::Withhold { device, case, document: Some(document.document) },
+            Write::Card { device, case, shown: self.hash() },
+            Write::Choose { device, choice: Choice { case, carry: true } },
+            Write::Resum(device),
+            Write::Withhold { device, case, document: Some(document.document), reason: PurgeReason::Ended },
             Write::Uncarry { device, case, document: Some(document.document) },
             Write::Touch(case),
         ]

@@ -2,22 +2,23 @@
 
 use grabrail_server::storage::ledger::{CarryRow, CaseRow, DocumentRow, Ledger, News, Number, WITHHELD, Write};
 use sync_core::id::{AccountId, CaseId, DeviceId, Hash};
+use sync_core::protocol::sync::PurgeReason;
 
 use super::hand::Hand;
 use super::put;
 
-struct Scene {
-    hand: Hand,
-    case: CaseRow,
-    document: DocumentRow,
-    reader: DeviceId,
-    writer: (DeviceId, AccountId),
-    end: Number,
+pub(super) struct Scene {
+    pub(super) hand: Hand,
+    pub(super) case: CaseRow,
+    pub(super) document: DocumentRow,
+    pub(super) reader: DeviceId,
+    pub(super) writer: (DeviceId, AccountId),
+    pub(super) end: Number,
 }
 
 impl Scene {
     /// A case with a document, both carried by the reader.
-    async fn new<L: Ledger>(ledger: &L, seed: u64) -> Self {
+    pub(super) async fn new<L: Ledger>(ledger: &L, seed: u64) -> Self {
         let mut hand = Hand::new(seed);
         let case = hand.case_row();
         let document = hand.document_row(case.case);
@@ -33,7 +34,7 @@ impl Scene {
         Self { hand, case, document, reader, writer, end }
     }
 
-    fn push(&mut self, version: i64, count: usize) -> (Write, Vec<Hash>) {
+    pub(super) fn push(&mut self, version: i64, count: usize) -> (Write, Vec<Hash>) {
         let at = (self.document.document, self.case.case);
         let push = self.hand.append(at, version, self.writer, count);
         let Write::Append { changes, .. } = &push else { unreachable!() };
@@ -72,7 +73,7 @@ pub(super) async fn others<L: Ledger>(ledger: &L) {
     let news = ledger.news(scene.reader, scene.end, 100).await.unwrap();
     assert_eq!(hashes(&news), pushed);
     assert_eq!((news.until, news.more), (last, false));
-    let changes = ledger.changes(scene.document.document).await.unwrap();
+    let changes = ledger.changes(scene.document.document, 0).await.unwrap();
     assert_eq!(news.changes, changes[..3]);
     assert_eq!(hashes(&ledger.news(scene.reader, end, 100).await.unwrap()), []);
     assert_eq!(hashes(&ledger.news(scene.reader, end - 1, 100).await.unwrap()), pushed);
@@ -171,6 +172,9 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Quarantine(_)
             | Write::Expect { .. }
             | Write::Carry(_)
+            | Write::Card { .. }
+            | Write::Choose { .. }
+            | Write::Resum(_)
             | Write::Withhold { .. }
             | Write::Uncarry { .. }
             | Write::Brought { .. } => false,
@@ -223,28 +227,14 @@ pub(super) async fn withheld<L: Ledger>(ledger: &L) {
     let (device, case) = (scene.reader, scene.case.case);
     let document = Some(scene.document.document);
     let numbers = async || ledger.carried(device).await.unwrap().iter().map(|row| row.n).collect::<Vec<_>>();
-    put(ledger, [Write::Withhold { device: scene.writer.0, case, document: None }]).await;
+    put(ledger, [Write::Withhold { device: scene.writer.0, case, document: None, reason: PurgeReason::Ended }]).await;
     assert_eq!(numbers().await, [scene.end, scene.end]);
-    put(ledger, [Write::Withhold { device, case, document }]).await;
+    put(ledger, [Write::Withhold { device, case, document, reason: PurgeReason::Ended }]).await;
     assert_eq!(numbers().await, [scene.end, WITHHELD]);
     let n = put(ledger, [Write::Carry(CarryRow { device, case, document, n: 0 })]).await;
     assert_eq!(numbers().await, [scene.end, n]);
-    put(ledger, [Write::Withhold { device, case, document: None }]).await;
+    put(ledger, [Write::Withhold { device, case, document: None, reason: PurgeReason::Ended }]).await;
     assert_eq!(numbers().await, [WITHHELD, WITHHELD]);
     put(ledger, [Write::Uncarry { device, case, document: None }]).await;
     assert_eq!(numbers().await, [] as [i64; 0]);
-}
-
-pub(super) async fn documents_carried<L: Ledger>(ledger: &L) {
-    let mut scene = Scene::new(ledger, 47).await;
-    let case = scene.case.case;
-    let (about, elsewhere) = (scene.hand.document_row(case), scene.hand.document_row(case));
-    let thread = DocumentRow { about: Some(about.document), ..scene.hand.document_row(case) };
-    let carried = CarryRow { device: scene.reader, case, document: Some(thread.document), n: 0 };
-    put(ledger, [&about, &elsewhere, &thread].map(|row| Write::Document(row.clone()))).await;
-    put(ledger, [Write::Carry(carried)]).await;
-    let mut wanted = vec![scene.document.clone(), thread, about];
-    wanted.sort_by_key(|row| row.document);
-    assert_eq!(ledger.documents_carried(scene.reader).await.unwrap(), wanted);
-    assert_eq!(ledger.documents_carried(scene.hand.device()).await.unwrap(), []);
 }

@@ -1,27 +1,33 @@
 //! The ledger in memory: for simulation, which replays byte for byte as no database does.
 //!
 //! Nothing is sealed, nothing waits, and it needs no [`Storage`](crate::storage::Storage). Held to the same contract
-//! suite as the one that serves.
+//! suite as the one that serves. A [slow](MemoryLedger::slow) one writes plans out of the order of their numbers, as
+//! PostgreSQL may: what reads it looks no further than the first number that is still to come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
 use sync_core::domain::signoff::State;
-use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, QuarantineId};
-use sync_core::protocol::Verdict;
+use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, QuarantineId};
+use sync_core::protocol::sync::Choice;
+use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
-    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
-    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
+    AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
+    Number, PhotoRow, Plan, PrescriptionRow, Pulse, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD, Write,
 };
 use crate::storage::StorageError;
 use crate::storage::devices::day;
 
 /// A ledger that ends with its process. Clones are handles of the same one.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryLedger(Arc<Mutex<Tables>>);
+pub struct MemoryLedger {
+    tables: Arc<Mutex<Tables>>,
+    /// How many turns of others a plan waits between taking its number and being written.
+    turns: Option<fn(Number) -> u32>,
+}
 
 /// A place in the ledger: of a plan, and of a row within it.
 type Spot = (Number, i64);
@@ -74,7 +80,10 @@ macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty,)*) => {
         #[derive(Debug, Default)]
         struct Tables {
-            end: Number,
+            /// The last number that was taken.
+            last: Number,
+            /// Numbers that were taken by plans that are still to be written.
+            coming: BTreeSet<Number>,
             $($(#[$doc])* $name: Table<$key, $value>,)*
         }
 
@@ -101,27 +110,50 @@ tables! {
     quarantine: QuarantineId => (Spot, QuarantineRow),
     asks: AskId => (Spot, AskRow),
     photos: (DocumentId, Hash) => (Spot, PhotoRow),
-    carries: (DeviceId, Option<DocumentId>, CaseId) => Number,
-    touches: (Number, CaseId) => (),
     /// The last day on which a device brought something, and how many bytes.
     brought: DeviceId => (i64, u64),
+    /// The places at which relations were last written.
+    ties: (CaseId, AccountId, Relation) => Number,
+    carries: (DeviceId, Option<DocumentId>, CaseId) => Carried,
+    chosen: (DeviceId, CaseId) => bool,
 }
 
 impl Tables {
-    fn commit(&mut self, plan: Plan) -> Result<Number, CommitError> {
-        if plan.writes.is_empty() {
-            return Ok(self.end);
-        }
-        let (n, mut place) = (self.end + 1, 0);
+    /// Where the ledger ends: the last number behind which none is still to come.
+    fn end(&self) -> Number {
+        self.coming.first().map_or(self.last, |first| first - 1)
+    }
+
+    /// Writes a plan at a place that it has, or at the next one if it is written.
+    fn commit(&mut self, plan: Plan, has: Option<Number>) -> Result<Number, CommitError> {
+        let (n, mut place) = (has.unwrap_or(self.last + 1), 0);
         let written = plan.writes.into_iter().try_for_each(|write| self.write(write, n, &mut place));
         self.settle(written.is_ok());
+        self.coming.remove(&n);
         written?;
-        self.end = n;
+        self.last = self.last.max(n);
         Ok(n)
     }
 
+    /// Sets rows of what is carried anew.
+    fn recarry(&mut self, of: impl Fn(&Carried) -> bool, anew: impl Fn(&mut Carried)) {
+        let found: Vec<_> =
+            self.carries.rows.iter().filter(|(_, row)| of(row)).map(|(key, row)| (*key, *row)).collect();
+        for (key, mut row) in found {
+            anew(&mut row);
+            self.carries.set(key, row);
+        }
+    }
+
     fn touch(&mut self, n: Number, case: CaseId) {
-        self.touches.set((n, case), ());
+        let card = |row: &Carried| row.row.case == case && row.row.document.is_none();
+        self.recarry(card, |row| row.touched = row.touched.max(n));
+    }
+
+    fn carry(&mut self, row: CarryRow, shown: Option<Hash>) {
+        let key = (row.device, row.document, row.case);
+        let touched = self.carries.rows.get(&key).map_or(0, |before| before.touched);
+        self.carries.set(key, Carried { row, touched, shown, reason: None });
     }
 
     fn write(&mut self, write: Write, n: Number, place: &mut i64) -> Result<(), CommitError> {
@@ -146,6 +178,7 @@ impl Tables {
                     self.cases.set(row.case, case);
                 }
                 self.touch(n, row.case);
+                self.ties.set((row.case, row.account, row.relation), n);
                 self.relations.set((row.case, row.account, row.relation), row);
             }
             Write::Commission(row) => self.commissions.set(row.commission, row),
@@ -169,6 +202,7 @@ impl Tables {
                 row.heads = heads;
                 self.snapshots.set(document, (row.version, snapshot));
                 self.documents.set(document, row);
+                let mut new = false;
                 for (hash, bytes) in changes {
                     if self.changes.rows.contains_key(&(document, hash)) {
                         continue;
@@ -178,6 +212,11 @@ impl Tables {
                     self.order.set(spot, (document, hash));
                     let change = ChangeRow { hash, document, device, account, n, bytes };
                     self.changes.set((document, hash), (spot, change));
+                    new = true;
+                }
+                if new {
+                    let others = |row: &Carried| row.row.document == Some(document) && row.row.device != device;
+                    self.recarry(others, |row| row.touched = row.touched.max(n));
                 }
             }
             Write::Author { document, account } => {
@@ -221,17 +260,26 @@ impl Tables {
                     self.photos.set(key, (spot, row));
                 }
             }
-            Write::Carry(row) => self.carries.set((row.device, row.document, row.case), n),
-            Write::Withhold { device, case, document } => {
-                for key in self.carried_of(device, case, document) {
-                    self.carries.set(key, WITHHELD);
-                }
+            Write::Carry(row) => self.carry(CarryRow { n, ..row }, None),
+            Write::Card { device, case, shown } => {
+                self.carry(CarryRow { device, case, document: None, n }, Some(shown));
+            }
+            Write::Withhold { device, case, document, reason } => {
+                self.recarry(
+                    |row| within(&row.row, device, case, document) && row.row.n != WITHHELD,
+                    |row| (row.row.n, row.reason) = (WITHHELD, Some(reason)),
+                );
             }
             Write::Uncarry { device, case, document } => {
-                for key in self.carried_of(device, case, document) {
+                let rows = self.carries.rows.iter();
+                let found = rows.filter(|(_, row)| within(&row.row, device, case, document)).map(|(key, _)| *key);
+                for key in found.collect::<Vec<_>>() {
                     self.carries.remove(&key);
                 }
             }
+            // Summed at every reading.
+            Write::Resum(_) => {}
+            Write::Choose { device, choice } => self.chosen.set((device, choice.case), choice.carry),
             Write::Touch(case) => self.touch(n, case),
             Write::Brought { device, bytes, at, most } => {
                 let bytes = self.brought(device, at).saturating_add(bytes);
@@ -258,30 +306,13 @@ impl Tables {
         self.brought.rows.get(&device).filter(|(of, _)| *of == day(at)).map_or(0, |(_, bytes)| *bytes)
     }
 
-    /// The keys of what a device carries of a case, or of one document of it.
-    fn carried_of(
-        &self,
-        device: DeviceId,
-        case: CaseId,
-        document: Option<DocumentId>,
-    ) -> Vec<(DeviceId, Option<DocumentId>, CaseId)> {
-        let of = |key: &&(DeviceId, Option<DocumentId>, CaseId)| {
-            key.0 == device && key.2 == case && (document.is_none() || key.1 == document)
-        };
-        self.carries.rows.keys().filter(of).copied().collect()
-    }
-
-    fn carries(&self, device: DeviceId, document: DocumentId) -> bool {
-        let (first, last) = (CaseId::from_bytes([0; 16]), CaseId::from_bytes([u8::MAX; 16]));
-        self.carries.rows.range((device, Some(document), first)..=(device, Some(document), last)).next().is_some()
-    }
-
     fn news(&self, device: DeviceId, after: Number, most: usize) -> News {
-        let most = most.max(1);
-        let mut news = News { until: self.end, ..News::default() };
-        for key in self.order.rows.range((after.saturating_add(1), 0)..).map(|(_, key)| key) {
+        let (most, end) = (most.max(1), self.end());
+        let mut news = News { until: end, ..News::default() };
+        let behind = self.order.rows.range((after.saturating_add(1), 0)..);
+        for key in behind.take_while(|(spot, _)| spot.0 <= end).map(|(_, key)| key) {
             let Some((_, change)) = self.changes.rows.get(key) else { continue };
-            if change.device == device || !self.carries(device, change.document) {
+            if change.device == device || !self.touched(device, change) {
                 continue;
             }
             // A page ends between plans only.
@@ -293,14 +324,51 @@ impl Tables {
                 _ => news.changes.push(change.clone()),
             }
         }
-        let first = CaseId::from_bytes([0; 16]);
-        let touches = self.touches.rows.range((after.saturating_add(1), first)..).map(|(key, ())| *key);
-        let touched = touches.take_while(|(n, _)| *n <= news.until).map(|(_, case)| case);
-        news.touched = touched.filter(|case| self.carries.rows.contains_key(&(device, None, *case))).collect();
+        let of = self.carries.rows.values().filter(|row| row.row.device == device && row.row.document.is_none());
+        news.touched = of.filter(|row| row.touched > after).map(|row| row.row.case).collect();
         news.touched.sort_unstable();
-        news.touched.dedup();
         news
     }
+
+    /// Whether a change came when the device carried its document.
+    fn touched(&self, device: DeviceId, change: &ChangeRow) -> bool {
+        let (first, last) = (CaseId::from_bytes([0; 16]), CaseId::from_bytes([u8::MAX; 16]));
+        let document = Some(change.document);
+        let mut rows = self.carries.rows.range((device, document, first)..=(device, document, last));
+        rows.any(|(_, row)| row.touched >= change.n)
+    }
+
+    fn pulse(&self, device: DeviceId, account: AccountId, since: Since, now: Timestamp) -> Pulse {
+        let rows = self.carries.rows.values().filter(|row| row.row.device == device);
+        let mut carried: Vec<Carried> =
+            rows.filter(|row| row.row.n > since.n || row.touched > since.n).copied().collect();
+        carried.sort_unstable();
+        let (from, to) = (since.at.min(now), since.at.max(now));
+        let between = |at: Timestamp| from < at && at <= to;
+        let news = |(key, row): &(&(CaseId, AccountId, Relation), &RelationRow)| {
+            let written = self.ties.rows.get(*key).is_some_and(|n| *n > since.n);
+            row.account == account && (written || between(row.starts) || row.ends.is_some_and(between))
+        };
+        let mut tied: Vec<CaseId> = self.relations.rows.iter().filter(news).map(|(key, _)| key.0).collect();
+        tied.dedup();
+        let decided = self.asks.rows.values().any(|(_, row)| row.account == account && row.n > since.n);
+        let mut digest = CarriedDigest::default();
+        for (document, heads) in self.documents_carried(device) {
+            digest.add(document, &heads);
+        }
+        Pulse { end: self.end(), carried, tied, decided, digest }
+    }
+
+    fn documents_carried(&self, device: DeviceId) -> BTreeMap<DocumentId, Heads> {
+        let rows = self.carries.rows.values().filter(|row| row.row.device == device && row.row.n != WITHHELD);
+        let documents = rows.filter_map(|row| self.documents.rows.get(&row.row.document?));
+        documents.map(|row| (row.document, row.heads.clone())).collect()
+    }
+}
+
+/// Whether a row is of a case on a device, or of one document of it.
+fn within(row: &CarryRow, device: DeviceId, case: CaseId, document: Option<DocumentId>) -> bool {
+    row.device == device && row.case == case && (document.is_none() || row.document == document)
 }
 
 /// The values in the order of their places.
@@ -315,10 +383,16 @@ impl MemoryLedger {
         Self::default()
     }
 
+    /// An empty ledger in which a plan, once it has its number, lets others go first for so many turns of theirs: one
+    /// with a higher number may be there before it.
+    pub fn slow(turns: fn(Number) -> u32) -> Self {
+        Self { turns: Some(turns), ..Self::default() }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Whoever panicked in here left at most an unfinished plan, which the next one's end would settle wrongly:
         // take it back first.
-        self.0.lock().unwrap_or_else(|poisoned: PoisonError<MutexGuard<'_, Tables>>| {
+        self.tables.lock().unwrap_or_else(|poisoned: PoisonError<MutexGuard<'_, Tables>>| {
             let mut tables = poisoned.into_inner();
             tables.settle(false);
             tables
@@ -366,10 +440,17 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().snapshots.rows.get(&document).cloned())
     }
 
-    async fn changes(&self, document: DocumentId) -> Result<Vec<ChangeRow>, StorageError> {
+    async fn saved(&self, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
+        let tables = self.tables();
+        let row = tables.documents.rows.get(&document).zip(tables.snapshots.rows.get(&document));
+        Ok(row.map(|(row, (_, saved))| (row.heads.clone(), saved.clone())))
+    }
+
+    async fn changes(&self, document: DocumentId, after: Number) -> Result<Vec<ChangeRow>, StorageError> {
         let tables = self.tables();
         let (first, last) = (Hash::from_bytes([0; 32]), Hash::from_bytes([u8::MAX; 32]));
-        Ok(by_place(tables.changes.rows.range((document, first)..=(document, last)).map(|(_, row)| row).collect()))
+        let rows = tables.changes.rows.range((document, first)..=(document, last)).map(|(_, row)| row);
+        Ok(by_place(rows.filter(|(_, row)| row.n > after).collect()))
     }
 
     async fn prescription(&self, document: DocumentId) -> Result<Option<PrescriptionRow>, StorageError> {
@@ -427,23 +508,41 @@ impl Ledger for MemoryLedger {
         Ok(by_place(tables.photos.rows.values().filter(|(_, row)| row.document == document).collect()))
     }
 
-    async fn documents_carried(&self, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
-        let tables = self.tables();
-        let carried = |row: &&DocumentRow| tables.carries(device, row.document);
-        let mut rows: BTreeMap<DocumentId, DocumentRow> =
-            tables.documents.rows.values().filter(carried).map(|row| (row.document, row.clone())).collect();
-        let about: Vec<DocumentId> = rows.values().filter_map(|row| row.about).collect();
-        rows.extend(about.into_iter().filter_map(|id| Some((id, tables.documents.rows.get(&id)?.clone()))));
-        Ok(rows.into_values().collect())
-    }
-
     async fn carried(&self, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {
         let tables = self.tables();
-        let rows = tables.carries.rows.iter().filter(|((of, ..), _)| *of == device);
-        let mut rows: Vec<CarryRow> =
-            rows.map(|(&(device, document, case), &n)| CarryRow { device, case, document, n }).collect();
+        let rows = tables.carries.rows.values().filter(|row| row.row.device == device);
+        let mut rows: Vec<CarryRow> = rows.map(|row| row.row).collect();
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    async fn carried_of(&self, device: DeviceId, case: CaseId) -> Result<Vec<Carried>, StorageError> {
+        let tables = self.tables();
+        let rows = tables.carries.rows.values().filter(|row| row.row.device == device && row.row.case == case);
+        let mut rows: Vec<Carried> = rows.copied().collect();
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    async fn chosen(&self, device: DeviceId) -> Result<Vec<Choice>, StorageError> {
+        let tables = self.tables();
+        let rows = tables.chosen.rows.iter().filter(|((of, _), _)| *of == device);
+        Ok(rows.map(|(&(_, case), &carry)| Choice { case, carry }).collect())
+    }
+
+    async fn pulse(
+        &self,
+        device: DeviceId,
+        account: AccountId,
+        since: Since,
+        now: Timestamp,
+    ) -> Result<Pulse, StorageError> {
+        Ok(self.tables().pulse(device, account, since, now))
+    }
+
+    async fn documents_carried(&self, device: DeviceId) -> Result<(Number, Vec<(DocumentId, Heads)>), StorageError> {
+        let tables = self.tables();
+        Ok((tables.end(), tables.documents_carried(device).into_iter().collect()))
     }
 
     async fn news(&self, device: DeviceId, after: Number, most: usize) -> Result<News, StorageError> {
@@ -455,10 +554,40 @@ impl Ledger for MemoryLedger {
     }
 
     async fn end(&self) -> Result<Number, StorageError> {
-        Ok(self.tables().end)
+        Ok(self.tables().end())
     }
 
     async fn commit(&self, plan: Plan) -> Result<Number, CommitError> {
-        self.tables().commit(plan)
+        if plan.writes.is_empty() {
+            return self.end().await.map_err(CommitError::from);
+        }
+        let Some(turns) = self.turns else { return self.tables().commit(plan, None) };
+        let coming = Coming::take(self);
+        for _ in 0..turns(coming.n) {
+            tokio::task::yield_now().await;
+        }
+        self.tables().commit(plan, Some(coming.n))
+    }
+}
+
+/// A number that was taken. Given up in the middle, it is never written, and nobody waits for it.
+struct Coming<'a> {
+    ledger: &'a MemoryLedger,
+    n: Number,
+}
+
+impl<'a> Coming<'a> {
+    fn take(ledger: &'a MemoryLedger) -> Self {
+        let mut tables = ledger.tables();
+        tables.last += 1;
+        let n = tables.last;
+        tables.coming.insert(n);
+        Self { ledger, n }
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.ledger.tables().coming.remove(&self.n);
     }
 }

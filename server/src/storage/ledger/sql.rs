@@ -1,27 +1,29 @@
 //! The ledger in the database.
 //!
-//! One file per subject; this one has the transaction. A plan first takes the ledger's next number, which is also what
+//! One file per subject; [`group`] has the transaction. A plan first takes the ledger's next number, which is also what
 //! plans queue on: numbers become visible in their order, in PostgreSQL too.
 
 mod arrivals;
 mod carries;
 mod cases;
 mod documents;
+mod group;
 mod prescriptions;
 mod sealed;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqlitePool;
 use sync_core::clock::Timestamp;
-use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash};
-use sync_core::protocol::Verdict;
+use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads};
+use sync_core::protocol::sync::Choice;
+use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
-    AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
-    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+    AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
+    Number, PhotoRow, Plan, PrescriptionRow, Pulse, QuarantineRow, RelationRow, SignedRow, Since, Write,
 };
 use crate::storage::{Storage, StorageError};
 
@@ -70,8 +72,11 @@ impl Write {
             | Self::Standing { .. }
             | Self::Photo(_)
             | Self::Carry(_)
+            | Self::Card { .. }
             | Self::Withhold { .. }
             | Self::Uncarry { .. }
+            | Self::Resum(_)
+            | Self::Choose { .. }
             | Self::Touch(_)
             | Self::Brought { .. }
             | Self::Expect { .. } => None,
@@ -79,7 +84,9 @@ impl Write {
     }
 }
 
-/// A plan that is being written. Dropped without `commit`, it leaves nothing.
+pub(in crate::storage) use self::group::Queue;
+
+/// A plan that is being written, in a transaction that other plans may share.
 struct Writing<'a> {
     ledger: &'a SqlLedger,
     transaction: crate::storage::Write,
@@ -87,6 +94,8 @@ struct Writing<'a> {
     n: Number,
     /// Counts the plan's rows.
     place: i64,
+    /// The sums of what devices carry, as far as this plan moves them.
+    digests: BTreeMap<DeviceId, CarriedDigest>,
 }
 
 impl Writing<'_> {
@@ -126,9 +135,18 @@ impl Writing<'_> {
             Write::Quarantine(row) => self.quarantine(row).await,
             Write::Ask(row) => self.ask(row).await,
             Write::Photo(row) => self.photo(row).await,
-            Write::Carry(row) => self.carry(row).await,
-            Write::Withhold { device, case, document } => self.withhold(device, case, document).await,
+            Write::Carry(row) => self.carry(row, None).await,
+            Write::Card { device, case, shown } => {
+                self.carry(CarryRow { device, case, document: None, n: self.n }, Some(shown)).await
+            }
+            Write::Withhold { device, case, document, reason } => self.withhold((device, case), document, reason).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
+            Write::Resum(device) => {
+                let digest = self.summed(device).await?;
+                self.digests.insert(device, digest);
+                Ok(())
+            }
+            Write::Choose { device, choice } => self.choose(device, choice).await,
             Write::Touch(case) => self.touch(case).await,
             Write::Brought { device, bytes, at, most } => {
                 let counted = self.ledger.storage.count_bytes(&mut self.transaction, device, (bytes, most), at).await?;
@@ -190,8 +208,12 @@ impl Ledger for SqlLedger {
         documents::snapshot(self, document).await
     }
 
-    async fn changes(&self, document: DocumentId) -> Result<Vec<ChangeRow>, StorageError> {
-        documents::changes(self, document).await
+    async fn saved(&self, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
+        documents::saved(self, document).await
+    }
+
+    async fn changes(&self, document: DocumentId, after: Number) -> Result<Vec<ChangeRow>, StorageError> {
+        documents::changes(self, document, after).await
     }
 
     async fn prescription(&self, document: DocumentId) -> Result<Option<PrescriptionRow>, StorageError> {
@@ -234,8 +256,26 @@ impl Ledger for SqlLedger {
         arrivals::photos_of(self, document).await
     }
 
-    async fn documents_carried(&self, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
-        documents::documents_carried(self, device).await
+    async fn carried_of(&self, device: DeviceId, case: CaseId) -> Result<Vec<Carried>, StorageError> {
+        carries::carried_of(self, device, case).await
+    }
+
+    async fn chosen(&self, device: DeviceId) -> Result<Vec<Choice>, StorageError> {
+        carries::chosen(self, device).await
+    }
+
+    async fn pulse(
+        &self,
+        device: DeviceId,
+        account: AccountId,
+        since: Since,
+        now: Timestamp,
+    ) -> Result<Pulse, StorageError> {
+        carries::pulse(self, device, account, since, now).await
+    }
+
+    async fn documents_carried(&self, device: DeviceId) -> Result<(Number, Vec<(DocumentId, Heads)>), StorageError> {
+        carries::documents_carried(self, device).await
     }
 
     async fn carried(&self, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {
@@ -259,15 +299,6 @@ impl Ledger for SqlLedger {
             return Ok(self.end().await?);
         }
         self.warm(&plan).await?;
-        let mut transaction = self.storage.write().await?;
-        let n = sqlx::query_scalar("UPDATE counters SET value = value + 1 WHERE name = 'ledger' RETURNING value")
-            .fetch_one(&mut *transaction)
-            .await?;
-        let mut writing = Writing { ledger: self, transaction, n, place: 0 };
-        for write in plan.writes {
-            writing.write(write).await?;
-        }
-        writing.transaction.commit().await?;
-        Ok(n)
+        self.together(plan).await
     }
 }

@@ -1,12 +1,19 @@
 //! What devices carry, and what is news for them.
+//!
+//! What is new is noted when it is written ([`Writing::touch`], [`Writing::news_of`]), in the rows of the devices that
+//! carry it; reading it is a range of an index.
 
 use sqlx::Row;
-use sync_core::id::{CaseId, DeviceId, DocumentId};
+use sqlx::sqlite::SqliteRow;
+use sync_core::clock::Timestamp;
+use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash, Heads};
+use sync_core::protocol::CarriedDigest;
+use sync_core::protocol::sync::{Choice, PurgeReason};
 
 use super::documents::read_change;
 use super::{SqlLedger, Writing};
-use crate::storage::ledger::{CarryRow, CommitError, Ledger, News, Number, WITHHELD};
-use crate::storage::{StorageError, text};
+use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Pulse, Since, WITHHELD};
+use crate::storage::{StorageError, bytes_if_any, text};
 
 /// What `document_id` says for a case's card.
 const CARD: &str = "";
@@ -15,34 +22,159 @@ fn document_text(document: Option<DocumentId>) -> String {
     document.map_or_else(|| CARD.to_owned(), |document| document.to_string())
 }
 
+const REASONS: [(PurgeReason, &str); 7] = [
+    (PurgeReason::Ended, "ended"),
+    (PurgeReason::Revoked, "revoked"),
+    (PurgeReason::Disabled, "disabled"),
+    (PurgeReason::Closed, "closed"),
+    (PurgeReason::Role, "role"),
+    (PurgeReason::Withdrawn, "withdrawn"),
+    (PurgeReason::NotChosen, "not_chosen"),
+];
+
+fn reason_name(reason: PurgeReason) -> &'static str {
+    REASONS.iter().find(|(known, _)| *known == reason).map_or("ended", |(_, name)| name)
+}
+
+fn reason(row: &SqliteRow) -> Result<Option<PurgeReason>, StorageError> {
+    let Some(name) = row.try_get::<Option<&str>, _>("reason")? else { return Ok(None) };
+    let known = REASONS.iter().find(|(_, known)| *known == name);
+    known.map(|(reason, _)| Some(*reason)).ok_or(StorageError::Damaged("reason"))
+}
+
+fn read_digest(bytes: &[u8]) -> Result<CarriedDigest, StorageError> {
+    minicbor::decode(bytes).map_err(|_| StorageError::Damaged("digest"))
+}
+
+fn read_carry(device: DeviceId, row: &SqliteRow) -> Result<CarryRow, StorageError> {
+    let document = match row.try_get::<&str, _>("document_id")? {
+        CARD => None,
+        _ => Some(text(row, "document_id")?),
+    };
+    Ok(CarryRow { device, case: text(row, "case_id")?, document, n: row.try_get("n")? })
+}
+
+fn read_carried(device: DeviceId, row: &SqliteRow) -> Result<Carried, StorageError> {
+    Ok(Carried {
+        row: read_carry(device, row)?,
+        touched: row.try_get("touched")?,
+        shown: bytes_if_any(row, "shown")?.map(Hash::from_bytes),
+        reason: reason(row)?,
+    })
+}
+
 pub(super) async fn carried(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {
     let sql = "SELECT case_id, document_id, n FROM carries WHERE device_id = $1";
     let rows = sqlx::query(sql).bind(device.to_string()).fetch_all(ledger.readers()).await?;
-    let mut carried = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let document = match row.try_get::<&str, _>("document_id")? {
-            CARD => None,
-            _ => Some(text(row, "document_id")?),
-        };
-        carried.push(CarryRow { device, case: text(row, "case_id")?, document, n: row.try_get("n")? });
-    }
+    let mut carried = rows.iter().map(|row| read_carry(device, row)).collect::<Result<Vec<_>, _>>()?;
     carried.sort_unstable();
     Ok(carried)
 }
 
-/// News are looked for among what is new, by `n`, and each is asked whether the device carries it: that takes time by
-/// the news, where beginning with what the device carries would take time by its caseload.
-macro_rules! select_news {
-    ($columns:literal, $rest:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM changes WHERE n > $2 AND n <= $3 AND device_id <> $1 AND EXISTS (SELECT 1 FROM carries ",
-            "WHERE carries.device_id = $1 AND carries.document_id = changes.document_id) ",
-            $rest
-        )
-    };
+pub(super) async fn carried_of(
+    ledger: &SqlLedger,
+    device: DeviceId,
+    case: CaseId,
+) -> Result<Vec<Carried>, StorageError> {
+    let sql = "SELECT case_id, document_id, n, touched, shown, reason FROM carries \
+               WHERE device_id = $1 AND case_id = $2";
+    let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string());
+    let rows = query.fetch_all(ledger.readers()).await?;
+    let mut carried = rows.iter().map(|row| read_carried(device, row)).collect::<Result<Vec<_>, _>>()?;
+    carried.sort_unstable();
+    Ok(carried)
 }
+
+pub(super) async fn chosen(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<Choice>, StorageError> {
+    let sql = "SELECT case_id, carry FROM chosen WHERE device_id = $1";
+    let rows = sqlx::query(sql).bind(device.to_string()).fetch_all(ledger.readers()).await?;
+    let choice = |row: &SqliteRow| Ok(Choice { case: text(row, "case_id")?, carry: row.try_get("carry")? });
+    let mut choices = rows.iter().map(choice).collect::<Result<Vec<_>, StorageError>>()?;
+    choices.sort_by_key(|choice| choice.case);
+    Ok(choices)
+}
+
+/// One statement sees one moment: where the ledger ends, the digest and all rows belong together.
+const PULSE: &str = "\
+    SELECT 'end' AS what, '' AS case_id, '' AS document_id, value AS n, 0 AS touched, NULL AS shown, NULL AS reason \
+    FROM counters WHERE name = 'ledger' \
+    UNION ALL SELECT 'digest', '', '', 0, 0, digest, NULL FROM carried_digests WHERE device_id = $1 \
+    UNION ALL SELECT 'carried', case_id, document_id, n, touched, shown, reason FROM carries \
+    WHERE device_id = $1 AND n > $3 \
+    UNION ALL SELECT 'carried', case_id, document_id, n, touched, shown, reason FROM carries \
+    WHERE device_id = $1 AND touched > $3 AND +n <= $3 \
+    UNION ALL SELECT 'tied', case_id, '', 0, 0, NULL, NULL FROM reach WHERE account_id = $2 AND n > $3 \
+    UNION ALL SELECT 'tied', case_id, '', 0, 0, NULL, NULL FROM reach \
+    WHERE account_id = $2 AND starts_at > $4 AND starts_at <= $5 \
+    UNION ALL SELECT 'tied', case_id, '', 0, 0, NULL, NULL FROM reach \
+    WHERE account_id = $2 AND ends_at > $4 AND ends_at <= $5 \
+    UNION ALL SELECT 'decided', '', '', 0, 0, NULL, NULL \
+    WHERE EXISTS (SELECT 1 FROM asks WHERE account_id = $2 AND n > $3)";
+
+pub(super) async fn pulse(
+    ledger: &SqlLedger,
+    device: DeviceId,
+    account: AccountId,
+    since: Since,
+    now: Timestamp,
+) -> Result<Pulse, StorageError> {
+    // A clock may be set back: what lies between is then judged again too.
+    let (from, to) = (since.at.min(now), since.at.max(now));
+    let rows = sqlx::query(PULSE)
+        .bind(device.to_string())
+        .bind(account.to_string())
+        .bind(since.n)
+        .bind(from.millis())
+        .bind(to.millis())
+        .fetch_all(ledger.readers())
+        .await?;
+    let mut pulse = Pulse::default();
+    for row in &rows {
+        match row.try_get::<&str, _>("what")? {
+            "end" => pulse.end = row.try_get("n")?,
+            "digest" => pulse.digest = read_digest(row.try_get("shown")?)?,
+            "carried" => pulse.carried.push(read_carried(device, row)?),
+            "tied" => pulse.tied.push(text(row, "case_id")?),
+            _ => pulse.decided = true,
+        }
+    }
+    pulse.carried.sort_unstable();
+    pulse.tied.sort_unstable();
+    pulse.tied.dedup();
+    Ok(pulse)
+}
+
+pub(super) async fn documents_carried(
+    ledger: &SqlLedger,
+    device: DeviceId,
+) -> Result<(Number, Vec<(DocumentId, Heads)>), StorageError> {
+    // The ledger's end comes with each row, and by itself when there is none: one statement sees one moment.
+    let sql = "SELECT value AS n, '' AS document_id, NULL AS heads FROM counters WHERE name = 'ledger' \
+               UNION ALL SELECT 0, documents.document_id, documents.heads FROM carries CROSS JOIN documents \
+               WHERE carries.device_id = $1 AND carries.n < $2 AND documents.document_id = carries.document_id";
+    let query = sqlx::query(sql).bind(device.to_string()).bind(WITHHELD);
+    let (mut end, mut documents) = (0, Vec::new());
+    for row in query.fetch_all(ledger.readers()).await? {
+        match row.try_get::<&str, _>("document_id")? {
+            CARD => end = row.try_get("n")?,
+            _ => documents.push((text(&row, "document_id")?, super::documents::read_heads(&row)?)),
+        }
+    }
+    documents.sort_unstable();
+    // A document under two cases is no document twice.
+    documents.dedup();
+    Ok((end, documents))
+}
+
+/// From the rows of what the device carries, each to the changes behind the number: the time that takes is by the news.
+/// (`CROSS JOIN` keeps SQLite to this order.)
+const NEWS: &str = "\
+    SELECT changes.document_id, hash, changes.case_id, changes.device_id, changes.account_id, changes.n, place, sealed \
+    FROM carries CROSS JOIN changes \
+    WHERE carries.device_id = $1 AND carries.touched > $2 AND carries.document_id <> '' \
+    AND changes.document_id = carries.document_id AND changes.n > $2 AND changes.n <= $3 AND changes.device_id <> $1 \
+    ORDER BY changes.n, place LIMIT $4";
+const TOUCHED: &str = "SELECT case_id FROM carries WHERE device_id = $1 AND touched > $2 AND document_id = ''";
 
 pub(super) async fn news(
     ledger: &SqlLedger,
@@ -50,35 +182,27 @@ pub(super) async fn news(
     after: Number,
     most: usize,
 ) -> Result<News, StorageError> {
-    let device = device.to_string();
+    let id = device.to_string();
     // A page of nothing would never end.
     let most = most.max(1);
     // All that follows looks no further than this: what is committed meanwhile is left for the next time.
     let end = ledger.end().await?;
-    let sql = select_news!(
-        "document_id, hash, case_id, device_id, account_id, n, place, sealed",
-        "ORDER BY n, place LIMIT $4"
-    );
-    let mut rows = sqlx::query(sql)
-        .bind(&device)
-        .bind(after)
-        .bind(end)
-        .bind(i64::try_from(most).unwrap_or(i64::MAX))
-        .fetch_all(ledger.readers())
-        .await?;
+    let behind = async |after: Number, end: Number, most: usize| {
+        let query = sqlx::query(NEWS).bind(&id).bind(after).bind(end).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        query.fetch_all(ledger.readers()).await
+    };
+    let mut rows = behind(after, end, most).await?;
     let (mut until, mut more) = (end, false);
     if let (Some(last), true) = (rows.last(), rows.len() >= most) {
-        let (n, place): (Number, i64) = (last.try_get("n")?, last.try_get("place")?);
-        // The rest of the last plan: a page that ended within one could not be said by a number.
-        let sql = select_news!(
-            "document_id, hash, case_id, device_id, account_id, n, place, sealed",
-            "AND place > $4 ORDER BY place"
-        );
-        let rest = sqlx::query(sql).bind(&device).bind(n - 1).bind(n).bind(place).fetch_all(ledger.readers()).await?;
-        rows.extend(rest);
-        let sql = select_news!("n", "ORDER BY n LIMIT 1");
-        let next = sqlx::query(sql).bind(&device).bind(n).bind(end).fetch_optional(ledger.readers()).await?;
-        if next.is_some() {
+        let n: Number = last.try_get("n")?;
+        // All of the last plan: a page that ended within one could not be said by a number.
+        while let Some(last) = rows.last()
+            && last.try_get::<Number, _>("n")? == n
+        {
+            rows.pop();
+        }
+        rows.extend(behind(n - 1, n, usize::MAX).await?);
+        if !behind(n, end, 1).await?.is_empty() {
             (until, more) = (n, true);
         }
     }
@@ -86,23 +210,34 @@ pub(super) async fn news(
     for row in &rows {
         changes.push(read_change(ledger, row).await?);
     }
-    let sql = "SELECT DISTINCT case_id FROM touches WHERE n > $2 AND n <= $3 AND EXISTS (SELECT 1 FROM carries \
-               WHERE carries.device_id = $1 AND carries.document_id = $4 AND carries.case_id = touches.case_id)";
-    let rows = sqlx::query(sql).bind(&device).bind(after).bind(until).bind(CARD).fetch_all(ledger.readers()).await?;
+    let rows = sqlx::query(TOUCHED).bind(&id).bind(after).fetch_all(ledger.readers()).await?;
     let mut touched = rows.iter().map(|row| text(row, "case_id")).collect::<Result<Vec<CaseId>, _>>()?;
     touched.sort_unstable();
     Ok(News { changes, touched, until, more })
 }
 
 impl Writing<'_> {
-    pub(super) async fn carry(&mut self, row: CarryRow) -> Result<(), CommitError> {
-        let sql = "INSERT INTO carries (device_id, document_id, case_id, n) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (device_id, document_id, case_id) DO UPDATE SET n = excluded.n";
+    pub(super) async fn carry(&mut self, row: CarryRow, shown: Option<Hash>) -> Result<(), CommitError> {
+        let (device, case) = (row.device.to_string(), row.case.to_string());
+        if let Some(document) = row.document {
+            let sql = "SELECT n FROM carries WHERE device_id = $1 AND document_id = $2 AND case_id = $3";
+            let query = sqlx::query_scalar(sql).bind(&device).bind(document.to_string()).bind(&case);
+            let before: Option<Number> = query.fetch_optional(&mut *self.transaction).await?;
+            if before.is_none_or(|n| n == WITHHELD)
+                && let Some(heads) = self.heads_of(document).await?
+            {
+                self.digest(row.device).await?.add(document, &heads);
+            }
+        }
+        let sql = "INSERT INTO carries (device_id, document_id, case_id, n, shown) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (device_id, document_id, case_id) \
+                   DO UPDATE SET n = excluded.n, shown = excluded.shown, reason = NULL";
         sqlx::query(sql)
-            .bind(row.device.to_string())
+            .bind(device)
             .bind(document_text(row.document))
-            .bind(row.case.to_string())
+            .bind(case)
             .bind(self.n)
+            .bind(shown.map(|hash| hash.as_bytes().to_vec()))
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
@@ -110,15 +245,20 @@ impl Writing<'_> {
 
     pub(super) async fn withhold(
         &mut self,
-        device: DeviceId,
-        case: CaseId,
+        (device, case): (DeviceId, CaseId),
         document: Option<DocumentId>,
+        reason: PurgeReason,
     ) -> Result<(), CommitError> {
+        self.uncount(device, case, document).await?;
         let sql = match document {
-            Some(_) => "UPDATE carries SET n = $3 WHERE device_id = $1 AND case_id = $2 AND document_id = $4",
-            None => "UPDATE carries SET n = $3 WHERE device_id = $1 AND case_id = $2",
+            Some(_) => {
+                "UPDATE carries SET n = $3, reason = $4 WHERE device_id = $1 AND case_id = $2 AND n <> $3 \
+                 AND document_id = $5"
+            }
+            None => "UPDATE carries SET n = $3, reason = $4 WHERE device_id = $1 AND case_id = $2 AND n <> $3",
         };
         let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string()).bind(WITHHELD);
+        let query = query.bind(reason_name(reason));
         let query = match document {
             Some(document) => query.bind(document.to_string()),
             None => query,
@@ -133,27 +273,119 @@ impl Writing<'_> {
         case: CaseId,
         document: Option<DocumentId>,
     ) -> Result<(), CommitError> {
+        self.uncount(device, case, document).await?;
+        let sql = match document {
+            Some(_) => "DELETE FROM carries WHERE device_id = $1 AND case_id = $2 AND document_id = $3",
+            None => "DELETE FROM carries WHERE device_id = $1 AND case_id = $2",
+        };
+        let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string());
         let query = match document {
-            Some(document) => {
-                sqlx::query("DELETE FROM carries WHERE device_id = $1 AND case_id = $2 AND document_id = $3")
-                    .bind(device.to_string())
-                    .bind(case.to_string())
-                    .bind(document.to_string())
-            }
-            None => sqlx::query("DELETE FROM carries WHERE device_id = $1 AND case_id = $2")
-                .bind(device.to_string())
-                .bind(case.to_string()),
+            Some(document) => query.bind(document.to_string()),
+            None => query,
         };
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
+    /// Takes what is about to leave out of the sum.
+    async fn uncount(
+        &mut self,
+        device: DeviceId,
+        case: CaseId,
+        document: Option<DocumentId>,
+    ) -> Result<(), CommitError> {
+        let sql = "SELECT documents.document_id, documents.heads FROM carries CROSS JOIN documents \
+                   WHERE carries.device_id = $1 AND carries.case_id = $2 AND carries.n <> $3 \
+                   AND documents.document_id = carries.document_id";
+        let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string()).bind(WITHHELD);
+        for row in query.fetch_all(&mut *self.transaction).await? {
+            let found: DocumentId = text(&row, "document_id")?;
+            if document.is_none_or(|document| document == found) {
+                let heads = super::documents::read_heads(&row)?;
+                self.digest(device).await?.remove(found, &heads);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn choose(&mut self, device: DeviceId, choice: Choice) -> Result<(), CommitError> {
+        let sql = "INSERT INTO chosen (device_id, case_id, carry) VALUES ($1, $2, $3) \
+                   ON CONFLICT (device_id, case_id) DO UPDATE SET carry = excluded.carry";
+        let query = sqlx::query(sql).bind(device.to_string()).bind(choice.case.to_string()).bind(choice.carry);
+        query.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Notes for every device that carries a case's card that the card may have changed.
     pub(super) async fn touch(&mut self, case: CaseId) -> Result<(), CommitError> {
-        sqlx::query("INSERT INTO touches (n, case_id) VALUES ($1, $2) ON CONFLICT (n, case_id) DO NOTHING")
+        sqlx::query("UPDATE carries SET touched = $1 WHERE case_id = $2 AND document_id = ''")
             .bind(self.n)
             .bind(case.to_string())
             .execute(&mut *self.transaction)
             .await?;
+        Ok(())
+    }
+
+    /// Notes for every other device that carries a document that it got a change by this one.
+    pub(super) async fn news_of(&mut self, document: DocumentId, by: DeviceId) -> Result<(), CommitError> {
+        let sql = "UPDATE carries SET touched = $1 WHERE document_id = $2 AND document_id <> '' AND device_id <> $3";
+        sqlx::query(sql)
+            .bind(self.n)
+            .bind(document.to_string())
+            .bind(by.to_string())
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// The devices that carry a document and are not to purge it.
+    pub(super) async fn carriers(&mut self, document: DocumentId) -> Result<Vec<DeviceId>, CommitError> {
+        let sql = "SELECT device_id FROM carries WHERE document_id = $1 AND document_id <> '' AND n <> $2";
+        let query = sqlx::query(sql).bind(document.to_string()).bind(WITHHELD);
+        let rows = query.fetch_all(&mut *self.transaction).await?;
+        Ok(rows.iter().map(|row| text(row, "device_id")).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn heads_of(&mut self, document: DocumentId) -> Result<Option<Heads>, CommitError> {
+        let query = sqlx::query("SELECT heads FROM documents WHERE document_id = $1").bind(document.to_string());
+        let row = query.fetch_optional(&mut *self.transaction).await?;
+        Ok(row.as_ref().map(super::documents::read_heads).transpose()?)
+    }
+
+    /// The running sum of what a device carries, to be moved on; written when the plan is. Ask for it before what it sums
+    /// is changed: where there is no row yet, it is summed from the rows as they are.
+    pub(super) async fn digest(&mut self, device: DeviceId) -> Result<&mut CarriedDigest, CommitError> {
+        if !self.digests.contains_key(&device) {
+            let query = sqlx::query("SELECT digest FROM carried_digests WHERE device_id = $1").bind(device.to_string());
+            let digest = match query.fetch_optional(&mut *self.transaction).await? {
+                Some(row) => read_digest(row.try_get("digest")?)?,
+                None => self.summed(device).await?,
+            };
+            self.digests.insert(device, digest);
+        }
+        Ok(self.digests.entry(device).or_default())
+    }
+
+    /// The sum from the rows.
+    pub(super) async fn summed(&mut self, device: DeviceId) -> Result<CarriedDigest, CommitError> {
+        let sql = "SELECT documents.document_id, documents.heads FROM carries CROSS JOIN documents \
+                   WHERE carries.device_id = $1 AND carries.n <> $2 AND documents.document_id = carries.document_id";
+        let query = sqlx::query(sql).bind(device.to_string()).bind(WITHHELD);
+        let mut digest = CarriedDigest::default();
+        for row in query.fetch_all(&mut *self.transaction).await? {
+            digest.add(text(&row, "document_id")?, &super::documents::read_heads(&row)?);
+        }
+        Ok(digest)
+    }
+
+    /// Writes the sums that this plan moved on.
+    pub(super) async fn keep_digests(&mut self) -> Result<(), CommitError> {
+        for (device, digest) in std::mem::take(&mut self.digests) {
+            let bytes = minicbor::to_vec(digest).map_err(|_| StorageError::Damaged("digest"))?;
+            let sql = "INSERT INTO carried_digests (device_id, digest) VALUES ($1, $2) \
+                       ON CONFLICT (device_id) DO UPDATE SET digest = excluded.digest";
+            sqlx::query(sql).bind(device.to_string()).bind(bytes).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 }

@@ -181,10 +181,10 @@ impl Writing<'_> {
     }
 
     pub(super) async fn relation(&mut self, row: RelationRow) -> Result<(), CommitError> {
-        let sql = "INSERT INTO reach (case_id, account_id, relation, commission_id, starts_at, ends_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (case_id, account_id, relation) DO UPDATE \
+        let sql = "INSERT INTO reach (case_id, account_id, relation, commission_id, starts_at, ends_at, n) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (case_id, account_id, relation) DO UPDATE \
                    SET commission_id = excluded.commission_id, starts_at = excluded.starts_at, \
-                   ends_at = excluded.ends_at";
+                   ends_at = excluded.ends_at, n = excluded.n";
         sqlx::query(sql)
             .bind(row.case.to_string())
             .bind(row.account.to_string())
@@ -192,6 +192,7 @@ impl Writing<'_> {
             .bind(row.commission.map(|commission| commission.to_string()))
             .bind(row.starts.millis())
             .bind(row.ends.map(|ends| ends.millis()))
+            .bind(self.n)
             .execute(&mut *self.transaction)
             .await?;
         sqlx::query("UPDATE cases SET version = version + 1 WHERE case_id = $1")

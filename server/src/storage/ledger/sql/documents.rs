@@ -8,7 +8,7 @@ use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash, Heads};
 
 use super::sealed::Spot;
 use super::{SqlLedger, Writing, moved};
-use crate::storage::ledger::{ChangeRow, CommitError, DocumentRow};
+use crate::storage::ledger::{ChangeRow, CommitError, DocumentRow, Number};
 use crate::storage::{StorageError, text, text_if_any};
 
 macro_rules! select_document {
@@ -18,7 +18,7 @@ macro_rules! select_document {
 }
 
 fn read_document(row: &SqliteRow) -> Result<DocumentRow, StorageError> {
-    let heads = minicbor::decode(row.try_get("heads")?).map_err(|_| StorageError::Damaged("heads"))?;
+    let heads = read_heads(row)?;
     Ok(DocumentRow {
         document: text(row, "document_id")?,
         case: text(row, "case_id")?,
@@ -29,6 +29,10 @@ fn read_document(row: &SqliteRow) -> Result<DocumentRow, StorageError> {
         version: row.try_get("version")?,
         heads,
     })
+}
+
+pub(super) fn read_heads(row: &SqliteRow) -> Result<Heads, StorageError> {
+    minicbor::decode(row.try_get("heads")?).map_err(|_| StorageError::Damaged("heads"))
 }
 
 fn heads_bytes(heads: &Heads) -> Result<Vec<u8>, StorageError> {
@@ -67,26 +71,6 @@ fn with_authors(rows: &[SqliteRow], authors: &[SqliteRow]) -> Result<Vec<Documen
     Ok(documents)
 }
 
-/// The ids of the documents that device `$1` has been sent whole, and of what threads among them are about.
-macro_rules! carried {
-    ($select:literal) => {
-        concat!(
-            $select,
-            "WHERE document_id IN (SELECT document_id FROM carries WHERE device_id = $1 UNION SELECT about FROM ",
-            "documents WHERE document_id IN (SELECT document_id FROM carries WHERE device_id = $1))"
-        )
-    };
-}
-
-pub(super) async fn documents_carried(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<DocumentRow>, StorageError> {
-    let id = device.to_string();
-    let sql = carried!("SELECT document_id, case_id, kind, commission_id, about, version, heads FROM documents ");
-    let rows = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
-    let sql = concat!(carried!("SELECT document_id, account_id FROM document_authors "), " ORDER BY n, place");
-    let authors = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
-    with_authors(&rows, &authors)
-}
-
 pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
     let sql = "SELECT case_id, version, sealed FROM snapshots WHERE document_id = $1";
     let Some(row) = sqlx::query(sql).bind(document.to_string()).fetch_optional(ledger.readers()).await? else {
@@ -97,10 +81,25 @@ pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result
     Ok(Some((version, ledger.unseal(spot, row.try_get("sealed")?).await?)))
 }
 
-pub(super) async fn changes(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<ChangeRow>, StorageError> {
+pub(super) async fn saved(ledger: &SqlLedger, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
+    let sql = "SELECT snapshots.case_id, snapshots.version, sealed, heads FROM snapshots \
+               JOIN documents ON documents.document_id = snapshots.document_id AND documents.version = snapshots.version \
+               WHERE snapshots.document_id = $1";
+    let Some(row) = sqlx::query(sql).bind(document.to_string()).fetch_optional(ledger.readers()).await? else {
+        return Ok(None);
+    };
+    let spot = Spot::snapshot(text(&row, "case_id")?, document, row.try_get("version")?);
+    Ok(Some((read_heads(&row)?, ledger.unseal(spot, row.try_get("sealed")?).await?)))
+}
+
+pub(super) async fn changes(
+    ledger: &SqlLedger,
+    document: DocumentId,
+    after: Number,
+) -> Result<Vec<ChangeRow>, StorageError> {
     let sql = "SELECT document_id, hash, case_id, device_id, account_id, n, place, sealed FROM changes \
-               WHERE document_id = $1 ORDER BY n, place";
-    let rows = sqlx::query(sql).bind(document.to_string()).fetch_all(ledger.readers()).await?;
+               WHERE document_id = $1 AND n > $2 ORDER BY n, place";
+    let rows = sqlx::query(sql).bind(document.to_string()).bind(after).fetch_all(ledger.readers()).await?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         changes.push(read_change(ledger, row).await?);
@@ -135,6 +134,9 @@ pub(super) struct Append {
 
 impl Writing<'_> {
     pub(super) async fn document(&mut self, row: DocumentRow) -> Result<(), CommitError> {
+        for device in self.carriers(row.document).await? {
+            self.digest(device).await?.add(row.document, &row.heads);
+        }
         let sql = "INSERT INTO documents (document_id, case_id, kind, commission_id, about, version, heads) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         sqlx::query(sql)
@@ -187,10 +189,18 @@ impl Writing<'_> {
         heads: &Heads,
         snapshot: &[u8],
     ) -> Result<(), CommitError> {
-        let Append { document, case, device, account, .. } = push;
+        let Append { document, case, device: by, account, .. } = push;
         let (id, case_id) = (document.to_string(), case.to_string());
-        let (device, account) = (device.to_string(), account.to_string());
+        let (device, account) = (by.to_string(), account.to_string());
         let version = push.version + 1;
+        let carriers = self.carriers(document).await?;
+        if let (false, Some(before)) = (carriers.is_empty(), self.heads_of(document).await?) {
+            for device in carriers {
+                let digest = self.digest(device).await?;
+                digest.remove(document, &before);
+                digest.add(document, heads);
+            }
+        }
         let sql = "UPDATE documents SET version = $1, heads = $2 WHERE document_id = $3 AND case_id = $4 \
                    AND version = $5";
         let moved_on = sqlx::query(sql)
@@ -204,13 +214,14 @@ impl Writing<'_> {
         if moved_on.rows_affected() != 1 {
             return Err(CommitError::Moved);
         }
+        let mut new = 0;
         for (hash, bytes) in changes {
             let sealed = self.ledger.seal(Spot::change(case, document, hash), &bytes).await?;
             let place = self.next_place();
             let sql = "INSERT INTO changes (document_id, hash, case_id, device_id, account_id, version, n, place, \
                        sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
                        ON CONFLICT (document_id, hash) DO NOTHING";
-            sqlx::query(sql)
+            let added = sqlx::query(sql)
                 .bind(&id)
                 .bind(hash.to_string())
                 .bind(&case_id)
@@ -222,6 +233,10 @@ impl Writing<'_> {
                 .bind(sealed)
                 .execute(&mut *self.transaction)
                 .await?;
+            new += added.rows_affected();
+        }
+        if new > 0 {
+            self.news_of(document, by).await?;
         }
         let envelope = (ByteVec::from(envelope), ByteVec::from(signature));
         let sealed = self.ledger.seal_value(Spot::envelope(case, document, version), &envelope).await?;

@@ -80,9 +80,9 @@ async fn each_change_keeps_the_envelope_it_came_in() {
 async fn a_change_moved_to_another_row_does_not_open() {
     let (_folder, ledger) = ledger().await;
     ledger.commit(append(0, &[b"one".to_vec(), b"two".to_vec()])).await.unwrap();
-    assert_eq!(ledger.changes(DOCUMENT).await.unwrap().len(), 2);
+    assert_eq!(ledger.changes(DOCUMENT, 0).await.unwrap().len(), 2);
     run(&ledger, "UPDATE changes SET sealed = (SELECT sealed FROM changes ORDER BY place LIMIT 1)").await;
-    not_here(ledger.changes(DOCUMENT).await);
+    not_here(ledger.changes(DOCUMENT, 0).await);
 }
 
 #[tokio::test]
@@ -117,11 +117,11 @@ async fn a_full_disk_is_said_leaves_nothing_half_written_and_hinders_nothing_aft
         assert!(matches!(result, Err(CommitError::Storage(StorageError::DiskFull))), "{result:?}");
         assert_eq!(ledger.end().await.unwrap(), 1);
         assert_eq!(ledger.document(DOCUMENT).await.unwrap().unwrap().version, 0);
-        assert_eq!(ledger.changes(DOCUMENT).await.unwrap(), []);
+        assert_eq!(ledger.changes(DOCUMENT, 0).await.unwrap(), []);
     }
     run_pragma(&ledger, "PRAGMA max_page_count = 1000000").await;
     assert_eq!(ledger.commit(plan).await.unwrap(), 2);
-    assert_eq!(ledger.changes(DOCUMENT).await.unwrap().len(), 2);
+    assert_eq!(ledger.changes(DOCUMENT, 0).await.unwrap().len(), 2);
 }
 
 async fn run_pragma(ledger: &SqlLedger, sql: &'static str) {
@@ -134,7 +134,7 @@ async fn an_erased_case_takes_nothing_more_and_reads_as_erased() {
     ledger.commit(append(0, &[b"one".to_vec()])).await.unwrap();
     ledger.storage.vault().destroy(CASE).await.unwrap();
     let erased = |error: &StorageError| matches!(error, StorageError::Seal(SealError::Erased));
-    assert!(erased(&ledger.changes(DOCUMENT).await.unwrap_err()));
+    assert!(erased(&ledger.changes(DOCUMENT, 0).await.unwrap_err()));
     let Err(CommitError::Storage(error)) = ledger.commit(append(1, &[])).await else { panic!("it was written") };
     assert!(erased(&error));
     assert_eq!(ledger.end().await.unwrap(), 2);
@@ -156,4 +156,77 @@ async fn a_damaged_row_is_said_to_be_damaged() {
     assert!(matches!(ledger.prescription(DOCUMENT).await, Err(StorageError::Damaged("thread_id"))));
     run(&ledger, "UPDATE documents SET kind = 'diary'").await;
     assert!(matches!(ledger.document(DOCUMENT).await, Err(StorageError::Damaged("kind"))));
+}
+
+fn chosen(device: u8) -> Write {
+    Write::Choose { device: DeviceId::from_bytes([device; 16]), choice: Choice { case: CASE, carry: true } }
+}
+
+/// Commits plans that all wait while the database is held by somebody else.
+async fn together(ledger: &SqlLedger, plans: Vec<Plan>) -> Vec<Result<Number, CommitError>> {
+    let held = ledger.storage.write().await.unwrap();
+    let commit = |plan: Plan| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.commit(plan).await })
+    };
+    let waiting: Vec<_> = plans.into_iter().map(commit).collect();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    drop(held);
+    let mut answers = Vec::new();
+    for one in waiting {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn plans_that_come_together_have_each_its_own_answer_and_one_that_moved_leaves_nothing() {
+    let (_folder, ledger) = ledger().await;
+    let nobody = CaseId::from_bytes([9; 16]);
+    let plan = |device: u8| {
+        let moved = Write::Expect { of: Counted::Case(nobody), version: 1 };
+        Plan { writes: [chosen(device)].into_iter().chain(device.is_multiple_of(3).then_some(moved)).collect() }
+    };
+    let answers = together(&ledger, (1..=30).map(plan).collect()).await;
+    let mut numbers = Vec::new();
+    for (device, answer) in (1..=30).zip(answers) {
+        let kept = ledger.chosen(DeviceId::from_bytes([device; 16])).await.unwrap().len();
+        match answer {
+            Ok(n) => numbers.push(n),
+            Err(CommitError::Moved) => assert_eq!(device % 3, 0),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(kept, usize::from(device % 3 != 0), "plan {device}");
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (2..=21).collect::<Vec<_>>(), "no number is taken by what was not written");
+    assert_eq!(ledger.end().await.unwrap(), 21);
+}
+
+#[tokio::test]
+async fn what_a_full_disk_refuses_is_refused_to_all_who_came_together() {
+    let (_folder, ledger) = ledger().await;
+    sqlx::query("PRAGMA max_page_count = 1").execute(&ledger.storage.writer).await.unwrap();
+    let mut chance = Seeded::new(3);
+    let mut large = vec![0; 1 << 20];
+    sync_core::clock::Chance::fill(&mut chance, &mut large);
+    let mut plans: Vec<Plan> = (1..=9).map(|device| Plan { writes: vec![chosen(device)] }).collect();
+    plans.insert(5, append(0, &[large]));
+    let end = ledger.end().await.unwrap();
+    // Its key is there, so that it comes with the others.
+    ledger.storage.vault().case_key(CASE).await.unwrap();
+    let answers = together(&ledger, plans).await;
+    // The first of them may have gone before the others.
+    let written = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(written <= 1, "{answers:?}");
+    let full =
+        |answer: &&Result<Number, CommitError>| matches!(answer, Err(CommitError::Storage(StorageError::DiskFull)));
+    assert_eq!(answers.iter().filter(full).count(), answers.len() - written, "{answers:?}");
+    let mut kept = 0;
+    for device in 1..=9 {
+        kept += ledger.chosen(DeviceId::from_bytes([device; 16])).await.unwrap().len();
+    }
+    assert_eq!((kept, ledger.end().await.unwrap()), (written, end + i64::try_from(written).unwrap()));
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&ledger.storage.writer).await.unwrap();
+    assert!(ledger.commit(Plan { writes: vec![chosen(7)] }).await.is_ok(), "once there is room");
 }

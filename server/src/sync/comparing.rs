@@ -1,0 +1,91 @@
+//! Reconciliation: a device whose digest differs tells the heads it has of each document, and what it lacks or should not
+//! have is put right. Heads are the truth, the cursor and the rows of what it carries only save work.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::id::{CaseId, DocumentId, Hash, Heads};
+use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
+use sync_core::protocol::{Known, Packed, SyncRequest};
+
+use super::Desk;
+use super::outgoing::{Outgoing, news_of};
+use crate::documents;
+use crate::error::Problem;
+use crate::storage::StorageError;
+use crate::storage::ledger::{DocumentRow, Ledger};
+
+/// The cases of documents that a device lists and that it is not known to carry.
+pub(super) async fn cases_of<L: Ledger>(
+    desk: &Desk<'_, L>,
+    request: &SyncRequest,
+) -> Result<BTreeSet<CaseId>, StorageError> {
+    let mut cases = BTreeSet::new();
+    let Some(heads) = &request.heads else { return Ok(cases) };
+    let ledger = desk.asking.ledger;
+    let (_, carried) = ledger.documents_carried(desk.speaker.device.id).await?;
+    let carried: BTreeSet<DocumentId> = carried.into_iter().map(|(document, _)| document).collect();
+    for (document, _) in heads.iter().filter(|(document, _)| !carried.contains(document)) {
+        cases.extend(ledger.document(*document).await?.map(|row| row.case));
+    }
+    Ok(cases)
+}
+
+/// Adds what the device lacks, and orders purged what it should not have. Of the cases in `whole` everything comes.
+pub(super) async fn compare<L: Ledger>(
+    desk: &Desk<'_, L>,
+    listed: &[(DocumentId, Heads)],
+    whole: &[CaseId],
+    outgoing: &mut Outgoing,
+) -> Result<(), Problem> {
+    let ledger = desk.asking.ledger;
+    let (_, carried) = ledger.documents_carried(desk.speaker.device.id).await?;
+    let carried: BTreeMap<DocumentId, Heads> = carried.into_iter().collect();
+    let listed: BTreeMap<DocumentId, &Heads> = listed.iter().map(|(document, heads)| (*document, heads)).collect();
+    for (document, heads) in &carried {
+        let theirs = listed.get(document).map(|heads| sorted(heads));
+        if theirs.as_ref() == Some(&sorted(heads)) {
+            continue;
+        }
+        let Some(row) = ledger.document(*document).await? else { continue };
+        if whole.contains(&row.case) {
+            continue;
+        }
+        let lacks = lacking(desk, &row, theirs.as_deref()).await?;
+        // What the page has of it is in here too.
+        outgoing.documents.retain(|news| news.document != *document);
+        outgoing.documents.extend(lacks);
+    }
+    for document in listed.keys().filter(|document| !carried.contains_key(document)) {
+        let Some(row) = ledger.document(*document).await? else { continue };
+        let ordered = |purge: &Purge| purge.case == row.case && purge.document.is_none_or(|of| of == *document);
+        if !outgoing.purge.iter().any(ordered) {
+            let (case, reason) = (row.case, PurgeReason::Withdrawn);
+            outgoing.purge.push(Purge { case, document: Some(*document), reason });
+        }
+    }
+    Ok(())
+}
+
+fn sorted(heads: &[Hash]) -> Vec<Hash> {
+    let mut sorted = heads.to_vec();
+    sorted.sort_unstable();
+    sorted
+}
+
+/// The changes that a device with these heads does not have; heads that are not known here are as good as none.
+async fn lacking<L: Ledger>(
+    desk: &Desk<'_, L>,
+    row: &DocumentRow,
+    theirs: Option<&[Hash]>,
+) -> Result<Option<DocumentNews>, Problem> {
+    let ledger = desk.asking.ledger;
+    let (_, document) = documents::load(ledger, row).await?;
+    if let Some(theirs) = theirs.filter(|theirs| document.knows_all(theirs)) {
+        let changes = document.changes_since(theirs);
+        let changes = Packed::pack(&changes, &Known::news(row.kind));
+        let news = DocumentNews { document: row.document, case: row.case, kind: row.kind, changes };
+        return Ok((!news.changes.is_empty()).then_some(news));
+    }
+    let changes = ledger.changes(row.document, 0).await?;
+    Ok((!changes.is_empty()).then(|| news_of(row, changes)))
+}
