@@ -188,7 +188,7 @@ async fn a_sync_request_that_is_cut_flipped_foreign_or_huge_is_a_typed_problem_a
     let request = SyncRequest { pushes: vec![forger.push(case, home, Kind::Home, &rail())], ..empty() };
     let good = forger.signed(&request);
     let before = Kept::by(&world).await;
-    for at in [0, 1, good.len() / 2, good.len() - 1] {
+    for at in 0..good.len() {
         let (status, answer) = post(&world, PATH, good[..at].to_vec()).await;
         assert_eq!((status, kind_of(&answer).as_str()), (400, "bad-request"), "cut at {at}");
     }

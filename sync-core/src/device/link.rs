@@ -54,10 +54,13 @@ pub struct HttpReply {
 /// What sending returns.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, LinkError>> + Send + 'a>>;
 
+/// What asking for a piece of a body returns.
+pub type Piece<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + 'a>>;
+
 /// The pieces of a body, as they come.
 pub trait Pieces: Send {
     /// The next piece; `None`: that was all.
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>>;
+    fn next(&mut self) -> Piece<'_>;
 }
 
 /// One reply, whose body is still on its way.
@@ -83,7 +86,7 @@ pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<HttpStream, LinkError>
 struct Whole(Option<Vec<u8>>);
 
 impl Pieces for Whole {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+    fn next(&mut self) -> Piece<'_> {
         Box::pin(async move { Ok(self.0.take()) })
     }
 }
@@ -359,7 +362,7 @@ fn failed(error: &reqwest::Error) -> LinkError {
 struct Body(reqwest::Response);
 
 impl Pieces for Body {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+    fn next(&mut self) -> Piece<'_> {
         Box::pin(async move {
             let piece = self.0.chunk().await.map_err(|error| failed(&error))?;
             Ok(piece.map(|piece| piece.to_vec()))

@@ -1,7 +1,6 @@
 //! A server in the same process: it checks signatures with real keys, runs the real guard, and can be told to misbehave.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ed25519_dalek::SigningKey;
@@ -9,7 +8,9 @@ use minicbor::bytes::ByteVec;
 
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::clock::{Seeded, Timestamp};
-use crate::device::link::{HttpReply, HttpRequest, HttpStream, LinkError, Method, Opening, Pieces, Sending, Transport};
+use crate::device::link::{
+    HttpReply, HttpRequest, HttpStream, LinkError, Method, Opening, Piece, Pieces, Sending, Transport,
+};
 use crate::domain::document::Document;
 use crate::domain::kind::Kind;
 use crate::engine::ReplyWriter;
@@ -358,7 +359,7 @@ struct Trickle {
 }
 
 impl Pieces for Trickle {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, LinkError>> + Send + '_>> {
+    fn next(&mut self) -> Piece<'_> {
         Box::pin(async move {
             if self.rest.is_empty() {
                 let cut = LinkError::Offline("cut off on the way".to_owned());
