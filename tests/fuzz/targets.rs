@@ -230,8 +230,9 @@ impl Scene {
     fn signed(&self, reply: &[u8]) -> Vec<u8> {
         let request = Hash::of(b"a request");
         let body = zstd::bulk::compress(reply, 1).unwrap();
-        let signature = sign(&self.key, &reply_bytes(self.sender.server, request, Hash::of(&body)));
-        let reply = SignedReply { protocol: PROTOCOL, key: self.identity.reply_key_id, signature, body: body.into() };
+        let signature = sign(&self.key, &reply_bytes(self.sender.server, request, 0, true, Hash::of(&body)));
+        let key = self.identity.reply_key_id;
+        let reply = SignedReply { protocol: PROTOCOL, key, signature, body: body.into(), last: true };
         minicbor::to_vec(reply).unwrap()
     }
 

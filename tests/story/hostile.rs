@@ -169,7 +169,7 @@ fn only_changed(before: &Kept, after: &Kept, tables: &[&str]) {
 /// news ends.
 const ROUND_TRIP: [&str; 3] = ["devices", "carries", "counters"];
 /// The same where work was set aside.
-const SET_ASIDE: [&str; 4] = ["devices", "carries", "counters", "quarantine"];
+const SET_ASIDE: [&str; 5] = ["devices", "carries", "carried_digests", "counters", "quarantine"];
 
 async fn home_of(world: &World, forger: &mut Forger) -> (CaseId, DocumentId) {
     let reply = forger.sync(world, &empty()).await;

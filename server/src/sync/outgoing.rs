@@ -16,6 +16,7 @@ use sync_core::protocol::{CarriedDigest, CaseCard, Known, Packed, SyncRequest, V
 use super::Desk;
 use super::comparing;
 use super::judging::{Belongs, Came, Judged, Judging};
+use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::documents;
 use crate::error::Problem;
@@ -174,8 +175,12 @@ impl<L: Ledger> Desk<'_, L> {
         let device = self.speaker.device.id;
         let known = self.asking.ledger.chosen(device).await?;
         for choice in &request.choices {
-            // Of what is not here nothing is kept, nor is what is known already.
-            if !known.contains(choice) && self.asking.ledger.case(choice.case).await?.is_some() {
+            if known.contains(choice) || self.asking.ledger.case(choice.case).await?.is_none() {
+                continue;
+            }
+            // A wish for what they may not know of is not kept.
+            let Asking { ledger, person, now, .. } = self.asking;
+            if !choice.carry || Reach::read(ledger, person, choice.case, now).await?.may_know() {
                 writes.push(Write::Choose { device, choice: *choice });
             }
         }

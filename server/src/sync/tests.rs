@@ -162,7 +162,7 @@ async fn a_caseload_comes_case_by_case_and_one_that_was_cut_goes_on_behind_the_l
     assert_eq!(after, cases[..4]);
     assert!(parts[4].cursor.is_some() && parts[4].progress.is_none());
     // Cut behind the second part, while somebody wrote in a case that had come.
-    let home = parts[0].documents.iter().find(|news| news.kind == Kind::Home).unwrap().document;
+    let home = parts[0].cards[0].documents.iter().find(|listed| listed.kind == Kind::Home).unwrap().document;
     let mut other = Phone::of(&app, &ana).await;
     let push = other.item(home, cases[0], Kind::Home);
     other.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;

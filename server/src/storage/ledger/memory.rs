@@ -276,6 +276,9 @@ impl Tables {
                 for key in found.collect::<Vec<_>>() {
                     self.carries.remove(&key);
                 }
+                if document.is_none() {
+                    self.chosen.remove(&(device, case));
+                }
             }
             // Summed at every reading.
             Write::Resum(_) => {}

@@ -284,6 +284,14 @@ impl Writing<'_> {
             None => query,
         };
         query.execute(&mut *self.transaction).await?;
+        if document.is_none() {
+            // What was chosen has left: should the right come back, it is chosen anew.
+            sqlx::query("DELETE FROM chosen WHERE device_id = $1 AND case_id = $2")
+                .bind(device.to_string())
+                .bind(case.to_string())
+                .execute(&mut *self.transaction)
+                .await?;
+        }
         Ok(())
     }
 
