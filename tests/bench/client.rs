@@ -93,7 +93,7 @@ async fn merged(device: &Device, workload: &Workload, devices: &[&str]) -> Json 
         sheets.insert(case, Sheets::open(device, &cards[case]).await);
         clashes += device.clashes(cards[case].case).await.unwrap().len();
     }
-    let (mut lost, mut hidden, mut against, mut both) = (0, 0, 0, 0);
+    let (mut lost, mut hidden, mut against, mut both, mut clashing) = (0, 0, 0, 0, 0);
     for (op, by) in written.values() {
         let slot = slot(&workload.cases()[op.case], &op.doc, &op.path);
         let shown = sheets[&op.case].shown(&op.doc, &slot, &mut BTreeSet::new());
@@ -102,6 +102,7 @@ async fn merged(device: &Device, workload: &Workload, devices: &[&str]) -> Json 
         if by.values().any(|value| Some(value) != by.values().next()) {
             against += 1;
             both += usize::from(by.values().all(|value| shown.contains(value)));
+            clashing += usize::from(clash(&slot, by.values()));
         }
     }
     let kept = |((case, _), text): (&(usize, &str), &String)| {
@@ -110,8 +111,24 @@ async fn merged(device: &Device, workload: &Workload, devices: &[&str]) -> Json 
     };
     json!({
         "total": written.len(), "lost": lost, "textTotal": typed.len(), "textOk": typed.iter().filter(|pair| kept(*pair)).count(),
-        "hidden": hidden, "against": against, "bothShown": both, "clashes": clashes,
+        "hidden": hidden, "against": against, "bothShown": both, "clashing": clashing,
+        "clashes": clashes,
     })
+}
+
+/// Whether these values of one slot have to be listed as a clash: notes stand beside one another, and readings within
+/// their tolerance agree.
+fn clash<'a>(slot: &Slot, values: impl Iterator<Item = &'a Json>) -> bool {
+    match slot {
+        Slot::Fact { .. } => true,
+        Slot::Reading { measure, .. } => {
+            let mut values: Vec<i64> = values.filter_map(Json::as_i64).collect();
+            values.sort_unstable();
+            let spread = values.last().zip(values.first()).map_or(0, |(most, least)| most - least);
+            spread > i64::from(measure.spec().tolerance)
+        }
+        _ => false,
+    }
 }
 
 /// A day's work offline: every op is one save.
@@ -158,7 +175,7 @@ async fn clinical(device: &Device, workload: &Workload, case: usize) -> sync_cor
 }
 
 /// Makes edits one by one, each acknowledged, says how many, and waits to be ended.
-pub(crate) async fn acknowledge(arguments: &Arguments, workload: &Workload) {
+pub(crate) async fn acknowledge(arguments: &Arguments, workload: &Workload) -> Json {
     let (case, burst, token) = acknowledged(arguments);
     relay::carry(&arguments.enrolled(), arguments.get("url")).await;
     let device = tablet::open(&arguments.path("dir"), tablet::system_clock()).await;
@@ -173,7 +190,8 @@ pub(crate) async fn acknowledge(arguments: &Arguments, workload: &Workload) {
     }
     println!("ACK {}", json!({ "acked": acked }));
     // Whoever asked ends this process, and the server, when they please.
-    std::future::pending::<()>().await;
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::exit(0);
 }
 
 /// How many of them another device finds.

@@ -15,9 +15,13 @@
 
 mod arguments;
 mod client;
+mod curves;
+mod frames;
 mod load;
 mod machine;
+mod many;
 mod relay;
+mod report;
 mod seeding;
 mod server;
 mod sheet;
@@ -57,12 +61,23 @@ async fn run(command: &str, arguments: &Arguments) -> Option<Json> {
         }
         "sync" => Some(client::sync(arguments, &workload()).await),
         "edit" => Some(client::edit(arguments, &workload()).await),
-        "durab" => {
-            client::acknowledge(arguments, &workload()).await;
-            None
-        }
+        "durab" => Some(client::acknowledge(arguments, &workload()).await),
         "durcheck" => Some(client::look_for(arguments, &workload()).await),
         "start" => Some(client::start(arguments).await),
+        "many" => Some(many::many(arguments).await),
+        "mean" => Some(many::mean(arguments).await),
+        "report" => {
+            println!("{}", report::table(arguments));
+            None
+        }
+        "frames" => {
+            println!("{}", frames::tables(arguments).await);
+            None
+        }
+        "curves" => {
+            println!("{}", curves::all(arguments.number("scale", 1)).await);
+            None
+        }
         "load" => Some(load::load(arguments).await),
         other => panic!("there is no command {other}"),
     }
@@ -75,5 +90,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     if let Some(result) = runtime.block_on(run(&command, &arguments)) {
         println!("RESULT {result}");
+        // What no driver of `peers/` asked for goes among its results here.
+        if let Some(results) = arguments.find("results") {
+            report::add(&PathBuf::from(results), &command, result);
+        }
     }
 }
