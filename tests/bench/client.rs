@@ -1,6 +1,7 @@
 //! What every client of the benchmark does: sync a device and say what it cost, do a day's work offline, and make
 //! acknowledged edits that a killed server has to have kept.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -141,8 +142,8 @@ pub(crate) async fn edit(arguments: &Arguments, workload: &Workload) -> Json {
     let mut open: BTreeMap<usize, Sheets> = BTreeMap::new();
     let ops = workload.day(arguments.get("dev"));
     for op in &ops {
-        if !open.contains_key(&op.case) {
-            open.insert(op.case, Sheets::open(&device, &cards[op.case]).await);
+        if let Entry::Vacant(closed) = open.entry(op.case) {
+            closed.insert(Sheets::open(&device, &cards[op.case]).await);
         }
         let slot = slot(&workload.cases()[op.case], &op.doc, &op.path);
         let sheets = open.get_mut(&op.case).unwrap();

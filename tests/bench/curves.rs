@@ -16,6 +16,8 @@ use crate::thin::{Held, Thin};
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     milliseconds: f64,
+    /// Of all exchanges together: the kernel counts in steps of ten milliseconds.
+    total: f64,
     up: f64,
     down: f64,
 }
@@ -43,7 +45,8 @@ impl House {
     fn person(&self, sign_in: &str, cases: usize) {
         let url = format!("http://{}", self.host);
         server::account(self.path(), &url, sign_in);
-        let row = |at| [format!("{sign_in}-{at}"), format!("Client {at}"), format!("{at} Mill Lane"), sign_in.to_owned()];
+        let row =
+            |at| [format!("{sign_in}-{at}"), format!("Client {at}"), format!("{at} Mill Lane"), sign_in.to_owned()];
         server::import(self.path(), &url, (0..cases).map(row));
     }
 
@@ -52,15 +55,22 @@ impl House {
     }
 
     /// The mean of so many exchanges by one device: of nothing, or of one of these pushes each.
-    async fn cost(&self, thin: &mut Thin, mut next: impl FnMut(&mut Thin) -> Option<sync_core::engine::WaitingPush>, times: u32) -> Cost {
+    async fn cost(
+        &self,
+        thin: &mut Thin,
+        mut next: impl FnMut(&mut Thin) -> Option<sync_core::engine::WaitingPush>,
+        times: u32,
+    ) -> Cost {
         let (up, down, before) = (thin.wire.up, thin.wire.down, cpu(self.serving.process()));
         for _ in 0..times {
             let push = next(thin);
             thin.sync(push.into_iter().collect()).await;
         }
         let each = |sum: f64| sum / f64::from(times);
+        let total = (cpu(self.serving.process()) - before) * 1000.0;
         Cost {
-            milliseconds: each((cpu(self.serving.process()) - before) * 1000.0),
+            milliseconds: each(total),
+            total,
             up: each((thin.wire.up - up) as f64),
             down: each((thin.wire.down - down) as f64),
         }
@@ -79,12 +89,13 @@ fn table(name: &str, of: &str, rows: &[(usize, Vec<(&str, Cost)>)]) -> String {
         for (_, cost) in &row.1 {
             let _ = write!(said, " {:.2} | {:.0} | {:.0} |", cost.milliseconds, cost.up, cost.down);
         }
-        // The cost's exponent: 0 is flat, 1 grows with its input, 2 with its square.
+        // The cost's exponent: 0 is flat, 1 grows with its input, 2 with its square. Not told of what is too little to count.
         let grows = before.map(|before| {
             let input = (row.0 as f64 / before.0 as f64).ln();
-            let grown = row.1.iter().zip(&before.1).map(|((column, now), (_, then))| {
-                let exponent = (now.milliseconds.max(0.01) / then.milliseconds.max(0.01)).ln() / input;
-                format!("{column} n^{exponent:.1}")
+            let pairs = row.1.iter().zip(&before.1);
+            let told = pairs.filter(|((_, now), (_, then))| now.total >= 100.0 && then.total >= 100.0);
+            let grown = told.map(|((column, now), (_, then))| {
+                format!("{column} n^{:.1}", (now.milliseconds / then.milliseconds).ln() / input)
             });
             grown.collect::<Vec<_>>().join(", ")
         });
@@ -115,10 +126,16 @@ async fn documents(scale: usize) -> String {
         }
         let nothing = house.cost(&mut thin, |_| None, 100).await;
         let mut turn = 0;
-        let one = house.cost(&mut thin, |thin| {
-            turn += 1;
-            Some(thin.change(&mut held[0], &[reading(turn)]))
-        }, 50).await;
+        let one = house
+            .cost(
+                &mut thin,
+                |thin| {
+                    turn += 1;
+                    Some(thin.change(&mut held[0], &[reading(turn)]))
+                },
+                50,
+            )
+            .await;
         let mut new = house.device(&who).await;
         let cold = house.cost(&mut new, |_| None, 1).await;
         rows.push((cases, vec![("nothing new", nothing), ("one push", one), ("cold", cold)]));
@@ -137,17 +154,24 @@ async fn history(scale: usize) -> String {
     for changes in [20, 100, 500, 2000].map(|changes| changes / scale) {
         while made < changes {
             // Many changes in one push, as after a day's work.
-            let pushes: Vec<_> = (0..(changes - made).min(500)).map(|at| thin.change(&mut held, &[reading(made + at)])).collect();
+            let pushes: Vec<_> =
+                (0..(changes - made).min(500)).map(|at| thin.change(&mut held, &[reading(made + at)])).collect();
             made += pushes.len();
             let mut pushes = pushes.into_iter();
             let mut first = pushes.next().unwrap();
             first.changes.extend(pushes.flat_map(|push| push.changes));
             assert_eq!(thin.sync(vec![first]).await.refused, 0);
         }
-        let one = house.cost(&mut thin, |thin| {
-            made += 1;
-            Some(thin.change(&mut held, &[reading(made)]))
-        }, 20).await;
+        let one = house
+            .cost(
+                &mut thin,
+                |thin| {
+                    made += 1;
+                    Some(thin.change(&mut held, &[reading(made)]))
+                },
+                20,
+            )
+            .await;
         let nothing = house.cost(&mut thin, |_| None, 100).await;
         let mut new = house.device("history.ot").await;
         let cold = house.cost(&mut new, |_| None, 1).await;
@@ -170,10 +194,16 @@ async fn devices(scale: usize) -> String {
             other.sync(Vec::new()).await;
             others.push(other);
         }
-        let one = house.cost(&mut thin, |thin| {
-            made += 1;
-            Some(thin.change(&mut held, &[reading(made)]))
-        }, 50).await;
+        let one = house
+            .cost(
+                &mut thin,
+                |thin| {
+                    made += 1;
+                    Some(thin.change(&mut held, &[reading(made)]))
+                },
+                50,
+            )
+            .await;
         let other = others.last_mut().unwrap();
         let news = house.cost(other, |_| None, 1).await;
         let nothing = house.cost(other, |_| None, 100).await;
@@ -193,15 +223,30 @@ async fn text(scale: usize) -> String {
         let mut held = Held::planned(card, Kind::Home);
         let words = "The hall is narrow, and the step at the door is high. ".repeat(length / 54 + 1);
         let text = SharedText::Summary;
-        let splice = |at: usize, insert: &str| Edit::Splice { text, at: u32::try_from(at).unwrap(), delete: 0, insert: insert.to_owned() };
-        let pieces: Vec<Edit> = words.as_bytes()[..length].chunks(20_000).enumerate().map(|(at, piece)| splice(at * 20_000, std::str::from_utf8(piece).unwrap())).collect();
+        let splice = |at: usize, insert: &str| Edit::Splice {
+            text,
+            at: u32::try_from(at).unwrap(),
+            delete: 0,
+            insert: insert.to_owned(),
+        };
+        let pieces: Vec<Edit> = words.as_bytes()[..length]
+            .chunks(20_000)
+            .enumerate()
+            .map(|(at, piece)| splice(at * 20_000, std::str::from_utf8(piece).unwrap()))
+            .collect();
         let first = thin.change(&mut held, &pieces);
         assert_eq!(thin.sync(vec![first]).await.refused, 0);
         let mut at = length / 2;
-        let one = house.cost(&mut thin, |thin| {
-            at += 10;
-            Some(thin.change(&mut held, &[splice(at - 10, "and so on ")]))
-        }, 20).await;
+        let one = house
+            .cost(
+                &mut thin,
+                |thin| {
+                    at += 10;
+                    Some(thin.change(&mut held, &[splice(at - 10, "and so on ")]))
+                },
+                20,
+            )
+            .await;
         rows.push((length, vec![("ten characters typed", one)]));
     }
     table("Characters of the text that is typed in", "characters", &rows)

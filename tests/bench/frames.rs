@@ -43,7 +43,8 @@ async fn caseload(arguments: &Arguments) -> (Vec<Whole>, usize) {
         let saved = saved.save_with_options(SaveOptions { deflate: false, retain_orphans: false });
         by_case.entry(case).or_default().push((id, document, saved));
     }
-    let whole = got.cards.into_iter().map(|card| Whole { documents: by_case.remove(&card.case).unwrap_or_default(), card });
+    let whole =
+        got.cards.into_iter().map(|card| Whole { documents: by_case.remove(&card.case).unwrap_or_default(), card });
     (whole.collect(), down)
 }
 
@@ -68,10 +69,8 @@ pub(crate) async fn tables(arguments: &Arguments) -> String {
     let mut said = format!("A new device was sent {down} bytes.\n\n{}", made_of(&cases));
     let saved: Vec<Vec<u8>> =
         cases.iter().flat_map(|case| case.documents.iter().map(|(.., saved)| saved.clone())).collect();
-    let of_cases: Vec<Vec<u8>> = cases
-        .iter()
-        .map(|case| case.documents.iter().flat_map(|(.., saved)| saved.clone()).collect())
-        .collect();
+    let of_cases: Vec<Vec<u8>> =
+        cases.iter().map(|case| case.documents.iter().flat_map(|(.., saved)| saved.clone()).collect()).collect();
     let stream = vec![saved.concat()];
     let _ = writeln!(
         said,
@@ -94,7 +93,8 @@ pub(crate) async fn tables(arguments: &Arguments) -> String {
 /// What the caseload is made of: each part by itself, in one zstd stream. The parts don't add up to the whole, which
 /// finds in one what it has seen in another.
 fn made_of(cases: &[Whole]) -> String {
-    let views: Vec<View> = cases.iter().flat_map(|case| case.documents.iter().map(|(_, document, _)| document.view())).collect();
+    let views: Vec<View> =
+        cases.iter().flat_map(|case| case.documents.iter().map(|(_, document, _)| document.view())).collect();
     let records = || views.iter().flat_map(|view| &view.records);
     let concat = |parts: &mut dyn Iterator<Item = Vec<u8>>| parts.flatten().collect::<Vec<u8>>();
     let cards = concat(&mut cases.iter().map(|case| minicbor::to_vec(&case.card).unwrap()));
@@ -107,7 +107,9 @@ fn made_of(cases: &[Whole]) -> String {
     let ids = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(id, ..)| id.as_bytes().to_vec())));
     let saved = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(.., saved)| saved.clone())));
     let changes = concat(&mut cases.iter().flat_map(|case| {
-        case.documents.iter().map(|(_, document, _)| document.changes_since(&[document.kind().skeleton_hash()]).concat())
+        case.documents
+            .iter()
+            .map(|(_, document, _)| document.changes_since(&[document.kind().skeleton_hash()]).concat())
     }));
     let parts: [(&str, &[u8]); 10] = [
         ("case cards", &cards),
@@ -121,7 +123,8 @@ fn made_of(cases: &[Whole]) -> String {
         ("heads", &heads),
         ("ids of documents", &ids),
     ];
-    let mut said = format!("{} records.\n\n| part | bytes | zstd 9 | zstd 19 |\n|---|---|---|---|\n", records().count());
+    let mut said =
+        format!("{} records.\n\n| part | bytes | zstd 9 | zstd 19 |\n|---|---|---|---|\n", records().count());
     for (name, bytes) in parts {
         let packed = |level| zstd::bulk::compress(bytes, level).unwrap().len();
         let _ = writeln!(said, "| {name} | {} | {} | {} |", bytes.len(), packed(9), packed(19));

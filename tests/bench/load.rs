@@ -27,6 +27,7 @@ pub(crate) fn reading(at: usize) -> Edit {
 /// Asks so often whether there is anything new: how long each took. The first answer is looked into, and the last.
 async fn ask(mut thin: Thin, requests: Vec<(Vec<u8>, Vec<u8>)>) -> (Thin, Vec<f64>) {
     let mut took = Vec::new();
+    thin.wire.again().await;
     let last = requests.len() - 1;
     for (at, (request, body)) in requests.into_iter().enumerate() {
         let began = Instant::now();
@@ -44,6 +45,7 @@ async fn ask(mut thin: Thin, requests: Vec<(Vec<u8>, Vec<u8>)>) -> (Thin, Vec<f6
 /// Hands in changes made before, one a request: how long each took.
 async fn push(mut thin: Thin, pushes: Vec<WaitingPush>) -> (Thin, Vec<f64>) {
     let mut took = Vec::new();
+    thin.wire.again().await;
     for push in pushes {
         let (request, body) = thin.request(vec![push]);
         let began = Instant::now();
@@ -66,7 +68,12 @@ pub(crate) async fn load(arguments: &Arguments) -> Json {
         server::account(&folder, &url, &format!("load{at}.ot"));
     }
     let rows = (0..4 * count).map(|at| {
-        [format!("load-{at}"), format!("Client {at}"), format!("{at} Mill Lane, Exampleton"), format!("load{}.ot", at / 4)]
+        [
+            format!("load-{at}"),
+            format!("Client {at}"),
+            format!("{at} Mill Lane, Exampleton"),
+            format!("load{}.ot", at / 4),
+        ]
     });
     server::import(&folder, &url, rows);
     let (mut carriers, mut people) = (Vec::new(), Vec::new());

@@ -84,8 +84,7 @@ const FIGURES: &[Figure] = &[
     figure("E: server CPU a push", ("", E), |row| number(row, "push_cpu_ms_each"), "ms", None),
     figure("E: server memory, idle", ("", E), |row| number(row, "rss_idle_after_restart"), "MB", Some(30.0)),
     figure("E: server memory, peak", ("", E), |row| number(row, "rss_peak"), "MB", Some(100.0)),
-    figure("F: acknowledged edits lost", ("", "F durability"), |row| number(row, "lostEdits"), "", Some(0.0)),
-    figure("F: acknowledged edits", ("", "F durability"), |row| number(row, "ackedEdits"), "", None),
+    figure("F: of 100 acknowledged edits, lost", ("", "F durability"), |row| Some(100.0 * number(row, "lostEdits")? / number(row, "ackedEdits")?), "", Some(0.0)),
 ];
 
 fn lost(row: &Json) -> Option<f64> {
@@ -115,8 +114,14 @@ fn rows(arguments: &Arguments) -> (Vec<Json>, BTreeSet<String>) {
 
 fn values(rows: &[Json], peer: &str, figure: &Figure) -> Vec<f64> {
     let (profile, stamped) = figure.profile.split_once(' ').map_or((figure.profile, false), |(of, _)| (of, true));
+    // Keeping a connection alive changes neither load nor durability: those were taken of plain pouch.
+    let peer_of = |row: &Json| match row["profile"].as_str() {
+        None if peer == "pouch-ka" => row["peer"] == "pouch" || row["peer"] == peer,
+        _ => row["peer"] == peer,
+    };
     let fits = |row: &&Json| {
-        row["peer"] == peer
+        peer_of(row)
+            && row["failed"] != true
             && row["step"] == figure.step
             && (profile.is_empty() || row["profile"] == profile)
             && (row["mode"] == "stamped") == stamped
@@ -172,7 +177,7 @@ pub(crate) fn table(arguments: &Arguments) -> String {
         let goal = figure.goal.map(|goal| format!("{sign} {}", shown(goal, figure.unit))).unwrap_or_default();
         let medians = theirs.iter().filter(|values| !values.is_empty()).map(|values| median(values));
         let best = if figure.more_is_better { medians.reduce(f64::max) } else { medians.reduce(f64::min) };
-        let ratio = best.filter(|_| !ours.is_empty() && median(&ours) > 0.0).map(|best| {
+        let ratio = best.filter(|_| !figure.unit.is_empty() && !ours.is_empty() && median(&ours) > 0.0).map(|best| {
             let ours = median(&ours);
             format!("{:.1}", if figure.more_is_better { ours / best } else { best / ours })
         });
@@ -211,7 +216,9 @@ fn noise(rows: &[Json]) -> String {
         (100.0 * span / median(walls), step)
     });
     match spans.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((share, step)) => format!("Noise: repeated walls on loopback lie up to {share:.0} % apart ({}).\n", step.trim()),
+        Some((share, step)) => {
+            format!("Noise: repeated walls on loopback lie up to {share:.0} % apart ({}).\n", step.trim())
+        }
         None => "Noise is unknown: nothing ran twice.\n".to_owned(),
     }
 }

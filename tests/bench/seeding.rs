@@ -57,7 +57,11 @@ pub(crate) async fn seed(workload: &Workload, server: &Path, url: &str, mode: Mo
             let case = &workload.cases()[at];
             write_home(&device, card, case, mode, (turn, authors.len())).await;
             if at % authors.len() == turn {
-                write_rest(&device, card, case).await;
+                write_clinical(&device, card, case).await;
+            }
+            if turn == 0 {
+                // A prescription is its author's and the supervisors': an OT's device has no other's.
+                write_prescription(&device, card, case).await;
             }
         }
         device.sync(&link).await.unwrap();
@@ -116,24 +120,26 @@ async fn write_home(device: &Device, card: &CaseCard, case: &Json, mode: Mode, (
     }
 }
 
-/// The clinical document and the prescription, each in one visit.
-async fn write_rest(device: &Device, card: &CaseCard, case: &Json) {
+/// What of a case's workload stands in its document of this kind, home apart.
+fn rest(case: &Json, of: Kind) -> Vec<(Slot, Json)> {
+    let values = DOCS[1..].iter().flat_map(|doc| values(case, doc).into_iter().map(move |value| (*doc, value)));
+    let wanted = values.filter(|(doc, (_, slot, _))| kind_of(doc, slot) == of);
+    wanted.map(|(_, (_, slot, value))| (slot, value)).collect()
+}
+
+/// The clinical document, in one visit.
+async fn write_clinical(device: &Device, card: &CaseCard, case: &Json) {
+    let mut sheet = sheet(device, card, Kind::Clinical).await;
+    save(device, &mut sheet, &rest(case, Kind::Clinical), Method::Tape).await;
+}
+
+/// The prescription: its items first, for facts name their items by keys, which items have once they are made.
+async fn write_prescription(device: &Device, card: &CaseCard, case: &Json) {
     let prescription = device.prescribe(card.case).await.unwrap();
     let items = case["prescription"]["items"].as_array().map_or(0, Vec::len);
-    let add = Edit::Add(Body::Item(Item { kind: ItemKind::EquipmentItem }));
-    let all: Vec<(Kind, Slot, Json)> = DOCS[1..]
-        .iter()
-        .flat_map(|doc| values(case, doc).into_iter().map(|(_, slot, value)| (kind_of(doc, &slot), slot, value)))
-        .collect();
-    for kind in [Kind::Clinical, Kind::Prescription] {
-        let mut sheet = sheet(device, card, kind).await;
-        if kind == Kind::Prescription {
-            // Facts name their items by key, which items have once they are made.
-            let edits = vec![add.clone(); items];
-            let (_, keys) = device.edit(prescription, edits.clone()).await.unwrap();
-            sheet.made(&edits, &keys);
-        }
-        let wanted = all.iter().filter(|(of, ..)| *of == kind).map(|(_, slot, value)| (slot.clone(), value.clone()));
-        save(device, &mut sheet, &wanted.collect::<Vec<_>>(), Method::Tape).await;
-    }
+    let edits = vec![Edit::Add(Body::Item(Item { kind: ItemKind::EquipmentItem })); items];
+    let mut sheet = sheet(device, card, Kind::Prescription).await;
+    let (_, keys) = device.edit(prescription, edits.clone()).await.unwrap();
+    sheet.made(&edits, &keys);
+    save(device, &mut sheet, &rest(case, Kind::Prescription), Method::Tape).await;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use sync_core::domain::edit::Edit;
 use sync_core::domain::record::{About, Body, Cite, Fact, Note, Reading, SharedText, Value};
-use sync_core::domain::view::View;
-use sync_core::domain::vocabulary::{Field, Measure, Method, Place, ValueKind};
+use sync_core::domain::view::{self, View};
+use sync_core::domain::vocabulary::{Measure, Method, Place, ValueKind};
 use sync_core::id::{AccountId, DocumentId, Key};
 
 use crate::slot::{Code, Part, Slot, Subject, part_of, section, with_part};
@@ -26,7 +26,7 @@ pub(crate) struct Sheet {
     me: AccountId,
     kind: sync_core::domain::kind::Kind,
     pub(crate) items: Vec<Key>,
-    facts: BTreeMap<(Option<Key>, Field), Vec<(Key, Value)>>,
+    facts: BTreeMap<view::Slot, Vec<(Key, Value)>>,
     readings: BTreeMap<(Place, Measure), Vec<(Key, i32)>>,
     notes: BTreeMap<Subject, Vec<Words>>,
     pub(crate) text: String,
@@ -38,13 +38,15 @@ impl Sheet {
     pub(crate) fn of(document: DocumentId, me: AccountId, view: &View) -> Self {
         let items: Vec<Key> = view.items().map(|(key, _)| key).collect();
         let value = |key: Key| Some((key, view.fact(key)?.value.clone()));
-        let facts = view.facts().into_iter().map(|(slot, register)| {
-            (slot, register.current.into_iter().filter_map(value).collect())
-        });
+        let facts = view
+            .facts()
+            .into_iter()
+            .map(|(slot, register)| (slot, register.current.into_iter().filter_map(value).collect()));
         let reading = |key: Key| Some((key, view.reading(key)?.value));
-        let readings = view.readings().into_iter().map(|(slot, register)| {
-            (slot, register.current.into_iter().filter_map(reading).collect())
-        });
+        let readings = view
+            .readings()
+            .into_iter()
+            .map(|(slot, register)| (slot, register.current.into_iter().filter_map(reading).collect()));
         let mut notes: BTreeMap<Subject, Vec<Words>> = BTreeMap::new();
         for (key, note) in view.notes() {
             let by = view.records[&key].by;

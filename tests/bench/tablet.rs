@@ -162,8 +162,7 @@ impl Sheets {
         for doc in DOCS {
             for (path, slot, _) in values(case, doc) {
                 let path: Vec<String> = path.iter().map(Json::to_string).collect();
-                let mut shown: Vec<String> =
-                    self.shown(doc, &slot, &mut used).iter().map(Json::to_string).collect();
+                let mut shown: Vec<String> = self.shown(doc, &slot, &mut used).iter().map(Json::to_string).collect();
                 shown.sort();
                 said.insert(format!("{doc} {}", path.join(" ")), json!(shown));
             }

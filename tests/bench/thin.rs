@@ -38,6 +38,12 @@ impl Wire {
         Self { stream, host: host.to_owned(), up: 0, down: 0 }
     }
 
+    /// The same on a new connection: the server lets go of one that is idle, and so does a device.
+    pub(crate) async fn again(&mut self) {
+        let (up, down) = (self.up, self.down);
+        *self = Self { up, down, ..Self::to(&self.host).await };
+    }
+
     /// The bytes of one POST, ready to be written.
     pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
         let (host, length) = (&self.host, body.len());

@@ -53,9 +53,7 @@ impl Workload {
             doc: op["doc"].as_str().unwrap().to_owned(),
             path: op["path"].as_array().unwrap().clone(),
             what: match op["insert"].as_str() {
-                Some(typed) => {
-                    What::Typed(usize::try_from(op["at"].as_u64().unwrap()).unwrap(), typed.to_owned())
-                }
+                Some(typed) => What::Typed(usize::try_from(op["at"].as_u64().unwrap()).unwrap(), typed.to_owned()),
                 None => What::Value(op["value"].clone()),
             },
         };
@@ -84,4 +82,3 @@ fn leaves(value: &Json, path: &mut Vec<Json>, found: &mut dyn FnMut(&[Json], &Js
         leaf => found(path, leaf),
     }
 }
-
