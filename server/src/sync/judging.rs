@@ -121,13 +121,20 @@ impl<L: Ledger> Judging<'_, L> {
             writes.push(Write::Carry(card));
         } else if let Some(card) = drawn {
             let shown = Hash::of(&minicbor::to_vec(&card).unwrap_or_default());
-            let same = card_row.is_some_and(|row| self.came.has(row) && row.shown == Some(shown));
+            let same =
+                card_row.is_some_and(|row| self.came.has(row) && (row.shown == Some(shown) || self.came_just_now(row)));
             if !same || !belongs.lost.is_empty() {
                 writes.push(Write::Card { device: self.device(), case, shown });
                 belongs.card = Some(card);
             }
         }
         Ok(Judged::Belongs(Box::new(belongs)))
+    }
+
+    /// Whether a card that was not noted when it was sent whole came with the stream that was cut, and nothing moved since.
+    fn came_just_now(&self, row: &Carried) -> bool {
+        let still = row.touched <= self.came.after && self.speaker.changed <= self.came.after;
+        self.came.cut.is_some() && row.shown.is_none() && still
     }
 
     /// The case with this person before it, if it belongs on their device.
