@@ -92,7 +92,8 @@ pub async fn settle(app: &App, body: &[u8]) -> Result<Vec<u8>, Problem> {
         None
     };
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
-    let reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
+    let mut reply = answer.reply((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer);
+    reply.lease_hours = (!revoked).then_some(app.config.limits.lease_hours);
     let body_of = pack(&reply);
     let signature = Signed(signer.sign(&reply_bytes(server, Hash::of(body), 0, true, Hash::of(&body_of))));
     let reply = SignedReply { protocol: PROTOCOL, key: signer.key.id, signature, body: body_of.into(), last: true };

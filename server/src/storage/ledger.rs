@@ -252,6 +252,23 @@ pub struct PhotoRow {
     pub at: Timestamp,
 }
 
+/// A device's signed word that it has destroyed a case, or one document of it. It holds ids only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeRow {
+    /// The case.
+    pub case: CaseId,
+    /// One document of it; `None`: everything.
+    pub document: Option<DocumentId>,
+    /// The device.
+    pub device: DeviceId,
+    /// When its word came.
+    pub at: Timestamp,
+    /// What was signed ([`sync_core::protocol::sync::PurgeReceipt::to_bytes`]); it may name more than this.
+    pub receipt: Vec<u8>,
+    /// The device's signature over it.
+    pub signature: Vec<u8>,
+}
+
 /// The place of what a device carries but was told to purge: it lies behind every cursor, so that should the right come
 /// back before the device says that it purged, all of it is sent whole.
 pub const WITHHELD: Number = Number::MAX;
@@ -354,6 +371,8 @@ pub enum Write {
         /// One document of it; `None`: everything.
         document: Option<DocumentId>,
     },
+    /// A device's word that it purged. The same word again changes nothing.
+    Purged(PurgeRow),
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
     /// Nothing is written, but the plan rests on this standing at this version.
@@ -461,6 +480,8 @@ pub trait Ledger: Send + Sync {
     /// Everything in quarantine, newest first; of one case, if named.
     fn quarantine(&self, case: Option<CaseId>)
     -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
+    /// What devices said they have destroyed of a case, in the ledger's order.
+    fn purges(&self, case: CaseId) -> impl Future<Output = Result<Vec<PurgeRow>, StorageError>> + Send;
     /// A photo.
     fn photo(
         &self,

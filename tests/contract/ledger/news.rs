@@ -172,7 +172,8 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Expect { .. }
             | Write::Carry(_)
             | Write::Withhold { .. }
-            | Write::Uncarry { .. } => false,
+            | Write::Uncarry { .. }
+            | Write::Purged(_) => false,
         };
         kinds.push(std::mem::discriminant(&write));
         let n = put(ledger, [write.clone()]).await;

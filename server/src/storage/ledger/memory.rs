@@ -13,7 +13,7 @@ use sync_core::protocol::Verdict;
 
 use super::{
     AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
-    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
+    PhotoRow, Plan, PrescriptionRow, PurgeRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
 };
 use crate::storage::StorageError;
 
@@ -101,6 +101,7 @@ tables! {
     photos: (DocumentId, Hash) => (Spot, PhotoRow),
     carries: (DeviceId, Option<DocumentId>, CaseId) => Number,
     touches: (Number, CaseId) => (),
+    purges: (DeviceId, CaseId, Option<DocumentId>, Vec<u8>) => (Spot, PurgeRow),
 }
 
 impl Tables {
@@ -226,6 +227,12 @@ impl Tables {
             Write::Uncarry { device, case, document } => {
                 for key in self.carried_of(device, case, document) {
                     self.carries.remove(&key);
+                }
+            }
+            Write::Purged(row) => {
+                let key = (row.device, row.case, row.document, row.signature.clone());
+                if !self.purges.rows.contains_key(&key) {
+                    self.purges.set(key, (spot, row));
                 }
             }
             Write::Touch(case) => self.touch(n, case),
@@ -401,6 +408,10 @@ impl Ledger for MemoryLedger {
         let mut rows = by_place(tables.quarantine.rows.values().filter(wanted).collect());
         rows.reverse();
         Ok(rows)
+    }
+
+    async fn purges(&self, case: CaseId) -> Result<Vec<PurgeRow>, StorageError> {
+        Ok(by_place(self.tables().purges.rows.values().filter(|(_, row)| row.case == case).collect()))
     }
 
     async fn photo(&self, document: DocumentId, hash: Hash) -> Result<Option<PhotoRow>, StorageError> {

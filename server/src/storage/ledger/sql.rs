@@ -8,6 +8,7 @@ mod carries;
 mod cases;
 mod documents;
 mod prescriptions;
+mod purges;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use sync_core::protocol::Verdict;
 
 use super::{
     AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
-    PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, Write,
+    PhotoRow, Plan, PrescriptionRow, PurgeRow, QuarantineRow, RelationRow, SignedRow, Write,
 };
 use crate::storage::{Storage, StorageError};
 
@@ -71,6 +72,7 @@ impl Write {
             | Self::Carry(_)
             | Self::Withhold { .. }
             | Self::Uncarry { .. }
+            | Self::Purged(_)
             | Self::Touch(_)
             | Self::Expect { .. } => None,
         }
@@ -127,6 +129,7 @@ impl Writing<'_> {
             Write::Carry(row) => self.carry(row).await,
             Write::Withhold { device, case, document } => self.withhold(device, case, document).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
+            Write::Purged(row) => self.purged(row).await,
             Write::Touch(case) => self.touch(case).await,
             Write::Expect { of, version } => self.expect(of, version).await,
         }
@@ -218,6 +221,10 @@ impl Ledger for SqlLedger {
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {
         arrivals::quarantine(self, case).await
+    }
+
+    async fn purges(&self, case: CaseId) -> Result<Vec<PurgeRow>, StorageError> {
+        purges::purges(self, case).await
     }
 
     async fn photo(&self, document: DocumentId, hash: Hash) -> Result<Option<PhotoRow>, StorageError> {
