@@ -8,6 +8,7 @@
 
 mod asks;
 mod bindings;
+mod copied;
 mod cramped;
 mod demo;
 mod described;
@@ -18,6 +19,7 @@ mod office;
 mod operator;
 mod power;
 mod reach;
+mod refused;
 mod revoked;
 mod secure;
 mod signing;
