@@ -85,9 +85,10 @@ impl From<DeviceError> for GrabrailError {
             | DeviceError::Unreadable(_) => Self::Damaged { why },
             DeviceError::NotEnrolled
             | DeviceError::AlreadyEnrolled(_)
+            | DeviceError::OtherPerson { .. }
             | DeviceError::Enrolment(_)
             | DeviceError::OtherServer => Self::Enrolment { why },
-            DeviceError::NotAllowed => Self::NotAllowed { why },
+            DeviceError::NotAllowed | DeviceError::LeaseOver => Self::NotAllowed { why },
             DeviceError::Store(StoreError::Missing)
             | DeviceError::NoSuchCase(_)
             | DeviceError::NoSuchDocument(_)

@@ -149,6 +149,8 @@ pub struct Limits {
     pub session_hours: i64,
     /// How long an enrolment code is good, in hours.
     pub code_hours: i64,
+    /// For how long a device may go without contact and still open cases, in hours.
+    pub lease_hours: u16,
 }
 
 impl Limits {
@@ -254,6 +256,7 @@ keys! {
     TokenMinutes "token_minutes" token_minutes "10" "How long an access token is good, in minutes";
     SessionHours "session_hours" session_hours "12" "How long a sign-in is good, in hours";
     CodeHours "code_hours" code_hours "24" "How long an enrolment code is good, in hours";
+    LeaseHours "lease_hours" lease_hours "168" "How long a device may be offline and still open cases, in hours";
     Log "log" log "text" "How log lines are written: text or json";
     LogFilter "log_filter" log_filter "info" "What is logged, such as warn or info,grabrail_server=debug";
 }
@@ -444,6 +447,7 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         token_minutes: values.number(Setting::TokenMinutes, 1, 60, "minutes, between 1 and 60")?,
         session_hours: values.number(Setting::SessionHours, 1, 168, "hours, between 1 and 168")?,
         code_hours: values.number(Setting::CodeHours, 1, 168, "hours, between 1 and 168")?,
+        lease_hours: values.number(Setting::LeaseHours, 1, 8760, "hours, between 1 and 8760")?,
     })
 }
 

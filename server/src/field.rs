@@ -87,6 +87,8 @@ impl FieldError {
                 DeviceError::Store(_) => "store",
                 DeviceError::NotEnrolled => "not-enrolled",
                 DeviceError::AlreadyEnrolled(_) => "already-enrolled",
+                DeviceError::OtherPerson { .. } => "other-person",
+                DeviceError::LeaseOver => "lease-over",
                 DeviceError::Enrolment(_) => "bad-enrolment",
                 DeviceError::OtherServer => "other-server",
                 DeviceError::NoSuchCase(_) => "no-such-case",

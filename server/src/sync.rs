@@ -109,7 +109,8 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     } else {
         None
     };
-    let parts = answer.parts((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer, most);
+    let lease = (!session.revoked()).then_some(app.config.limits.lease_hours);
+    let parts = answer.parts((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer, lease, most);
     let writer = ReplyWriter::new(app.keys.server(), body, signer.key.id);
     Ok(Settled { session, parts, writer, signer })
 }

@@ -52,6 +52,7 @@ held_by_both! {
     asks::verdicts as verdicts_come_in_the_ledgers_order_behind_a_number;
     asks::quarantine as quarantine_is_newest_first_and_by_case;
     asks::photos as a_photo_arrives_once;
+    asks::purges as a_devices_word_that_it_purged_is_kept_once_and_by_case;
     news::nothing as a_device_that_carries_nothing_has_no_news;
     news::others as news_are_others_changes_of_what_is_carried;
     news::pages as pages_skip_nothing_and_double_nothing;

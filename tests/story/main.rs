@@ -9,6 +9,7 @@
 mod asks;
 mod bindings;
 mod closed;
+mod copied;
 mod cramped;
 mod demo;
 mod described;
@@ -19,6 +20,7 @@ mod office;
 mod operator;
 mod power;
 mod reach;
+mod refused;
 mod revoked;
 mod secure;
 mod signing;

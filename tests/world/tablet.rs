@@ -60,4 +60,18 @@ impl Tablet {
         let device = Device::open(&path, &unlock(), clock, Box::new(SystemChance)).await.unwrap();
         Self { device, link, path }
     }
+
+    /// Its store copied while it was off, as a backup of a whole machine would: the tablet and the copy, both on.
+    pub async fn copied(self, to: &Path) -> (Self, Self) {
+        let Self { device, link, path } = self;
+        device.close().await.unwrap();
+        std::fs::copy(&path, to).unwrap();
+        let on = async |path: &Path| {
+            let clock = Arc::new(SystemClock::new());
+            Device::open(path, &unlock(), clock, Box::new(SystemChance)).await.unwrap()
+        };
+        let copy =
+            Self { device: on(to).await, link: Link::new(&LinkOptions::default()).unwrap(), path: to.to_owned() };
+        (Self { device: on(&path).await, link, path }, copy)
+    }
 }

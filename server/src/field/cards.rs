@@ -167,11 +167,9 @@ fn kept(state: &DocumentState) -> String {
         Some(Kept::ServerHas) => "the server has it",
         Some(Kept::BackedUp) => "backed up",
     };
-    match (&state.refused, state.unsent) {
-        (Some(refused), unsent) => format!("{place}; {} refused: {}", count(unsent, "change"), refused.reason),
-        (None, 0) => place.to_owned(),
-        (None, unsent) => format!("{place}; {} waiting", count(unsent, "change")),
-    }
+    let waiting = (state.unsent > 0).then(|| format!("{} waiting", count(state.unsent, "change")));
+    let refused = (state.refused > 0).then(|| format!("{} refused", state.refused));
+    [Some(place.to_owned()), waiting, refused].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The cases of a device, each with its prescriptions.

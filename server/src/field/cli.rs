@@ -109,6 +109,13 @@ pub enum FieldVerb {
     /// Whose device it is, what waits, what was asked and answered, and the news
     #[command(after_help = examples::STATUS)]
     Status,
+    /// What you did that the server refused, with its reason; to be read, and done otherwise where it should be
+    #[command(after_help = examples::REFUSED)]
+    Refused {
+        /// Forget one of these, by the name it is listed under: you have seen it
+        #[arg(long, value_name = "HASH")]
+        dismiss: Option<Hash>,
+    },
     /// List the words: measures, fields, items, places, sections; of one kind or with a text in them
     #[command(after_help = examples::WORDS)]
     Words {

@@ -46,6 +46,13 @@ Example:
 
   grabrail field status";
 
+pub(super) const REFUSED: &str = "\
+Example:
+
+  grabrail field refused
+
+What is listed is in no document. The server keeps it in quarantine too, where a supervisor can read it.";
+
 pub(super) const WORDS: &str = "\
 Examples:
 

@@ -240,16 +240,18 @@ pub(super) fn findings(findings: &[Finding]) -> Value {
 pub(super) fn notice(notice: &Notice, name: impl Fn(DocumentId) -> String) -> String {
     match notice {
         Notice::Refused { document, reason, .. } => {
-            format!("changes of {} were refused and are kept: {reason}", name(*document))
+            format!("work in {} was refused and is kept (see refused): {reason}", name(*document))
         }
         Notice::AskRefused { ask, document, reason } => {
             let of = document.map(|document| format!(" of {}", name(document))).unwrap_or_default();
             format!("{ask}{of} was refused: {reason}")
         }
-        Notice::Purged { case, photos } => format!("case {case} was removed from this device{}", lost(*photos)),
+        Notice::Purged { case, photos, reason } => {
+            format!("case {case} was removed from this device: {reason}{}", lost(*photos))
+        }
         Notice::SetAside { document, why } => format!("{} can't be read here: {why}", name(*document)),
-        Notice::PurgedDocument { kind, photos, .. } => {
-            format!("a {kind} document was removed from this device; its case stays{}", lost(*photos))
+        Notice::PurgedDocument { kind, photos, reason, .. } => {
+            format!("a {kind} document was removed from this device: {reason}; its case stays{}", lost(*photos))
         }
     }
 }

@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sync_core::device::{
-    Device, DeviceError, Event, Link, MeasureInput, NoteInput, PhotoInput, PhotoSource, Replace, SyncReport,
+    Device, DeviceError, Event, Lease, Link, MeasureInput, NoteInput, PhotoInput, PhotoSource, Replace, SyncReport,
 };
 use sync_core::domain::finding::{Finding, What};
 use sync_core::domain::record::{About, Body, Cite, Tolerance};
@@ -53,6 +53,7 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
         }
         FieldVerb::Sync => sync(device, link, progress).await,
         FieldVerb::Status => status(device).await,
+        FieldVerb::Refused { dismiss } => refused(device, dismiss).await,
         FieldVerb::Cases => {
             let mut cards = Vec::new();
             for card in device.cases().await? {
@@ -369,6 +370,16 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     }
     let contact = status.contact.map_or_else(|| "never".to_owned(), |at| at.to_string());
     lines.push(format!("last contact: {contact}"));
+    lines.extend(match status.lease {
+        Lease::Open => None,
+        Lease::Warning { hours_left } => {
+            Some(format!("offline for long: without contact its cases close in {}", count(hours_left, "hour")))
+        }
+        Lease::Closed => Some("offline for too long: cases open again after the next sync".to_owned()),
+    });
+    if status.stopped {
+        lines.push("stopped, because a copy of this device has spoken: enrol it again with a new code".to_owned());
+    }
     let waiting = status.waiting;
     lines.push(format!(
         "waiting: {} ({} refused), {}, {}; {} here",
@@ -393,6 +404,26 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     lines.extend(notices.iter().map(|(at, notice)| format!("{}  {}", at.claimed, show::notice(notice, name))));
     let list: Vec<_> = notices.iter().map(|(at, notice)| json!({ "at": at, "notice": notice })).collect();
     Ok(Said::new(json!({ "status": status, "asked": asked, "notices": list, "receipts": receipts }), lines))
+}
+
+/// What was refused, or that one of it was seen.
+async fn refused(device: &Device, dismiss: Option<Hash>) -> Result<Said, FieldError> {
+    if let Some(change) = dismiss {
+        if !device.dismiss_refused(change).await? {
+            return Err(FieldError::Nothing("nothing refused goes by this name; `refused` lists what there is"));
+        }
+        return Ok(Said::line(json!({ "dismissed": change }), "forgotten"));
+    }
+    let refused = device.refused_work().await?;
+    let mut lines = Vec::new();
+    for work in &refused {
+        lines.push(format!("{}  {}  document {}: {}", work.change, work.at.claimed, work.document, work.reason));
+        lines.extend(work.edits.iter().map(|edit| format!("  {}", json!(edit))));
+    }
+    if lines.is_empty() {
+        lines.push("nothing was refused".to_owned());
+    }
+    Ok(Said::new(json!(refused), lines))
 }
 
 async fn sync(device: &Device, link: &Link, progress: bool) -> Result<Said, FieldError> {

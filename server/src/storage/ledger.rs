@@ -255,6 +255,23 @@ pub struct PhotoRow {
     pub at: Timestamp,
 }
 
+/// A device's signed word that it has destroyed a case, or one document of it. It holds ids only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeRow {
+    /// The case.
+    pub case: CaseId,
+    /// One document of it; `None`: everything.
+    pub document: Option<DocumentId>,
+    /// The device.
+    pub device: DeviceId,
+    /// When its word came.
+    pub at: Timestamp,
+    /// What was signed ([`sync_core::protocol::sync::PurgeReceipt::to_bytes`]); it may name more than this.
+    pub receipt: Vec<u8>,
+    /// The device's signature over it.
+    pub signature: Vec<u8>,
+}
+
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "a plan has few writes, and each is moved once")]
@@ -359,6 +376,8 @@ pub enum Write {
         /// The case, and whether.
         choice: Choice,
     },
+    /// A device's word that it purged. The same word again changes nothing.
+    Purged(PurgeRow),
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
     /// What a device brought counts towards its day (UTC). If that makes it more than `most`, the plan is not written:
@@ -477,6 +496,8 @@ pub trait Ledger: Send + Sync {
     /// Everything in quarantine, newest first; of one case, if named.
     fn quarantine(&self, case: Option<CaseId>)
     -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;
+    /// What devices said they have destroyed of a case, in the ledger's order.
+    fn purges(&self, case: CaseId) -> impl Future<Output = Result<Vec<PurgeRow>, StorageError>> + Send;
     /// A photo.
     fn photo(
         &self,

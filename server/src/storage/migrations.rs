@@ -22,6 +22,7 @@ const ALL: &[Migration] = &[
     Migration { number: 3, name: "cases", sql: include_str!("migrations/sqlite/0003_cases.sql") },
     Migration { number: 4, name: "decisions", sql: include_str!("migrations/sqlite/0004_decisions.sql") },
     Migration { number: 5, name: "feed", sql: include_str!("migrations/sqlite/0005_feed.sql") },
+    Migration { number: 6, name: "purges", sql: include_str!("migrations/sqlite/0006_purges.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.

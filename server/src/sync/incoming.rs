@@ -12,14 +12,14 @@ use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
 use sync_core::id::{CaseId, DocumentId, Epoch, Hash, QuarantineId, ServerId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::packed::BadPack;
-use sync_core::protocol::sync::{Receipts, Refused, WholePush};
+use sync_core::protocol::sync::{Receipts, Refused, SignedPurge, WholePush};
 use sync_core::protocol::{Known, PackLimits, Push, Request, SyncRequest, Verdict};
 
 use super::Speaker;
 use crate::asks::{Asking, Failed};
 use crate::documents;
 use crate::reach::Reach;
-use crate::storage::ledger::{CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, QuarantineRow, Write};
+use crate::storage::ledger::{CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, PurgeRow, QuarantineRow, Write};
 
 /// How often a push is judged anew because its document moved.
 const TRIES: usize = 8;
@@ -78,16 +78,8 @@ impl Incoming {
             let (account, device) = (speaker.person.account, speaker.device.id);
             tracing::info!(%account, %device, document = %read.document, at = %read.at.claimed, "a document was read");
         }
-        let purged = request.purged.as_ref().filter(|purged| purged.is_of(&speaker.sender));
-        let (cases, documents) = purged.map_or((&[][..], &[][..]), |p| (&p.purge.cases, &p.purge.documents));
-        for case in cases {
-            let write = Write::Uncarry { device: speaker.device.id, case: *case, document: None };
-            asking.ledger.commit(Plan { writes: vec![write] }).await?;
-        }
-        for document in documents {
-            let Some(row) = asking.ledger.document(*document).await? else { continue };
-            let write = Write::Uncarry { device: speaker.device.id, case: row.case, document: Some(*document) };
-            asking.ledger.commit(Plan { writes: vec![write] }).await?;
+        if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
+            purged(asking, speaker, told).await?;
         }
         Ok(())
     }
@@ -209,6 +201,26 @@ fn new_bytes(changes: &[(Hash, Vec<u8>)], document: &Document) -> u64 {
 
 fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64, most: u64) -> Write {
     Write::Brought { device: speaker.device.id, bytes, at: asking.now, most }
+}
+
+/// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither.
+async fn purged<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, told: &SignedPurge) -> Result<(), Failed> {
+    let device = speaker.device.id;
+    let mut gone: Vec<(CaseId, Option<DocumentId>)> = told.purge.cases.iter().map(|case| (*case, None)).collect();
+    for document in &told.purge.documents {
+        // Of one that is not here there is nothing to say.
+        let row = asking.ledger.document(*document).await?;
+        gone.extend(row.map(|row| (row.case, Some(*document))));
+    }
+    let (receipt, signature) = (told.purge.to_bytes(), told.signature.0.to_vec());
+    let mut writes = Vec::new();
+    for (case, document) in gone {
+        writes.push(Write::Uncarry { device, case, document });
+        let (receipt, signature) = (receipt.clone(), signature.clone());
+        writes.push(Write::Purged(PurgeRow { case, document, device, at: asking.now, receipt, signature }));
+    }
+    asking.ledger.commit(Plan { writes }).await?;
+    Ok(())
 }
 
 /// The row of a document that this push begins.

@@ -38,12 +38,14 @@ pub struct Part {
 }
 
 impl Answer {
-    /// The parts, the receipts in the first signed by `key`; `bearer` is for photos. From `most` bytes on (before they are
+    /// The parts, the receipts in the first signed by `key`; `bearer` is for photos, the lease what
+    /// the council grants. From `most` bytes on (before they are
     /// compressed) a part is sent before the next case is gathered; [`PART`] unless there is a reason.
     pub fn parts(
         self,
         (key, sign): (KeyId, impl FnOnce(&[u8]) -> Signed),
         bearer: Option<String>,
+        lease_hours: Option<u16>,
         most: usize,
     ) -> Parts {
         let Self { receipts, refused, verdicts, first, whole } = self;
@@ -68,6 +70,7 @@ impl Answer {
             purge: first.purge,
             photo_wants: first.photo_wants,
             photo_bearer: bearer,
+            lease_hours,
             ..SyncReply::new(epoch, at)
         };
         Parts { begun: Some(begun), whole: whole.into(), most, end }

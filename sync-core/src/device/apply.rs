@@ -7,20 +7,17 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
     AskedRow, Bearer, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
-    Purged, PurgedDocuments, Purging, PurgingDocuments, RefusedRow, Wants, Writer, from_bytes, group, to_bytes,
+    Purged, PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
 use crate::clock::Stamp;
-use crate::domain::document::Document;
-use crate::domain::kind::Kind;
 use crate::engine::{Effect, Reply};
-use crate::guard::{Refusal, chunk_hash};
+use crate::envelope::Sender;
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
-use crate::protocol::packed::dependencies;
-use crate::protocol::sync::{Frame, Progress, Purge, Refused};
-use crate::protocol::{CaseCard, Verdict};
+use crate::protocol::sync::Progress;
+use crate::protocol::{CarriedDigest, CaseCard, Verdict};
 
 /// A reply being applied.
 pub(super) struct Applying {
@@ -38,6 +35,12 @@ pub(super) struct Applying {
     pub(super) reported: Vec<CaseId>,
     /// Purges of single documents that it reported.
     pub(super) reported_documents: Vec<DocumentId>,
+    /// Rows of the outbox that the request carried.
+    pub(super) sent: Vec<i64>,
+    /// How the server names this device's changes.
+    pub(super) sender: Sender,
+    /// The server's sum of what is carried, where it is not this device's.
+    differs: Option<CarriedDigest>,
 }
 
 impl Device {
@@ -60,6 +63,9 @@ impl Device {
             offset: None,
             reported: Vec::new(),
             reported_documents: Vec::new(),
+            sent: Vec::new(),
+            sender: self.enrolment()?.identity().sender,
+            differs: None,
         };
         let mut done = SyncReport::default();
         if let Some(pending) = pending {
@@ -72,9 +78,10 @@ impl Device {
         let reported = &applying.reported_documents;
         applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
         applying.purge_what_is_handed_in(&mut done).await?;
-        let Applying { write, events, carded, granted, offset, .. } = applying;
+        let Applying { write, events, carded, granted, offset, differs, .. } = applying;
         write.commit().await?;
         if offset.is_some() {
+            self.count_from_now();
             *self.offset.write().unwrap_or_else(PoisonError::into_inner) = offset;
         }
         for event in events {
@@ -89,7 +96,8 @@ impl Device {
         report.refused.extend(done.refused);
         report.purged.extend(done.purged);
         report.purged_documents.extend(done.purged_documents);
-        Ok(Round { more: reply.more, granted, carded, ..Round::default() })
+        let differs = differs.filter(|_| !reply.more);
+        Ok(Round { more: reply.more, granted, carded, differs, ..Round::default() })
     }
 }
 
@@ -99,6 +107,7 @@ impl Applying {
         for n in &pending.outbox {
             self.was_sent(*n, true).await?;
         }
+        self.sent = pending.outbox;
         for n in &pending.reads {
             self.write.0.remove_n(Shelf::ReadLog, *n).await?;
         }
@@ -107,7 +116,7 @@ impl Applying {
         self.write.remove_single::<Pending>().await
     }
 
-    async fn was_sent(&mut self, n: i64, sent: bool) -> Result<(), StoreError> {
+    pub(super) async fn was_sent(&mut self, n: i64, sent: bool) -> Result<(), StoreError> {
         let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
         if let OutboxRow::Change(change) = from_bytes(&bytes)? {
             let row = OutboxRow::Change(OutboxChange { sent, ..change });
@@ -120,6 +129,7 @@ impl Applying {
         match effect {
             Effect::Contact { epoch, at, offset } => {
                 self.write.put_single(&Contact { epoch, at, offset }).await?;
+                self.write.heard(self.at.claimed, None).await?;
                 self.offset = Some(offset);
                 self.events.push(Event::Contact { at });
             }
@@ -146,16 +156,11 @@ impl Applying {
                 done.news += usize::from(taken > 0);
                 done.changes += taken;
             }
-            Effect::Frame(frame) => {
-                let taken = self.frame(frame).await?;
-                done.news += usize::from(taken > 0);
-                done.changes += taken;
-            }
             Effect::Damaged { document, case } => {
                 self.set_aside(document, case, "the server sent something that is no change").await?;
             }
-            Effect::Purge(Purge { case, document: None, .. }) => self.case_is_to_go(case).await?,
-            Effect::Purge(Purge { document: Some(document), .. }) => self.document_is_to_go(document).await?,
+            Effect::Frame(frame) => done.news += usize::from(self.frame(frame).await?),
+            Effect::Purge(order) => self.is_to_go(order).await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {
@@ -172,8 +177,11 @@ impl Applying {
                 self.write.put_single(&cursor).await?;
                 self.write.remove_single::<Progress>().await?;
             }
-            // Kept by nothing yet.
-            Effect::Lease(_) | Effect::Digest(_) => {}
+            Effect::Lease(hours) => self.write.heard(self.at.claimed, Some(hours)).await?,
+            Effect::Digest(theirs) => {
+                let ours = self.write.carried().await?.0;
+                self.differs = (theirs != ours).then_some(theirs);
+            }
         }
         Ok(())
     }
@@ -187,8 +195,17 @@ impl Applying {
         for (_, waiting) in &waiting[..count] {
             self.write.0.remove(Shelf::Outbox, &waiting.key()).await?;
         }
+        let builds_on = waiting[..count].iter().map(|(_, row)| match row {
+            OutboxRow::Change(change) => (change.hash, change.base.clone()),
+            OutboxRow::Ask(ask) => (Hash::of(ask.ask.id.as_bytes()), Vec::new()),
+        });
+        self.settle(&mut row, builds_on.collect()).await?;
+        if count > 0 {
+            row.fruitless = 0;
+        }
         if count == waiting.len() {
             row.refused = None;
+            row.singly = false;
         }
         row.receipted = heads;
         self.write.put_document(&row).await?;
@@ -202,29 +219,6 @@ impl Applying {
             self.write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
             self.events.push(Event::Photo { document, hash });
         }
-        Ok(())
-    }
-
-    async fn refused(&mut self, refused: Refused, done: &mut SyncReport) -> Result<(), StoreError> {
-        let Refused { document, reason, quarantine } = refused;
-        // A bound of the day is no refusal: nobody has it but this device, and it goes through later. So it is not handed
-        // in either, and what waits to be purged waits for it.
-        if reason == Refusal::Later {
-            for (n, _) in self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await? {
-                self.was_sent(n, false).await?;
-            }
-            return Ok(());
-        }
-        let Some(mut row) = self.write.document(document).await? else { return Ok(()) };
-        done.refused.push(document);
-        if row.refused.is_none() {
-            let notice = Notice::Refused { document, reason: reason.clone(), quarantine };
-            self.write.notice(Some(row.case), self.at, notice).await?;
-            self.events.push(Event::Notice);
-        }
-        row.refused = Some(RefusedRow { reason, quarantine });
-        self.write.put_document(&row).await?;
-        self.events.push(Event::Document { case: row.case, document });
         Ok(())
     }
 
@@ -262,8 +256,10 @@ impl Applying {
         self.write.0.put(Shelf::Card, Some(case), group::CARDS, case.as_bytes(), &to_bytes(card)).await?;
         // Planned documents are there from now on, in the card's order.
         for listed in &card.documents {
-            if self.write.document(listed.document).await?.is_none() {
-                self.write.put_document(&DocumentRow::new(listed.document, case, listed.kind, false)).await?;
+            let row = self.write.document(listed.document).await?;
+            let row = row.unwrap_or_else(|| DocumentRow::new(listed.document, case, listed.kind, false));
+            if !row.given {
+                self.write.put_document(&DocumentRow { given: true, ..row }).await?;
             }
         }
         self.write.thin::<Purging>(|leaving| *leaving != case).await?;
@@ -296,54 +292,7 @@ impl Applying {
         if gone { self.write.0.leave_no_trace() } else { Ok(()) }
     }
 
-    /// Seals what others did as it came; it is read when the document is opened. How many changes were new.
-    async fn news(
-        &mut self,
-        document: DocumentId,
-        case: CaseId,
-        kind: Kind,
-        changes: Vec<(Hash, Vec<u8>)>,
-    ) -> Result<usize, StoreError> {
-        let row = self.write.document(document).await?;
-        let mut row = row.unwrap_or_else(|| DocumentRow::new(document, case, kind, false));
-        if (row.case, row.kind) != (case, kind) {
-            self.set_aside(document, row.case, "the server sent it as a document of another case or kind").await?;
-            return Ok(0);
-        }
-        self.given.insert(document);
-        self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
-        let mut new = 0;
-        for (hash, bytes) in changes {
-            let behind = dependencies(&bytes).unwrap_or_default();
-            if self.write.put_change(&mut row, hash, bytes).await?.is_some() {
-                new += 1;
-                row.server_heads.retain(|head| !behind.contains(head));
-                row.server_heads.push(hash);
-            }
-        }
-        row.set_aside = None;
-        self.write.put_document(&row).await?;
-        self.events.push(Event::Document { case, document });
-        Ok(new)
-    }
-
-    /// Takes a document that came whole apart into its changes.
-    async fn frame(&mut self, frame: Frame) -> Result<usize, StoreError> {
-        let Frame { document, case, kind, saved, .. } = frame;
-        match Document::load(kind, &saved) {
-            Ok(read) => {
-                let changes = read.changes_since(&[kind.skeleton_hash()]);
-                let changes = changes.into_iter().filter_map(|bytes| Some((chunk_hash(&bytes)?, bytes)));
-                self.news(document, case, kind, changes.collect()).await
-            }
-            Err(why) => {
-                self.set_aside(document, case, &why.to_string()).await?;
-                Ok(0)
-            }
-        }
-    }
-
-    async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {
+    pub(super) async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {
         if let Some(mut row) = self.write.document(document).await? {
             row.set_aside = Some(why.to_owned());
             self.write.put_document(&row).await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedRow, group};
+use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, group};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::domain::kind::Kind;
@@ -20,8 +20,8 @@ pub struct DocumentState {
     pub kept: Option<Kept>,
     /// This device's changes without a receipt.
     pub unsent: usize,
-    /// Why the server did not take them.
-    pub refused: Option<RefusedRow>,
+    /// What this person did in it that was refused, and that they have not seen to yet: [`Device::refused_work`].
+    pub refused: usize,
     /// Why the document can't be read here.
     pub set_aside: Option<String>,
 }
@@ -171,11 +171,13 @@ impl Device {
     async fn state_of(&self, row: &DocumentRow) -> Result<DocumentState, DeviceError> {
         let unsent = self.reader().group::<OutboxRow>(Shelf::Outbox, row.document.as_bytes(), 0).await?.len();
         let kept = match (unsent, row.changes) {
-            (0, 0) => None,
+            (0, 0) if row.server_heads.is_empty() => None,
             (0, _) => Some(Kept::ServerHas),
             _ => Some(Kept::OnThisDevice),
         };
-        Ok(DocumentState { kept, unsent, refused: row.refused.clone(), set_aside: row.set_aside.clone() })
+        let refused = self.reader().group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;
+        let refused = refused.iter().filter(|(_, work)| work.document == row.document).count();
+        Ok(DocumentState { kept, unsent, refused, set_aside: row.set_aside.clone() })
     }
 
     /// A document and its case's card.

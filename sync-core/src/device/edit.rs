@@ -4,7 +4,10 @@
 use super::cases::Found;
 use super::error::DeviceError;
 use super::facade::{Device, Event};
-use super::rows::{Counters, OutboxChange, OutboxRow, PhotoRow, Writer, off_thread};
+use super::rows::{Counters, Enrolment, OutboxChange, OutboxRow, PhotoRow, Writer, off_thread};
+use crate::access::{Standing, Ties};
+use crate::clock::Stamp;
+use crate::domain::document::Document;
 use crate::domain::edit::{Edit, MOST_SPLICE_CHARACTERS};
 use crate::domain::fit::Unfit;
 use crate::domain::record::{
@@ -12,8 +15,9 @@ use crate::domain::record::{
 };
 use crate::domain::view::View;
 use crate::domain::vocabulary::{Field, ItemKind, Measure, Method, Place, Section};
+use crate::engine::Identity;
 use crate::envelope::actor;
-use crate::guard::{Bounds, Pushed, judge};
+use crate::guard::{Bounds, Pushed, Refusal, judge};
 use crate::id::{DocumentId, Hash, Heads, Key};
 
 /// Which earlier readings a new one stands in the place of.
@@ -88,6 +92,64 @@ impl Made {
     }
 }
 
+/// Who makes changes of a document, and how the server will see them.
+pub(super) struct Maker {
+    pub(super) identity: Identity,
+    pub(super) document: DocumentId,
+    pub(super) fork: u32,
+    pub(super) standing: Standing,
+    pub(super) ties: Ties,
+}
+
+/// A change that was made and not stored yet.
+pub(super) struct MadeChange {
+    pub(super) hash: Hash,
+    pub(super) bytes: Vec<u8>,
+    /// The document with it.
+    pub(super) document: Document,
+}
+
+impl Maker {
+    pub(super) fn of(found: &Found, enrolment: &Enrolment) -> Self {
+        let (standing, ties) = found.standing(enrolment.role);
+        let (document, fork) = (found.row.document, found.row.fork);
+        Self { identity: enrolment.identity(), document, fork, standing, ties }
+    }
+
+    /// One change of these intentions on top of `current`, judged as the server will judge it: what passes here is not
+    /// refused there for its form.
+    pub(super) fn make(
+        &self,
+        current: &Document,
+        keys: &[Key],
+        at: Stamp,
+        edits: &[Edit],
+    ) -> Result<MadeChange, DeviceError> {
+        let Self { identity, document, fork, standing, ties } = self;
+        let (base, mut next) = (current.heads(), current.clone());
+        let actor = actor(&identity.sender, *document, *fork);
+        let (hash, bytes) = next.edit(actor, identity.sender.account, at, &mut keys.iter().copied(), edits)?;
+        let signature = identity.seal_push(*document, *fork, &base, &[hash]);
+        let pushed =
+            Pushed { document: *document, fork: *fork, base: &base, changes: &[&bytes], signature: &signature };
+        judge(pushed, &identity.sender, standing, *ties, current, &Bounds::default()).map_err(
+            |refusal| match refusal {
+                Refusal::NotAllowed => DeviceError::NotAllowed,
+                other => DeviceError::Refused(other),
+            },
+        )?;
+        Ok(MadeChange { hash, bytes, document: next })
+    }
+}
+
+/// The counters of the keys that these intentions take, behind the last one that was used.
+pub(super) fn fresh(used: u32, edits: &[Edit]) -> Result<impl Iterator<Item = u32>, Unfit> {
+    let count = edits.iter().filter(|edit| matches!(edit, Edit::Add(_))).count();
+    let last = u32::try_from(count).ok().and_then(|count| used.checked_add(count));
+    let last = last.ok_or(Unfit::NoKeysLeft)?;
+    Ok((used..last).map(|before| before + 1))
+}
+
 impl Device {
     /// Makes one change of these intentions. Returns the document's version with it and the keys its records took.
     ///
@@ -113,35 +175,22 @@ impl Device {
         if !found.writable() {
             return Err(DeviceError::NotAllowed);
         }
+        self.lease_lets(found.row.case).await?;
         let current = self.load(&found.row).await?;
         let mut counters = self.reader().single::<Counters>().await?.unwrap_or_default();
         let (used, at) = (counters.key, self.stamp());
-        let (identity, role, fork) = (enrolment.identity(), enrolment.role, found.row.fork);
-        let (standing, ties) = found.standing(role);
-        let (edits, base, hash, bytes, keys, heads) = off_thread(move || {
-            let number = identity.sender.number;
+        let maker = Maker::of(&found, &enrolment);
+        let (edits, base, made, keys) = off_thread(move || {
+            let number = maker.identity.sender.number;
             let key = |counter: u32| Key { device: number, counter };
             let edits = build(&current.view(), key(used.saturating_add(1)))?;
-            let count = edits.iter().filter(|edit| matches!(edit, Edit::Add(_))).count();
-            let last = u32::try_from(count).ok().and_then(|count| used.checked_add(count));
-            let last = last.ok_or(Unfit::NoKeysLeft)?;
-            let keys: Vec<Key> = (used..last).map(|before| key(before + 1)).collect();
-            let (base, mut next) = (current.heads(), current.clone());
-            let actor = actor(&identity.sender, document, fork);
-            let (hash, bytes) = next.edit(actor, identity.sender.account, at, &mut keys.iter().copied(), &edits)?;
-            // As the server will: what passes here is not refused there for its form.
-            let signature = identity.seal_push(document, fork, &base, &[hash]);
-            let pushed = Pushed { document, fork, base: &base, changes: &[&bytes], signature: &signature };
-            judge(pushed, &identity.sender, &standing, ties, &current, &Bounds::default()).map_err(|refusal| {
-                match refusal {
-                    crate::guard::Refusal::NotAllowed => DeviceError::NotAllowed,
-                    other => DeviceError::Refused(other),
-                }
-            })?;
-            let heads = next.heads();
-            Ok((edits, base, hash, bytes, keys, heads))
+            let keys: Vec<Key> = fresh(used, &edits)?.map(key).collect();
+            let made = maker.make(&current, &keys, at, &edits)?;
+            Ok((edits, current.heads(), made, keys))
         })
         .await?;
+        let MadeChange { hash, bytes, document: next } = made;
+        let heads = next.heads();
         let Found { mut row, .. } = found;
         let mut write = Writer::begin(&self.store).await?;
         let change = write.put_change(&mut row, hash, bytes).await?.unwrap_or_default();
@@ -150,7 +199,7 @@ impl Device {
             case: row.case,
             hash,
             change,
-            fork,
+            fork: row.fork,
             base,
             edits,
             first_key: keys.first().copied(),
@@ -332,7 +381,7 @@ impl Device {
 }
 
 /// What turns `before` into `after`, touching only what differs, in pieces that an edit may have.
-fn splices(text: SharedText, before: &str, after: &str) -> Vec<Edit> {
+pub(super) fn splices(text: SharedText, before: &str, after: &str) -> Vec<Edit> {
     let (before, after): (Vec<char>, Vec<char>) = (before.chars().collect(), after.chars().collect());
     let head = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
     let tails = before[head..].iter().rev().zip(after[head..].iter().rev());

@@ -8,25 +8,41 @@ use zeroize::Zeroizing;
 use super::error::DeviceError;
 use super::facade::Device;
 use super::link::{HttpRequest, Link, LinkError, Method};
-use super::rows::{Enrolling, Enrolment, Writer};
+use super::rows::{Anew, Enrolling, Enrolment, Pending, Stopped, Writer};
+use crate::clock::Chance;
 use crate::envelope::{self, sign};
 use crate::protocol::enrolment::{
     EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, PublicKey, Signature, proof_of_possession,
 };
+use crate::protocol::sync::{Cursor, Progress};
 
 impl Device {
     /// Makes this the device of whoever was given the enrolment text (`grabrail:enrol?…`); `name` is what they call
     /// it, 1 to 100 characters. Asked again after an answer was lost, it offers the same key.
     ///
+    /// A device that the server stopped, because a copy of it had spoken, is enrolled anew for the same person, with a key
+    /// and number of its own; what was typed on it and is not on the server yet is done again at the next sync.
+    ///
     /// # Errors
-    /// [`DeviceError::AlreadyEnrolled`]; [`DeviceError::Enrolment`] when the text is none; [`DeviceError::Link`];
+    /// [`DeviceError::AlreadyEnrolled`]; [`DeviceError::OtherPerson`] when the code of a stopped device is another
+    /// person's; [`DeviceError::Enrolment`] when the text is none; [`DeviceError::Link`];
     /// [`DeviceError::OtherServer`] when whoever answered is not the server that the text names.
     pub async fn enrol(&self, link: &Link, text: &str, name: &str) -> Result<(), DeviceError> {
         let _one = self.syncing.lock().await;
-        if let Ok(enrolment) = self.enrolment() {
-            return Err(DeviceError::AlreadyEnrolled(enrolment.full_name.clone()));
-        }
-        let text: EnrolmentText = text.parse()?;
+        let before = self.enrolment().ok();
+        let text: EnrolmentText = match &before {
+            Some(enrolment) if self.reader().single::<Stopped>().await?.is_none() => {
+                return Err(DeviceError::AlreadyEnrolled(enrolment.full_name.clone()));
+            }
+            Some(enrolment) => {
+                let text: EnrolmentText = text.parse()?;
+                if text.server != enrolment.server {
+                    return Err(DeviceError::OtherServer);
+                }
+                text
+            }
+            None => text.parse()?,
+        };
         let enrolling = self.enrolling(&text).await?;
         let key = SigningKey::from_bytes(&enrolling.secret);
         let device_key = PublicKey(key.verifying_key().to_bytes());
@@ -54,6 +70,9 @@ impl Device {
         if Fingerprint::of(&reply.reply_key.0) != text.reply_key || reply.server != text.server || !signed {
             return Err(DeviceError::OtherServer);
         }
+        if let Some(before) = before.filter(|before| before.account != reply.account) {
+            return Err(DeviceError::OtherPerson { of: before.full_name.clone(), code_of: reply.full_name });
+        }
         let enrolment = Enrolment {
             url: text.url.to_string(),
             server: reply.server,
@@ -70,7 +89,16 @@ impl Device {
             generation: enrolling.generation,
             name: request.name,
         };
+        let _edits = self.editing.lock().await;
         let mut write = Writer::begin(&self.store).await?;
+        if write.single::<Enrolment>().await?.is_some() {
+            // Nothing that the old device had begun with the server goes on; what it typed is done again.
+            write.remove_single::<Pending>().await?;
+            write.remove_single::<Cursor>().await?;
+            write.remove_single::<Progress>().await?;
+            write.remove_single::<Stopped>().await?;
+            write.put_single(&Anew(true)).await?;
+        }
         write.put_single(&enrolment).await?;
         write.remove_single::<Enrolling>().await?;
         write.commit().await?;
@@ -88,10 +116,28 @@ impl Device {
         }
         let mut secret = Zeroizing::new([0; 32]);
         self.draw(|chance| chance.fill(secret.as_mut()));
-        let enrolling = Enrolling { text, secret: (*secret).into(), generation: self.store.generation() };
+        let mut given = Given([0; 16]);
+        self.draw(|chance| chance.fill(&mut given.0));
         let mut write = Writer::begin(&self.store).await?;
+        // A generation belongs to one enrolment: a copy of this store may go on with the one before.
+        let generation = match write.single::<Enrolment>().await? {
+            Some(_) => write.0.renew_generation(&mut given).await?,
+            None => self.store.generation(),
+        };
+        let enrolling = Enrolling { text, secret: (*secret).into(), generation };
         write.put_single(&enrolling).await?;
         write.commit().await?;
         Ok(enrolling)
+    }
+}
+
+/// Bytes that were drawn before.
+struct Given([u8; 16]);
+
+impl Chance for Given {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for (byte, given) in bytes.iter_mut().zip(self.0) {
+            *byte = given;
+        }
     }
 }

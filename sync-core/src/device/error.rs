@@ -22,6 +22,14 @@ pub enum DeviceError {
     /// It belongs to somebody already.
     #[error("this store is enrolled already, as the device of {0}")]
     AlreadyEnrolled(String),
+    /// A stopped device is enrolled anew for the same person only: what is on it is theirs.
+    #[error("this is the device of {of}, and the code is one of {code_of}: ask for a code of {of}")]
+    OtherPerson {
+        /// Whose it is.
+        of: String,
+        /// Whose code it was.
+        code_of: String,
+    },
     /// The enrolment text.
     #[error(transparent)]
     Enrolment(#[from] BadEnrolment),
@@ -48,6 +56,9 @@ pub enum DeviceError {
     /// A document that this program can't read; the rest goes on.
     #[error("this document was set aside: {0}")]
     SetAside(String),
+    /// The server was not heard from for too long: cases that are not open already stay closed until it is.
+    #[error("this device was offline for too long: connect to the server once, and its cases open again")]
+    LeaseOver,
     /// Something in the document does not read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

@@ -1,6 +1,6 @@
 //! The facade's frame: the handle, its status, its events, and what every room of it shares.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::error::DeviceError;
-use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader, group};
+use super::lease::Lease;
+use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader, Stopped, group};
 use super::store::{Shelf, Store};
 use super::vault::Unlock;
 use super::{Kept, Notice};
@@ -34,6 +35,10 @@ pub struct Device {
     pub(super) editing: tokio::sync::Mutex<()>,
     /// Held while a request is on its way: one conversation at a time.
     pub(super) syncing: tokio::sync::Mutex<()>,
+    /// From where on this run counts the time since the last contact: the clock's monotonic milliseconds.
+    pub(super) counting_since: RwLock<u64>,
+    /// Cases opened in this run while the offline lease held.
+    pub(super) opened: Mutex<BTreeSet<CaseId>>,
     events: broadcast::Sender<Event>,
 }
 
@@ -91,7 +96,7 @@ pub enum Event {
 pub struct Waiting {
     /// Changes without a receipt.
     pub changes: usize,
-    /// Of these, changes that the server refused, or that build on refused ones.
+    /// What was refused and waits for its person to see it: [`Device::refused_work`].
     pub refused: usize,
     /// Asks without a verdict.
     pub asks: usize,
@@ -112,6 +117,11 @@ pub struct Status {
     pub waiting: Waiting,
     /// How many cases are on the device.
     pub cases: usize,
+    /// Whether the server stopped this device, because a copy of it has spoken: it is to be enrolled anew, with a new
+    /// code, and nothing on it is lost.
+    pub stopped: bool,
+    /// Whether cases may be opened, by the time since the last contact.
+    pub lease: Lease,
 }
 
 /// Whose device it is.
@@ -168,9 +178,12 @@ impl Device {
     async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
         let enrolled = Reader(&store).single::<Enrolment>().await?.map(Arc::new);
         let offset = Reader(&store).single::<Contact>().await?.map(|contact| contact.offset);
+        let counting_since = RwLock::new(clock.elapsed());
         Ok(Self {
             store,
             clock,
+            counting_since,
+            opened: Mutex::default(),
             chance: Mutex::new(chance),
             enrolled: RwLock::new(enrolled),
             offset: RwLock::new(offset),
@@ -252,27 +265,20 @@ impl Device {
             offset: contact.map(|contact| contact.offset),
             waiting,
             cases,
+            lease: self.lease().await?,
+            stopped: self.reader().single::<Stopped>().await?.is_some(),
         })
     }
 
     async fn waiting(&self) -> Result<Waiting, DeviceError> {
         let mut waiting = Waiting::default();
-        let mut refused: BTreeMap<DocumentId, bool> = BTreeMap::new();
         for (_, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
             match row {
                 OutboxRow::Ask(_) => waiting.asks += 1,
-                OutboxRow::Change(change) => {
-                    waiting.changes += 1;
-                    let known = refused.get(&change.document).copied();
-                    let is_refused = match known {
-                        Some(known) => known,
-                        None => self.reader().document(change.document).await?.is_some_and(|row| row.refused.is_some()),
-                    };
-                    refused.insert(change.document, is_refused);
-                    waiting.refused += usize::from(is_refused);
-                }
+                OutboxRow::Change(_) => waiting.changes += 1,
             }
         }
+        waiting.refused = self.refused_work().await?.len();
         let photos = self.reader().whole_shelf::<PhotoRow>(Shelf::Photo).await?;
         waiting.photos = photos.iter().filter(|(_, photo)| photo.kept == Kept::OnThisDevice).count();
         Ok(waiting)

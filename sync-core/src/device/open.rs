@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
-use super::rows::{ChangeRow, DocumentRow, Notice, ReadRow, Snapshot, Writer, group, off_thread, to_bytes};
+use super::rows::{Base, ChangeRow, DocumentRow, Notice, ReadRow, Snapshot, Writer, group, off_thread, to_bytes};
 use super::store::Shelf;
 use crate::domain::document::{Document, Unreadable};
+use crate::domain::kind::Kind;
 use crate::domain::view::View;
 use crate::id::{CaseId, DocumentId};
 
@@ -18,9 +19,10 @@ impl Device {
     ///
     /// # Errors
     /// [`DeviceError::NoSuchDocument`]; [`DeviceError::SetAside`] for a document that this program can't read, which
-    /// stays as it is and holds nothing else up.
+    /// stays as it is and holds nothing else up; [`DeviceError::LeaseOver`].
     pub async fn open_document(&self, document: DocumentId) -> Result<View, DeviceError> {
         let found = self.find(document).await?;
+        self.lease_lets(found.row.case).await?;
         let view = self.view_of(&found.row).await?;
         let mut write = Writer::begin(&self.store).await?;
         let read = ReadRow { document, at: self.stamp() };
@@ -37,6 +39,7 @@ impl Device {
 
     /// What the readable documents of a case say; those that can't be read are left out (and have their notice).
     pub(super) async fn views(&self, case: CaseId) -> Result<BTreeMap<DocumentId, View>, DeviceError> {
+        self.lease_lets(case).await?;
         let mut views = BTreeMap::new();
         for row in self.reader().document_rows(case).await? {
             match self.view_of(&row).await {
@@ -59,12 +62,20 @@ impl Device {
             document = off_thread(move || Ok(Document::load(kind, &snapshot.bytes).ok())).await?;
             after = if document.is_some() { up_to } else { 0 };
         }
+        let base: Option<Base> = match document {
+            Some(_) => None,
+            None => self.reader().row(Shelf::Document, &Base::key(row.document)).await?,
+        };
         let rows = self.reader().group::<ChangeRow>(Shelf::Change, row.document.as_bytes(), after).await?;
         let (many, up_to) = (rows.len() >= CHANGES_TO_A_SNAPSHOT, rows.last().map(|(n, _)| *n).unwrap_or(after));
         let loaded: Result<(Document, Option<Vec<u8>>), Unreadable> = off_thread(move || {
             let load = || {
-                let mut document = document.map_or_else(|| Document::new(kind), Ok)?;
                 let changes: Vec<&[u8]> = rows.iter().map(|(_, row)| row.bytes.as_slice()).collect();
+                let mut document = match (document, &base) {
+                    (Some(document), _) => document,
+                    (None, Some(base)) => base.open(kind).or_else(|why| base.rebuilt(kind, &changes).ok_or(why))?,
+                    (None, None) => Document::new(kind)?,
+                };
                 document.apply(&changes)?;
                 let saved = many.then(|| document.save());
                 Ok((document, saved))
@@ -116,7 +127,40 @@ impl Device {
     }
 }
 
+impl Base {
+    /// The document that came whole.
+    ///
+    /// # Errors
+    /// [`Unreadable`], also when it is not the version that the server said it was.
+    pub(super) fn open(&self, kind: Kind) -> Result<Document, Unreadable> {
+        let document = Document::load(kind, &self.bytes)?;
+        let mut heads = self.heads.clone();
+        heads.sort_unstable();
+        if document.heads() == heads {
+            Ok(document)
+        } else {
+            Err(Unreadable::Refused("it is not the version that the server said it was".to_owned()))
+        }
+    }
+}
+
+impl Base {
+    /// The same document from changes that came one by one, as far as they are all here.
+    fn rebuilt(&self, kind: Kind, changes: &[&[u8]]) -> Option<Document> {
+        let mut document = Document::new(kind).ok()?;
+        document.apply(changes).ok()?;
+        document.knows_all(&self.heads).then_some(document)
+    }
+}
+
 impl Writer {
+    /// Keeps a document that came whole. What was saved of it before rests on another one.
+    pub(super) async fn put_base(&mut self, row: &DocumentRow, base: &Base) -> Result<(), super::StoreError> {
+        let key = Base::key(row.document);
+        self.0.put(Shelf::Document, Some(row.case), group::SNAPSHOTS, &key, &to_bytes(base)).await?;
+        self.remove_snapshot(row.document).await
+    }
+
     /// Removes a document's snapshot.
     pub(super) async fn remove_snapshot(&mut self, document: DocumentId) -> Result<(), super::StoreError> {
         self.0.remove(Shelf::Document, &Snapshot::key(document)).await.map(drop)

@@ -6,29 +6,72 @@
 use super::apply::Applying;
 use super::facade::Event;
 use super::rows::{
-    AskedRow, Carries, DocumentRow, Kept, Notice, NoticeRow, OutboxChange, OutboxRow, PhotoRow, Purged,
-    PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, group,
+    AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxChange, OutboxRow, PhotoRow, Purged,
+    PurgedDocuments, Purging, PurgingDocuments, Reader, Wants, Writer, group,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
+use crate::protocol::sync::{Purge, PurgeReason};
+
+/// What is to be purged once what was typed in it is handed in; until then it is shown to nobody.
+pub(super) struct Leaving {
+    cases: Vec<CaseId>,
+    documents: Vec<DocumentId>,
+}
+
+impl Leaving {
+    pub(super) fn holds(&self, case: CaseId, document: DocumentId) -> bool {
+        self.cases.contains(&case) || self.documents.contains(&document)
+    }
+}
+
+macro_rules! leaving {
+    ($over:ty) => {
+        impl $over {
+            pub(super) async fn leaving(&mut self) -> Result<Leaving, StoreError> {
+                let cases = self.single::<Purging>().await?.unwrap_or_default().0;
+                let documents = self.single::<PurgingDocuments>().await?.unwrap_or_default().0;
+                Ok(Leaving { cases, documents })
+            }
+        }
+    };
+}
+
+leaving!(Reader<'_>);
+leaving!(Writer);
 
 impl Applying {
-    pub(super) async fn case_is_to_go(&mut self, case: CaseId) -> Result<(), StoreError> {
+    pub(super) async fn is_to_go(&mut self, order: Purge) -> Result<(), StoreError> {
+        self.write.thin::<Orders>(|known| (known.case, known.document) != (order.case, order.document)).await?;
+        match order.document {
+            Some(document) => self.document_is_to_go(document, order).await,
+            None => self.case_is_to_go(order.case, order).await,
+        }
+    }
+
+    async fn case_is_to_go(&mut self, case: CaseId, order: Purge) -> Result<(), StoreError> {
         let card = self.write.0.get(Shelf::Card, case.as_bytes()).await?.is_some();
-        if card || !self.write.0.list(Shelf::Document, case.as_bytes(), 0, 1).await?.is_empty() {
+        let rows = self.write.group::<DocumentRow>(Shelf::Document, case.as_bytes(), 0).await?;
+        if card || !rows.is_empty() {
+            for (_, row) in rows.into_iter().filter(|(_, row)| row.given) {
+                self.write.put_document(&DocumentRow { given: false, ..row }).await?;
+            }
+            self.write.enlist::<Orders>(order).await?;
             return self.write.enlist::<Purging>(case).await;
         }
         // Gone before, and told only if the server does not know.
         if self.reported.contains(&case) { Ok(()) } else { self.write.enlist::<Purged>(case).await }
     }
 
-    pub(super) async fn document_is_to_go(&mut self, document: DocumentId) -> Result<(), StoreError> {
+    async fn document_is_to_go(&mut self, document: DocumentId, order: Purge) -> Result<(), StoreError> {
         // What the same reply gives is not lost: the server asks again where it meant to take it.
         if self.given.contains(&document) {
             return Ok(());
         }
-        if self.write.document(document).await?.is_some() {
+        if let Some(row) = self.write.document(document).await? {
+            self.write.put_document(&DocumentRow { given: false, ..row }).await?;
+            self.write.enlist::<Orders>(order).await?;
             return self.write.enlist::<PurgingDocuments>(document).await;
         }
         if self.reported_documents.contains(&document) {
@@ -66,17 +109,27 @@ impl Applying {
         Ok(())
     }
 
+    /// Why it goes, as the last order said.
+    async fn reason(&mut self, case: CaseId, document: Option<DocumentId>) -> Result<PurgeReason, StoreError> {
+        let orders = self.write.single::<Orders>().await?.unwrap_or_default().0;
+        let order = orders.iter().find(|order| (order.case, order.document) == (case, document));
+        let reason = order.map_or(PurgeReason::Ended, |order| order.reason);
+        self.write.thin::<Orders>(|order| (order.case, order.document) != (case, document)).await?;
+        Ok(reason)
+    }
+
     async fn purge_case(&mut self, case: CaseId, done: &mut SyncReport) -> Result<(), StoreError> {
         let mut photos = 0;
         for (_, row) in self.write.group::<DocumentRow>(Shelf::Document, case.as_bytes(), 0).await? {
             photos += self.write.forget_photos(row.document).await?;
         }
+        let reason = self.reason(case, None).await?;
         self.write.0.purge_case(case).await?;
         self.write.thin::<Carries>(|carried| *carried != case).await?;
         self.write.thin::<Purging>(|leaving| *leaving != case).await?;
         self.write.enlist::<Purged>(case).await?;
         // The id says nothing of the client; the notice outlasts the case.
-        self.write.notice(None, self.at, Notice::Purged { case, photos }).await?;
+        self.write.notice(None, self.at, Notice::Purged { case, photos, reason }).await?;
         self.events.extend([Event::Purged { case }, Event::Notice]);
         done.purged.push(case);
         Ok(())
@@ -87,9 +140,11 @@ impl Applying {
         self.write.enlist::<PurgedDocuments>(document).await?;
         // It went with its case.
         let Some(DocumentRow { case, kind, .. }) = self.write.document(document).await? else { return Ok(()) };
+        let reason = self.reason(case, Some(document)).await?;
         let photos = self.write.forget_photos(document).await?;
         self.write.forget_document(document).await?;
-        self.write.notice(Some(case), self.at, Notice::PurgedDocument { case, document, kind, photos }).await?;
+        let notice = Notice::PurgedDocument { case, document, kind, photos, reason };
+        self.write.notice(Some(case), self.at, notice).await?;
         self.events.extend([Event::Document { case, document }, Event::Notice]);
         done.purged_documents.push(document);
         Ok(())
@@ -128,7 +183,10 @@ impl Writer {
                 self.0.remove_n(Shelf::Notice, n).await?;
             }
         }
+        self.forget_refused(document).await?;
         self.remove_snapshot(document).await?;
+        self.0.remove(Shelf::Document, &Base::key(document)).await?;
+        self.count(document, None).await?;
         self.0.remove(Shelf::Document, document.as_bytes()).await?;
         // The case's key stays, so what it sealed must be gone itself.
         self.0.leave_no_trace()

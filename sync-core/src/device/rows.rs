@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod golden;
+mod notice;
+mod refused;
 mod shelves;
 
 use ed25519_dalek::SigningKey;
@@ -10,20 +12,23 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
+pub use self::notice::Notice;
+pub(super) use self::notice::NoticeRow;
+pub(super) use self::refused::RefusedRow;
+pub use self::refused::RefusedWork;
 pub(super) use self::shelves::{Reader, Writer, from_bytes, off_thread, to_bytes};
+use super::heads::Carried;
+use super::lease::Contacted;
 use crate::access::Role;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::edit::Edit;
 use crate::domain::kind::Kind;
 use crate::engine::Identity;
 use crate::envelope::{PublicKey, Sender};
-use crate::guard::Refusal;
 use crate::id::{
-    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, QuarantineId,
-    ServerId,
+    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, ServerId,
 };
-use crate::protocol::ask::AskRefusal;
-use crate::protocol::sync::{Cursor, Progress};
+use crate::protocol::sync::{Cursor, Progress, Purge};
 use crate::protocol::{Ask, Verdict};
 
 /// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
@@ -43,6 +48,8 @@ pub(super) mod group {
     pub(in crate::device) const NOTICES: &[u8] = b"notices";
     /// What was opened.
     pub(in crate::device) const READS: &[u8] = b"reads";
+    /// Work that the server refused, or that could not be done again without it.
+    pub(in crate::device) const REFUSED: &[u8] = b"refused";
     /// The server's signed receipts.
     pub(in crate::device) const RECEIPTS: &[u8] = b"receipts";
 }
@@ -174,7 +181,7 @@ pub(super) struct DocumentRow {
     /// How often this device had to begin anew in it.
     #[n(4)]
     pub(super) fork: u32,
-    /// The heads on the server, as it last told.
+    /// The heads of what the server has of it, as far as this device knows: without its own unsent changes.
     #[n(5)]
     pub(super) server_heads: Heads,
     /// Up to which of this device's changes the server has it.
@@ -189,6 +196,18 @@ pub(super) struct DocumentRow {
     /// How many changes lie on the shelf.
     #[n(9)]
     pub(super) changes: u32,
+    /// Whether the server gave it, so that it counts in the sum of what is carried.
+    #[n(10)]
+    #[cbor(default)]
+    pub(super) given: bool,
+    /// Whether its changes go up one by one, so that the server can say which one it does not take.
+    #[n(11)]
+    #[cbor(default)]
+    pub(super) singly: bool,
+    /// How often its changes were made anew for their form since the server last took one.
+    #[n(12)]
+    #[cbor(default)]
+    pub(super) fruitless: u8,
 }
 
 impl DocumentRow {
@@ -204,19 +223,22 @@ impl DocumentRow {
             refused: None,
             set_aside: None,
             changes: 0,
+            given: false,
+            singly: false,
+            fruitless: 0,
         }
     }
 }
 
-/// A refusal by the guard.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct RefusedRow {
-    /// Why.
+/// A document that came whole: what the changes on the shelf are applied to.
+#[derive(Encode, Decode)]
+pub(super) struct Base {
+    /// The heads it was saved at.
     #[n(0)]
-    pub reason: Refusal,
-    /// Where the server keeps what it did not take in.
+    pub(super) heads: Heads,
+    /// As Automerge saved it.
     #[n(1)]
-    pub quarantine: Option<QuarantineId>,
+    pub(super) bytes: ByteVec,
 }
 
 /// A document's saved state up to a change on the shelf: a cache, rebuilt from the changes.
@@ -287,6 +309,12 @@ pub(super) struct OutboxAsk {
     /// Whether the server has it and will decide.
     #[n(1)]
     pub(super) received: bool,
+}
+
+impl Base {
+    pub(super) fn key(document: DocumentId) -> Vec<u8> {
+        [b"base", &document.as_bytes()[..]].concat()
+    }
 }
 
 impl Snapshot {
@@ -366,95 +394,6 @@ impl PhotoRow {
     }
 }
 
-/// News for the person.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "notice")]
-pub enum Notice {
-    /// The server did not take this device's changes of a document; what was typed is kept.
-    #[n(0)]
-    Refused {
-        /// The document.
-        #[n(0)]
-        document: DocumentId,
-        /// Why.
-        #[n(1)]
-        reason: Refusal,
-        /// Where the server keeps it.
-        #[n(2)]
-        quarantine: Option<QuarantineId>,
-    },
-    /// An ask was refused.
-    #[n(1)]
-    AskRefused {
-        /// The ask's name.
-        #[n(0)]
-        ask: String,
-        /// The document it was about.
-        #[n(1)]
-        document: Option<DocumentId>,
-        /// Why.
-        #[n(2)]
-        reason: AskRefusal,
-    },
-    /// A case was removed from this device as the server ordered; its receipts stay.
-    #[n(2)]
-    Purged {
-        /// The case.
-        #[n(0)]
-        case: CaseId,
-        /// Photos taken in it that no server has taken.
-        #[n(1)]
-        #[cbor(default)]
-        photos: u32,
-    },
-    /// A document that this program can't read was set aside.
-    #[n(3)]
-    SetAside {
-        /// The document.
-        #[n(0)]
-        document: DocumentId,
-        /// What is wrong with it.
-        #[n(1)]
-        why: String,
-    },
-    /// A document was removed from this device as the server ordered, while its case stays.
-    #[n(4)]
-    PurgedDocument {
-        /// The case.
-        #[n(0)]
-        case: CaseId,
-        /// The document.
-        #[n(1)]
-        document: DocumentId,
-        /// Its kind.
-        #[n(2)]
-        kind: Kind,
-        /// Photos taken in it that no server has taken.
-        #[n(3)]
-        photos: u32,
-    },
-}
-
-impl Notice {
-    /// The document whose words it may repeat.
-    pub(super) const fn repeats(&self) -> Option<DocumentId> {
-        match self {
-            Self::Refused { document, .. } | Self::SetAside { document, .. } => Some(*document),
-            Self::AskRefused { document, .. } => *document,
-            Self::Purged { .. } | Self::PurgedDocument { .. } => None,
-        }
-    }
-}
-
-/// A notice as it is kept.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct NoticeRow {
-    #[n(0)]
-    pub(super) at: Stamp,
-    #[n(1)]
-    pub(super) notice: Notice,
-}
-
 /// A verdict as it is kept, beside what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct AskedRow {
@@ -531,6 +470,10 @@ singles! {
     Cursor = b"cursor";
     Progress = b"progress";
     Bearer = b"bearer";
+    Carried = b"carried";
+    Stopped = b"stopped";
+    Anew = b"anew";
+    Contacted = b"contacted";
 }
 
 lists! {
@@ -542,11 +485,21 @@ lists! {
     PurgedDocuments(DocumentId) = b"purged-documents";
     /// Documents that are to be purged once what was typed in them is handed in.
     PurgingDocuments(DocumentId) = b"purging-documents";
+    /// The orders to purge that wait for this, with their reasons.
+    Orders(Purge) = b"orders";
     /// Cases chosen to be carried.
     Carries(CaseId) = b"carries";
     /// Photos that the server waits for.
     Wants((DocumentId, Hash)) = b"wants";
 }
+
+/// The server stopped this device: a copy of its store has spoken.
+#[derive(Encode, Decode)]
+pub(super) struct Stopped(#[n(0)] pub(super) bool);
+
+/// The device was enrolled anew: once the server has told all it has, what it does not have is done again.
+#[derive(Encode, Decode)]
+pub(super) struct Anew(#[n(0)] pub(super) bool);
 
 /// The bearer for photo bytes.
 #[derive(Encode, Decode)]

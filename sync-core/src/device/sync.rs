@@ -10,17 +10,16 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
-    Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments,
-    Purging, PurgingDocuments, ReadRow, Wants, Writer, group, to_bytes,
+    Anew, Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged,
+    PurgedDocuments, Purging, PurgingDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
-use crate::domain::kind::Kind;
 use crate::engine::ReplyReader;
 use crate::engine::{self, WaitingPush};
-use crate::id::{CaseId, DocumentId, Hash};
+use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::codec::Limits;
 use crate::protocol::sync::{Choice, Cursor, PATH, Progress, ReadLog};
-use crate::protocol::{Ask, Request};
+use crate::protocol::{Ask, CarriedDigest, Request};
 
 /// How many round trips one sync may take before it leaves the rest to the next: a bound, not a plan.
 const MOST_ROUNDS: u32 = 1_000;
@@ -46,6 +45,8 @@ pub struct SyncReport {
     pub receipted: usize,
     /// Documents of which it refused this device's changes.
     pub refused: Vec<DocumentId>,
+    /// Changes that were made anew on top of what the server has.
+    pub replayed: usize,
     /// Documents with news.
     pub news: usize,
     /// Changes by others that came.
@@ -79,6 +80,21 @@ pub(super) struct Round {
     pub(super) carded: Vec<CaseId>,
     /// The request asked for a bearer for photos.
     pub(super) asked_for_bearer: bool,
+    /// The server's sum of what is carried, where it is not this device's.
+    pub(super) differs: Option<CarriedDigest>,
+}
+
+/// What one sync has done already and does not do twice.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Rows of the outbox that went up.
+    tried: BTreeSet<i64>,
+    /// Documents whose refused work was done again.
+    replayed: BTreeSet<DocumentId>,
+    /// Whether both sides told what they have.
+    reconciled: bool,
+    /// What this device has, to be told with the next request.
+    heads: Option<Vec<(DocumentId, Heads)>>,
 }
 
 impl Round {
@@ -102,15 +118,25 @@ impl Device {
     pub(super) async fn sync_for(&self, link: &Link, bearer: bool) -> Result<SyncReport, DeviceError> {
         let _one = self.syncing.lock().await;
         let mut report = SyncReport::default();
-        let mut tried = BTreeSet::new();
+        let mut done = Done::default();
         let mut has_bearer = false;
+        self.replay_refused(&mut done.replayed, &mut report).await?;
         for _ in 0..MOST_ROUNDS {
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
-            let round = self.round(link, wants_bearer, &mut tried, &mut report).await?;
+            let round = self.round(link, wants_bearer, &mut done, &mut report).await?;
             has_bearer |= round.asked_for_bearer;
+            if !round.more {
+                self.replay_anew(&mut report).await?;
+            }
+            self.replay_refused(&mut done.replayed, &mut report).await?;
+            if let Some(theirs) = round.differs.filter(|_| !done.reconciled) {
+                done.reconciled = true;
+                done.heads = self.recount(theirs).await?;
+            }
             // The request that went may have been made before a photo was taken.
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
-            if !(round.more || round.awaits_consequence() || wants_bearer || self.has_untried(&tried).await?) {
+            let more = round.more || round.awaits_consequence() || wants_bearer || done.heads.is_some();
+            if !(more || self.has_untried(&done.tried).await?) {
                 break;
             }
         }
@@ -118,20 +144,20 @@ impl Device {
         Ok(report)
     }
 
-    async fn round(
+    pub(super) async fn round(
         &self,
         link: &Link,
         wants_bearer: bool,
-        tried: &mut BTreeSet<i64>,
+        done: &mut Done,
         report: &mut SyncReport,
     ) -> Result<Round, DeviceError> {
         let enrolment = self.enrolment()?;
         let identity = enrolment.identity();
         let pending = match self.reader().single::<Pending>().await? {
             Some(pending) => pending,
-            None => self.make_request(&identity, wants_bearer, tried).await?,
+            None => self.make_request(&identity, wants_bearer, done).await?,
         };
-        tried.extend(&pending.outbox);
+        done.tried.extend(&pending.outbox);
         let request = HttpRequest {
             method: Method::Post,
             url: format!("{}{PATH}", enrolment.url),
@@ -145,6 +171,11 @@ impl Device {
         let mut stream = match link.open(request, CBOR).await {
             Ok(stream) => stream,
             Err(error) => {
+                if matches!(&error, LinkError::Problem { kind, .. } if kind.ends_with("device-stopped")) {
+                    let mut write = Writer::begin(&self.store).await?;
+                    write.put_single(&Stopped(true)).await?;
+                    write.commit().await?;
+                }
                 if let LinkError::Problem { status: 400 | 413 | 415 | 422, .. } | LinkError::Version { .. } = error {
                     // It was read and certainly not taken: the next one is made anew.
                     let mut write = Writer::begin(&self.store).await?;
@@ -177,7 +208,7 @@ impl Device {
             reader = back;
             for part in parts {
                 let part = self.apply(pending.take(), part, report).await?;
-                round.more = part.more;
+                (round.more, round.differs) = (part.more, part.differs);
                 round.granted.extend(part.granted);
                 round.carded.extend(part.carded);
             }
@@ -194,6 +225,10 @@ impl Device {
 
     /// The rows of the outbox that may be sent now.
     async fn sendable(&self) -> Result<Vec<(i64, OutboxRow)>, DeviceError> {
+        if self.reader().single::<Anew>().await?.is_some() {
+            // By the device that was: nothing before it is known what of it the server has.
+            return Ok(Vec::new());
+        }
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
         let leaving_documents = self.reader().single::<PurgingDocuments>().await?.unwrap_or_default();
         let mut blocked = std::collections::BTreeMap::new();
@@ -247,14 +282,14 @@ impl Device {
         &self,
         identity: &engine::Identity,
         wants_bearer: bool,
-        tried: &BTreeSet<i64>,
+        done: &mut Done,
     ) -> Result<Pending, DeviceError> {
         let mut pushes: Vec<WaitingPush> = Vec::new();
         let mut asks: Vec<Ask> = Vec::new();
         let (mut outbox, mut later) = (Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
         for (n, row) in self.sendable().await? {
-            if tried.contains(&n) {
+            if done.tried.contains(&n) {
                 continue;
             }
             match row {
@@ -310,7 +345,7 @@ impl Device {
             reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
             choices: carries.0.into_iter().map(|case| Choice { case, carry: true }).collect(),
             progress: self.reader().single::<Progress>().await?,
-            heads: None,
+            heads: done.heads.take(),
             wants_bearer,
         };
         let mut counters = self.reader().single::<Counters>().await?.unwrap_or_default();
@@ -343,14 +378,13 @@ impl Device {
     ) -> Result<(), DeviceError> {
         let OutboxChange { document, case, fork, base, .. } = change;
         let item = (raw.hash, raw.bytes.to_vec());
-        if let Some(push) = pushes.iter_mut().find(|push| push.document == document && push.fork == fork) {
+        let row = self.reader().document(document).await?.ok_or(DeviceError::NoSuchDocument(document))?;
+        let push = pushes.iter_mut().find(|push| push.document == document && push.fork == fork);
+        if let Some(push) = push.filter(|_| !row.singly) {
             push.changes.push(item);
             return Ok(());
         }
-        let kind: Kind = match self.reader().document(document).await? {
-            Some(row) => row.kind,
-            None => return Err(DeviceError::NoSuchDocument(document)),
-        };
+        let kind = row.kind;
         pushes.push(WaitingPush { document, case, kind, fork, base, changes: vec![item] });
         Ok(())
     }

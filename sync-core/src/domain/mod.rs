@@ -11,6 +11,7 @@ mod joined;
 pub mod kind;
 mod paragraph;
 pub mod record;
+pub mod references;
 pub mod register;
 pub mod signed;
 pub mod signoff;

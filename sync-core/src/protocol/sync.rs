@@ -446,12 +446,13 @@ pub struct Purge {
 }
 
 /// Why something leaves a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cbor(index_only)]
 pub enum PurgeReason {
     /// An allocation, commission, duty or assignment ended.
     #[n(0)]
+    #[default]
     Ended,
     /// The device was revoked.
     #[n(1)]
@@ -471,6 +472,20 @@ pub enum PurgeReason {
     /// Its person no longer chose to carry it.
     #[n(6)]
     NotChosen,
+}
+
+impl std::fmt::Display for PurgeReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "your part in it ended",
+            Self::Revoked => "this device was revoked",
+            Self::Disabled => "your account was disabled",
+            Self::Closed => "the case was closed",
+            Self::Role => "your role or organisation changed",
+            Self::Withdrawn => "it is no longer shared with you",
+            Self::NotChosen => "you no longer carry it",
+        })
+    }
 }
 
 /// A push that was not taken in. Its bytes are kept in quarantine; the device keeps the intentions.

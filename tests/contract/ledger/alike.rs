@@ -52,7 +52,7 @@ impl Pool {
         let (account, device) = (hand.pick(&self.accounts), hand.pick(&self.devices));
         // Usually the version that is there.
         let off = i64::from(hand.below(8) == 0);
-        match hand.below(19) {
+        match hand.below(20) {
             0 => {
                 let reference = hand.below(2) == 0;
                 let reference = reference.then(|| self.references[hand.below(self.references.len())].clone());
@@ -113,6 +113,10 @@ impl Pool {
                 let hash = hand.pick(&self.hashes);
                 Write::Photo(PhotoRow { hash, ..hand.photo_row(document, case) })
             }
+            18 => {
+                let document = (hand.below(3) > 0).then_some(document);
+                Write::Purged(hand.purge_row(device, case, document))
+            }
             _ => {
                 let document = (hand.below(3) > 0).then_some(document);
                 match hand.below(7) {
@@ -145,6 +149,7 @@ impl Pool {
             read!(documents_of(case));
             read!(prescriptions_of(case));
             read!(quarantine(Some(case)));
+            read!(purges(case));
         }
         for reference in &self.references {
             read!(case_by_reference(reference));

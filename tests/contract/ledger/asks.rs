@@ -1,7 +1,7 @@
-//! Asks, quarantine, photos.
+//! Asks, quarantine, photos, and what was purged.
 
-use grabrail_server::storage::ledger::{AskRow, Ledger, PhotoRow, Write};
-use sync_core::id::{AskId, DocumentId};
+use grabrail_server::storage::ledger::{AskRow, Ledger, PhotoRow, PurgeRow, Write};
+use sync_core::id::{AskId, DeviceId, DocumentId};
 
 use super::hand::Hand;
 use super::{put, refused};
@@ -73,4 +73,28 @@ pub(super) async fn photos<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.photos_of(document).await.unwrap(), [first, second]);
     assert_eq!(ledger.photos_of(elsewhere.document).await.unwrap(), [elsewhere]);
     assert_eq!(ledger.photo(elsewhere.document, second.hash).await.unwrap(), None);
+}
+
+pub(super) async fn purges<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(35);
+    let device = DeviceId::mint(&mut hand.chance);
+    let (case, other, document) = (hand.case(), hand.case(), DocumentId::mint(&mut hand.chance));
+    let mut row = |case, document, signature: u8| PurgeRow {
+        case,
+        document,
+        device,
+        at: hand.now(),
+        receipt: vec![1, 2, 3],
+        signature: vec![signature; 64],
+    };
+    let rows = [row(case, None, 1), row(case, Some(document), 1), row(other, None, 1)];
+    put(ledger, rows.clone().map(Write::Purged)).await;
+    // The same word again, as after a lost reply; then a later one of the same case.
+    put(ledger, [Write::Purged(PurgeRow { at: rows[2].at, ..rows[0].clone() })]).await;
+    let later = row(case, None, 2);
+    put(ledger, [Write::Purged(later.clone())]).await;
+    let [first, second, elsewhere] = rows;
+    assert_eq!(ledger.purges(case).await.unwrap(), [first, second, later]);
+    assert_eq!(ledger.purges(other).await.unwrap(), [elsewhere]);
+    assert_eq!(ledger.purges(hand.case()).await.unwrap(), []);
 }

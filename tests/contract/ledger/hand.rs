@@ -1,8 +1,8 @@
 //! Rows to write, made by a seed. What they say is no document that Automerge would read: a ledger doesn't look.
 
 use grabrail_server::storage::ledger::{
-    AskRow, CarryRow, CaseRow, CommissionRow, DocumentRow, PhotoRow, PrescriptionRow, QuarantineRow, RelationRow,
-    Released, SignedRow, Write,
+    AskRow, CarryRow, CaseRow, CommissionRow, DocumentRow, PhotoRow, PrescriptionRow, PurgeRow, QuarantineRow,
+    RelationRow, Released, SignedRow, Write,
 };
 use sync_core::access::{Relation, Role};
 use sync_core::clock::{Chance, Seeded, Timestamp};
@@ -251,6 +251,12 @@ impl Hand {
         }
     }
 
+    /// Of four signatures, so that a word is heard twice.
+    pub(super) fn purge_row(&mut self, device: DeviceId, case: CaseId, document: Option<DocumentId>) -> PurgeRow {
+        let signature = vec![u8::try_from(self.below(4)).unwrap_or(0); 64];
+        PurgeRow { case, document, device, at: self.now(), receipt: vec![1, 2, 3], signature }
+    }
+
     pub(super) fn photo_row(&mut self, document: DocumentId, case: CaseId) -> PhotoRow {
         PhotoRow { case, document, hash: self.hash(), bytes: 250_000, account: self.account(), at: self.now() }
     }
@@ -284,6 +290,7 @@ impl Hand {
             Write::Resum(device),
             Write::Withhold { device, case, document: Some(document.document), reason: PurgeReason::Ended },
             Write::Uncarry { device, case, document: Some(document.document) },
+            Write::Purged(self.purge_row(device, case, Some(document.document))),
             Write::Touch(case),
         ]
     }

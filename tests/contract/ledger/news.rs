@@ -177,7 +177,8 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Resum(_)
             | Write::Withhold { .. }
             | Write::Uncarry { .. }
-            | Write::Brought { .. } => false,
+            | Write::Brought { .. }
+            | Write::Purged(_) => false,
         };
         kinds.push(std::mem::discriminant(&write));
         let n = put(ledger, [write.clone()]).await;

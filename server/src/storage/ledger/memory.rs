@@ -16,7 +16,8 @@ use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
-    Number, PhotoRow, Plan, PrescriptionRow, Pulse, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD, Write,
+    Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD,
+    Write,
 };
 use crate::storage::StorageError;
 use crate::storage::devices::day;
@@ -116,6 +117,7 @@ tables! {
     ties: (CaseId, AccountId, Relation) => Number,
     carries: (DeviceId, Option<DocumentId>, CaseId) => Carried,
     chosen: (DeviceId, CaseId) => bool,
+    purges: (DeviceId, CaseId, Option<DocumentId>, Vec<u8>) => (Spot, PurgeRow),
 }
 
 impl Tables {
@@ -283,6 +285,12 @@ impl Tables {
             // Summed at every reading.
             Write::Resum(_) => {}
             Write::Choose { device, choice } => self.chosen.set((device, choice.case), choice.carry),
+            Write::Purged(row) => {
+                let key = (row.device, row.case, row.document, row.signature.clone());
+                if !self.purges.rows.contains_key(&key) {
+                    self.purges.set(key, (spot, row));
+                }
+            }
             Write::Touch(case) => self.touch(n, case),
             Write::Brought { device, bytes, at, most } => {
                 let bytes = self.brought(device, at).saturating_add(bytes);
@@ -500,6 +508,10 @@ impl Ledger for MemoryLedger {
         let mut rows = by_place(tables.quarantine.rows.values().filter(wanted).collect());
         rows.reverse();
         Ok(rows)
+    }
+
+    async fn purges(&self, case: CaseId) -> Result<Vec<PurgeRow>, StorageError> {
+        Ok(by_place(self.tables().purges.rows.values().filter(|(_, row)| row.case == case).collect()))
     }
 
     async fn photo(&self, document: DocumentId, hash: Hash) -> Result<Option<PhotoRow>, StorageError> {

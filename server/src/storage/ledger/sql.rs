@@ -9,6 +9,7 @@ mod cases;
 mod documents;
 mod group;
 mod prescriptions;
+mod purges;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
-    Number, PhotoRow, Plan, PrescriptionRow, Pulse, QuarantineRow, RelationRow, SignedRow, Since, Write,
+    Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, Write,
 };
 use crate::storage::{Storage, StorageError};
 
@@ -77,6 +78,7 @@ impl Write {
             | Self::Uncarry { .. }
             | Self::Resum(_)
             | Self::Choose { .. }
+            | Self::Purged(_)
             | Self::Touch(_)
             | Self::Brought { .. }
             | Self::Expect { .. } => None,
@@ -147,6 +149,7 @@ impl Writing<'_> {
                 Ok(())
             }
             Write::Choose { device, choice } => self.choose(device, choice).await,
+            Write::Purged(row) => self.purged(row).await,
             Write::Touch(case) => self.touch(case).await,
             Write::Brought { device, bytes, at, most } => {
                 let counted = self.ledger.storage.count_bytes(&mut self.transaction, device, (bytes, most), at).await?;
@@ -246,6 +249,10 @@ impl Ledger for SqlLedger {
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {
         arrivals::quarantine(self, case).await
+    }
+
+    async fn purges(&self, case: CaseId) -> Result<Vec<PurgeRow>, StorageError> {
+        purges::purges(self, case).await
     }
 
     async fn photo(&self, document: DocumentId, hash: Hash) -> Result<Option<PhotoRow>, StorageError> {

@@ -5,7 +5,12 @@ use crate::clock::Timestamp;
 use crate::domain::record::SharedText;
 use crate::domain::testing::{document, stamp};
 use crate::golden::{ask_refusals, asks, golden, hash, records, refusals, signed_receipts};
+use crate::guard::Refusal;
+use crate::id::QuarantineId;
+use crate::protocol::CarriedDigest;
 use crate::protocol::ask::Answer;
+use crate::protocol::ask::AskRefusal;
+use crate::protocol::sync::PurgeReason;
 
 const FILE: &str = "device-rows-1.txt";
 
@@ -87,10 +92,15 @@ fn singles() -> Vec<Row> {
         single(&Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: time() }),
         single(&Progress { n: 12_345, after: case() }),
         single(&Bearer("bearer".to_owned())),
+        single(&Carried(CarriedDigest::default())),
+        single(&Stopped(true)),
+        single(&Anew(true)),
+        single(&Contacted { furthest: time().plus_millis(5), counted: 7, ..Contacted::at(time(), Some(168)) }),
         single(&Purged(vec![case()])),
         single(&Purging(vec![case()])),
         single(&PurgedDocuments(vec![document(2)])),
         single(&PurgingDocuments(vec![document(2)])),
+        single(&Orders(vec![Purge { case: case(), document: None, reason: PurgeReason::Role }])),
         single(&Carries(vec![case()])),
         single(&Wants(vec![(document(1), hash(5))])),
     ]
@@ -128,7 +138,8 @@ fn outbox() -> Vec<Row> {
 }
 
 fn documents_and_photos() -> Vec<Row> {
-    let refused = RefusedRow { reason: Refusal::NotAllowed, quarantine: Some(QuarantineId::from_bytes([12; 16])) };
+    let quarantine = Some(QuarantineId::from_bytes([12; 16]));
+    let refused = RefusedRow { reason: Refusal::NotAllowed, quarantine, change: Some(hash(2)) };
     let whole = DocumentRow {
         fork: 2,
         server_heads: vec![hash(1)],
@@ -136,6 +147,9 @@ fn documents_and_photos() -> Vec<Row> {
         refused: Some(refused),
         set_aside: Some("a dependency is missing".to_owned()),
         changes: 3,
+        given: true,
+        singly: true,
+        fruitless: 2,
         ..DocumentRow::new(document(1), case(), Kind::Home, true)
     };
     let photo = |kept, recorded_by| {
@@ -145,6 +159,8 @@ fn documents_and_photos() -> Vec<Row> {
     vec![
         row("document", &whole),
         row("document-new", &DocumentRow::new(document(1), case(), Kind::Thread, false)),
+        row("base", &Base { heads: vec![hash(1)], bytes: vec![1, 2, 3].into() }),
+        row("refused-work", &refused_work()),
         row("snapshot", &Snapshot { bytes: vec![1, 2, 3].into(), up_to: 17 }),
         row("change", &ChangeRow { hash: hash(2), bytes: vec![1, 2, 3].into() }),
         row("photo-on-this-device", &photo(Kept::OnThisDevice, Some(hash(2)))),
@@ -155,17 +171,29 @@ fn documents_and_photos() -> Vec<Row> {
     ]
 }
 
+fn refused_work() -> RefusedWork {
+    let OutboxChange { document, case, hash, edits, first_key, at, .. } = outbox_change();
+    let quarantine = Some(QuarantineId::from_bytes([12; 16]));
+    RefusedWork { change: hash, document, case, reason: Refusal::Blocked, quarantine, edits, first_key, at }
+}
+
 fn notices() -> Vec<Row> {
     let notice = |name: String, notice| row(format!("notice-{name}"), &NoticeRow { at: stamp(), notice });
     let quarantine = Some(QuarantineId::from_bytes([12; 16]));
     let document = document(1);
     let mut rows = vec![
         notice("refused-not-kept".to_owned(), Notice::Refused { document, reason: Refusal::Later, quarantine: None }),
-        notice("purged".to_owned(), Notice::Purged { case: case(), photos: 2 }),
+        notice("purged".to_owned(), Notice::Purged { case: case(), photos: 2, reason: PurgeReason::Closed }),
         notice("set-aside".to_owned(), Notice::SetAside { document, why: "a dependency is missing".to_owned() }),
         notice(
             "purged-document".to_owned(),
-            Notice::PurgedDocument { case: case(), document, kind: Kind::Clinical, photos: 2 },
+            Notice::PurgedDocument {
+                case: case(),
+                document,
+                kind: Kind::Clinical,
+                photos: 2,
+                reason: PurgeReason::Withdrawn,
+            },
         ),
     ];
     rows.extend(
@@ -203,6 +231,7 @@ fn names() -> Vec<Row> {
         name("group-asked", group::ASKED),
         name("group-notices", group::NOTICES),
         name("group-reads", group::READS),
+        name("group-refused", group::REFUSED),
         name("group-receipts", group::RECEIPTS),
         name("group-of-outbox-change", change.group()),
         name("group-of-outbox-ask", of_ask(OutboxRow::group)),
@@ -211,6 +240,8 @@ fn names() -> Vec<Row> {
         name("key-of-change", ChangeRow::key(document(1), hash(2))),
         name("key-of-photo", PhotoRow::key(document(1), hash(5))),
         name("key-of-snapshot", Snapshot::key(document(1))),
+        name("key-of-base", Base::key(document(1))),
+        name("key-of-refused-work", RefusedWork::key(hash(2))),
     ]
 }
 
@@ -247,23 +278,85 @@ mod before {
             #[n(0)]
             case: CaseId,
         },
+        #[n(4)]
+        PurgedDocument {
+            #[n(0)]
+            case: CaseId,
+            #[n(1)]
+            document: DocumentId,
+            #[n(2)]
+            kind: Kind,
+            #[n(3)]
+            photos: u32,
+        },
+    }
+
+    #[derive(Encode, Decode)]
+    pub(super) struct RefusedRow {
+        #[n(0)]
+        pub(super) reason: Refusal,
+        #[n(1)]
+        pub(super) quarantine: Option<QuarantineId>,
+    }
+
+    #[derive(Encode, Decode)]
+    pub(super) struct DocumentRow {
+        #[n(0)]
+        pub(super) document: DocumentId,
+        #[n(1)]
+        pub(super) case: CaseId,
+        #[n(2)]
+        pub(super) kind: Kind,
+        #[n(3)]
+        pub(super) minted: bool,
+        #[n(4)]
+        pub(super) fork: u32,
+        #[n(5)]
+        pub(super) server_heads: Heads,
+        #[n(6)]
+        pub(super) receipted: Heads,
+        #[n(7)]
+        pub(super) refused: Option<RefusedRow>,
+        #[n(8)]
+        pub(super) set_aside: Option<String>,
+        #[n(9)]
+        pub(super) changes: u32,
     }
 }
 
-fn of_before() -> [Row; 4] {
+fn of_before() -> Vec<Row> {
     let Pending { bytes, outbox, reads, purged, more, .. } = pending();
-    [
+    vec![
         row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
         row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
         row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
         row("before-notice-purged", &before::Notice::Purged { case: case() }),
+        row(
+            "before-notice-purged-document",
+            &before::Notice::PurgedDocument { case: case(), document: document(1), kind: Kind::Clinical, photos: 2 },
+        ),
+        row(
+            "before-document",
+            &before::DocumentRow {
+                document: document(1),
+                case: case(),
+                kind: Kind::Home,
+                minted: true,
+                fork: 2,
+                server_heads: vec![hash(1)],
+                receipted: vec![hash(2)],
+                refused: Some(before::RefusedRow { reason: Refusal::NotAllowed, quarantine: None }),
+                set_aside: None,
+                changes: 3,
+            },
+        ),
     ]
 }
 
 #[test]
 fn every_row_of_a_device_is_kept_as_it_always_was() {
     let mut rows = singles();
-    for more in [outbox(), documents_and_photos(), notices(), asked(), names(), of_before().into()] {
+    for more in [outbox(), documents_and_photos(), notices(), asked(), names(), of_before()] {
         rows.extend(more);
     }
     let values: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.bytes.clone())).collect();
@@ -277,7 +370,12 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     let old: Cursor = from_bytes(&kept["before-cursor"]).unwrap();
     assert_eq!(old, Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: Timestamp::default() });
     let old: Notice = from_bytes(&kept["before-notice-purged"]).unwrap();
-    assert_eq!(old, Notice::Purged { case: case(), photos: 0 });
+    assert_eq!(old, Notice::Purged { case: case(), photos: 0, reason: PurgeReason::Ended });
+    let old: Notice = from_bytes(&kept["before-notice-purged-document"]).unwrap();
+    assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Ended, .. }));
+    let old: DocumentRow = from_bytes(&kept["before-document"]).unwrap();
+    assert_eq!((old.changes, old.given, old.singly, old.fruitless), (3, false, false, 0));
+    assert!(old.refused.is_some_and(|refused| refused.change.is_none()));
 }
 
 /// A new fact or variant has its golden value, or this fails.

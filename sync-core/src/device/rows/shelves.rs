@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use super::{ChangeRow, DocumentRow, List, Notice, NoticeRow, OutboxRow, PhotoRow, Single, group};
 use crate::clock::Stamp;
 use crate::device::error::DeviceError;
+use crate::device::heads::Carried;
 use crate::device::store::{Shelf, Store, StoreError, Transaction};
 use crate::id::{CaseId, DocumentId, Hash};
 
@@ -77,18 +78,21 @@ macro_rules! reading {
 
 /// The store, read row by row.
 pub(in crate::device) struct Reader<'a>(pub(in crate::device) &'a Store);
-/// A transaction, read and written row by row.
-pub(in crate::device) struct Writer(pub(in crate::device) Transaction);
+/// A transaction, read and written row by row, and the sum of what is carried where it has moved.
+pub(in crate::device) struct Writer(pub(in crate::device) Transaction, pub(in crate::device) Option<Carried>);
 
 reading!(Reader<'_>);
 reading!(Writer);
 
 impl Writer {
     pub(in crate::device) async fn begin(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self(store.begin().await?))
+        Ok(Self(store.begin().await?, None))
     }
 
-    pub(in crate::device) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::device) async fn commit(mut self) -> Result<(), StoreError> {
+        if let Some(carried) = self.1.take() {
+            self.put_single(&carried).await?;
+        }
         self.0.commit().await
     }
 
@@ -123,6 +127,7 @@ impl Writer {
 
     pub(in crate::device) async fn put_document(&mut self, row: &DocumentRow) -> Result<(), StoreError> {
         let (case, key) = (row.case, row.document);
+        self.count(row.document, Some(row)).await?;
         self.0.put(Shelf::Document, Some(case), case.as_bytes(), key.as_bytes(), &to_bytes(row)).await.map(drop)
     }
 

@@ -1,7 +1,9 @@
 //! What the server orders purged is gone, and what was typed in it too late is not.
 
 use super::*;
+use crate::guard::Refusal;
 use crate::id::Hash;
+use crate::protocol::sync::PurgeReason;
 
 /// Every shelf but that of the receipts, which outlast what they are for.
 const SHELVES: [Shelf; 9] = [
@@ -75,7 +77,10 @@ async fn a_purged_case_leaves_receipts_and_nothing_else_and_what_was_typed_too_l
         assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
     }
     let device = tablet.reopened(device).await;
-    assert!(matches!(device.notices().await.unwrap().last(), Some((_, Notice::Purged { photos: 0, .. }))));
+    assert!(matches!(
+        device.notices().await.unwrap().last(),
+        Some((_, Notice::Purged { photos: 0, reason: PurgeReason::Ended, .. }))
+    ));
     assert_eq!(device.sync(&tablet.link()).await.unwrap().exchanges, 1);
 }
 
@@ -149,7 +154,16 @@ async fn a_purged_document_is_gone_from_a_case_that_stays_once_what_was_typed_to
         assert_eq!(device.store.count(shelf).await.unwrap(), of_home, "{shelf:?}");
     }
     let told = device.notices().await.unwrap().pop().unwrap().1;
-    assert_eq!(told, Notice::PurgedDocument { case, document: clinical, kind: Kind::Clinical, photos: 1 });
+    assert_eq!(
+        told,
+        Notice::PurgedDocument {
+            case,
+            document: clinical,
+            kind: Kind::Clinical,
+            photos: 1,
+            reason: PurgeReason::Withdrawn,
+        }
+    );
     assert_eq!((names(&device, case).await, view(&device, home).await.records.len()), (vec!["home".to_owned()], 1));
 
     // There is nothing more to say about it.

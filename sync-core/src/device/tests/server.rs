@@ -24,7 +24,7 @@ use crate::protocol::enrolment::{
     EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, Signature, proof_of_possession,
 };
 use crate::protocol::sync::*;
-use crate::protocol::{CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
+use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
 
 pub(super) const URL: &str = "http://127.0.0.1:9";
 pub(super) const NOW: i64 = 1_800_000_000_000;
@@ -66,6 +66,27 @@ pub(super) struct State {
     pub(super) cases: Vec<(DocumentId, CaseId)>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) refuse: Vec<(DocumentId, Refusal)>,
+    /// A push with a change in which these bytes stand is refused for it.
+    pub(super) forbidden: Option<&'static [u8]>,
+    /// The same, and the server does not say for which.
+    pub(super) unnamed: bool,
+    /// What the guard takes.
+    pub(super) bounds: Bounds,
+    /// Documents that nobody hears of before they say what they have.
+    pub(super) silent: Vec<DocumentId>,
+    /// Whether what is carried is summed up.
+    pub(super) sums: bool,
+    /// Documents that are sent whole, and the bytes in the place of theirs.
+    pub(super) frames: BTreeMap<DocumentId, Option<Vec<u8>>>,
+    /// What devices said they have.
+    pub(super) told: Vec<Vec<(DocumentId, Heads)>>,
+    /// Signed words of devices that they have purged.
+    pub(super) proofs: Vec<PurgeReceipt>,
+    pub(super) lease_hours: Option<u16>,
+    /// Whether every device is one person's.
+    pub(super) one_person: bool,
+    /// Whether devices are stopped.
+    pub(super) stopped: bool,
     /// How many changes each push of what is refused brought.
     pub(super) quarantine: Vec<usize>,
     /// Whether asks are refused.
@@ -84,6 +105,28 @@ pub(super) struct State {
 }
 
 impl State {
+    fn refuses(&self, document: DocumentId, changes: &[(Hash, Vec<u8>)]) -> Option<Refusal> {
+        if let Some((_, reason)) = self.refuse.iter().find(|(refused, _)| *refused == document) {
+            return Some(reason.clone());
+        }
+        let words = self.forbidden?;
+        let holds = |(_, bytes): &(Hash, Vec<u8>)| bytes.windows(words.len()).any(|window| window == words);
+        let at = u32::try_from(changes.iter().position(holds)?).unwrap();
+        let (what, found, most) = ("bytes".to_owned(), 2, 1);
+        let unnamed = Refusal::TooLarge { what, found, most };
+        Some(if self.unnamed { unnamed } else { Refusal::Unfit { at, why: "forbidden".to_owned() } })
+    }
+
+    /// The sum of everything here that is listed or written in.
+    fn carried(&self) -> CarriedDigest {
+        let mut digest = CarriedDigest::default();
+        let listed = self.cards.iter().flat_map(|card| &card.documents);
+        let listed = listed.filter(|listed| !self.documents.contains_key(&listed.document));
+        listed.for_each(|listed| digest.add(listed.document, &[listed.kind.skeleton_hash()]));
+        self.documents.iter().for_each(|(document, state)| digest.add(*document, &state.heads()));
+        digest
+    }
+
     fn withholds(&self, document: DocumentId) -> bool {
         self.purge_documents.contains(&document) && !self.contradicts
     }
@@ -177,7 +220,7 @@ impl Server {
             organisation: ORGANISATION,
             device: DeviceId::from_bytes([byte; 16]),
             generation: request.generation,
-            account: AccountId::from_bytes([byte; 16]),
+            account: AccountId::from_bytes([if state.one_person { 7 } else { byte }; 16]),
             key,
             number,
         };
@@ -211,7 +254,7 @@ impl Server {
         let request: SyncRequest = unpack(&signed.body, Limits::PUSH).unwrap();
         let at = Timestamp::from_millis(NOW);
         let mut receipts = Receipts::new(self.id, EPOCH, at);
-        let (mut refused, mut verdicts) = (Vec::new(), Vec::new());
+        let (mut refused, mut verdicts, mut blocked) = (Vec::new(), Vec::new(), Vec::new());
         for ask in request.asks.clone() {
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
@@ -225,9 +268,11 @@ impl Server {
             let document = push.document;
             let known = Known::push(&sender, document, push.fork, &push.base);
             let changes = push.changes.unpack(&known, PackLimits::REPLY).unwrap();
-            if let Some((_, reason)) = state.refuse.iter().find(|(refused, _)| *refused == document) {
-                let kept = QuarantineId::from_bytes([7; 16]);
-                refused.push(Refused { document, reason: reason.clone(), quarantine: Some(kept) });
+            let kept = Some(QuarantineId::from_bytes([7; 16]));
+            let blocks = blocked.contains(&document).then_some(Refusal::Blocked);
+            if let Some(reason) = state.refuses(document, &changes).or(blocks) {
+                blocked.push(document);
+                refused.push(Refused { document, reason, quarantine: kept });
                 state.quarantine.push(changes.len());
                 continue;
             }
@@ -237,7 +282,16 @@ impl Server {
                 Pushed { document, fork: push.fork, base: &push.base, changes: &changes, signature: &push.signature };
             let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
             let ties = Ties { author: true, ..Ties::default() };
-            let admitted = judge(pushed, &sender, &standing, ties, &current, &Bounds::default()).unwrap();
+            let admitted = match judge(pushed, &sender, &standing, ties, &current, &state.bounds) {
+                Ok(admitted) => admitted,
+                Err(reason) => {
+                    state.documents.insert(document, current);
+                    blocked.push(document);
+                    refused.push(Refused { document, reason, quarantine: kept });
+                    state.quarantine.push(changes.len());
+                    continue;
+                }
+            };
             let last = admitted.envelope.changes.last().copied();
             state.documents.insert(document, admitted.document);
             if !state.cases.iter().any(|(known, _)| *known == document) {
@@ -251,12 +305,19 @@ impl Server {
         state.purged.extend(purged);
         state.purged_documents.extend(purged_documents);
         state.cards.retain(|card| !purged.contains(&card.case));
+        if let Some(SignedPurge { purge, .. }) = &request.purged {
+            state.proofs.push(purge.clone());
+        }
+        let asked = request.heads.is_some();
+        state.told.extend(request.heads.clone());
         let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
         let news = state.documents.iter().filter_map(|(document, state_of)| {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
             let (document, kind) = (*document, state_of.kind());
             let changes = Packed::pack(&state_of.changes_since(&[]), &Known::news(kind));
             let withheld = state.purge.contains(&case) || state.withholds(document);
+            let silent = state.silent.contains(&document) && !asked;
+            let withheld = withheld || silent || state.frames.contains_key(&document);
             (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
         let mut cards: Vec<CaseCard> =
@@ -265,6 +326,12 @@ impl Server {
             card.documents.retain(|listed| !state.withholds(listed.document));
         }
         let ordered = state.purge_documents.iter().filter(|document| !state.purged_documents.contains(document));
+        let frames = state.frames.iter().filter_map(|(document, instead)| {
+            let whole = state.documents.get(document)?;
+            let case = state.cases.iter().find(|(known, _)| known == document)?.1;
+            let saved = instead.clone().unwrap_or_else(|| whole.save()).into();
+            Some(Frame { document: *document, case, kind: whole.kind(), heads: whole.heads(), saved })
+        });
         let case_of = |document| {
             state
                 .cases
@@ -272,8 +339,8 @@ impl Server {
                 .find(|(known, _)| *known == document)
                 .map_or(CaseId::from_bytes([0; 16]), |(_, case)| *case)
         };
-        let reason = PurgeReason::Ended;
-        let whole = purge.iter().map(|case| Purge { case: *case, document: None, reason });
+        let whole = purge.iter().map(|case| Purge { case: *case, document: None, reason: PurgeReason::Ended });
+        let reason = PurgeReason::Withdrawn;
         let ordered = ordered.map(|document| Purge { case: case_of(*document), document: Some(*document), reason });
         let signature = sign(&self.key, &receipts.to_bytes());
         let reply = SyncReply {
@@ -282,10 +349,13 @@ impl Server {
             verdicts,
             cards,
             documents: news.collect(),
+            frames: frames.collect(),
             purge: whole.chain(ordered).collect(),
             photo_wants: state.wants.clone(),
             cursor: Some(Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap(), at }),
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
+            digest: state.sums.then(|| state.carried()),
+            lease_hours: state.lease_hours,
             ..SyncReply::new(EPOCH, at)
         };
         if matches!(state.line, Line::CutAfter(_) | Line::InParts) {
@@ -419,6 +489,7 @@ impl Transport for Server {
             let path = request.url.strip_prefix(URL).unwrap();
             let reply = match path {
                 "/v1/devices" => self.enrol(&request.body),
+                PATH if self.state().stopped => problem(409, "device-stopped"),
                 PATH => self.sync(&request.body),
                 _ => self.photo(&request),
             };

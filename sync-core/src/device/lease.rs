@@ -1,0 +1,218 @@
+//! The offline lease: how long a device may go without hearing from its server and still open cases.
+//!
+//! No clock is believed alone. Time since the last contact is the larger of two counts: what the device's runs have counted
+//! monotonically, and how far the wall clock has ever been since. A clock set back takes nothing off, a restart adds to
+//! what was counted before, and one that jumps ahead can only close what the next contact opens again. It binds a running
+//! app; a disk in a laboratory is bound by its encryption.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use super::error::DeviceError;
+use super::facade::Device;
+use super::rows::{OutboxRow, Writer};
+use super::store::{Shelf, StoreError};
+use crate::clock::Timestamp;
+use crate::id::CaseId;
+
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+/// The last hours are warned of.
+const WARNING_HOURS: u64 = 24;
+/// How often what was counted is written down, in milliseconds.
+const NOTED_EVERY: u64 = 5 * 60 * 1000;
+
+/// Whether cases may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "lease")]
+pub enum Lease {
+    /// Yes.
+    Open,
+    /// Yes, but not for long: whole hours that are left, rounded up, 1 to 24.
+    Warning {
+        /// How many.
+        hours_left: u64,
+    },
+    /// Not until the server is heard from. What was opened before goes on, and what waits to be handed in can be read.
+    Closed,
+}
+
+/// What was counted since the last contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Contacted {
+    /// What the wall clock said then.
+    #[n(0)]
+    pub(super) wall: Timestamp,
+    /// The furthest it has been since.
+    #[n(1)]
+    pub(super) furthest: Timestamp,
+    /// Milliseconds of monotonic time that runs before this one counted.
+    #[n(2)]
+    pub(super) counted: u64,
+    /// How long the lease is, in hours, as the server last told; `None`: without end.
+    #[n(3)]
+    pub(super) hours: Option<u16>,
+}
+
+impl Contacted {
+    /// As if the server had been heard from at this moment.
+    pub(super) const fn at(now: Timestamp, hours: Option<u16>) -> Self {
+        Self { wall: now, furthest: now, counted: 0, hours }
+    }
+
+    /// With what this run has counted since it began or the server was heard from in it.
+    fn noted(self, now: Timestamp, elapsed: u64) -> Self {
+        Self { furthest: self.furthest.max(now), counted: self.counted.saturating_add(elapsed), ..self }
+    }
+}
+
+/// How the lease stands at `now` by the wall clock, after this run has counted `elapsed` milliseconds since it began or
+/// the server was heard from in it. A device that was never told of a lease has none.
+pub(super) fn state(contact: Option<Contacted>, now: Timestamp, elapsed: u64) -> Lease {
+    let Some(contact) = contact.map(|contact| contact.noted(now, elapsed)) else { return Lease::Open };
+    let Some(hours) = contact.hours else { return Lease::Open };
+    let by_wall = contact.furthest.millis().saturating_sub(contact.wall.millis());
+    let since = contact.counted.max(u64::try_from(by_wall).unwrap_or(0));
+    let left = (u64::from(hours) * HOUR_MILLIS).saturating_sub(since);
+    match left.div_ceil(HOUR_MILLIS) {
+        0 => Lease::Closed,
+        hours_left @ 1..=WARNING_HOURS => Lease::Warning { hours_left },
+        _ => Lease::Open,
+    }
+}
+
+impl Device {
+    /// How the offline lease stands.
+    ///
+    /// # Errors
+    /// [`DeviceError::Store`].
+    pub async fn lease(&self) -> Result<Lease, DeviceError> {
+        let contact = self.reader().single::<Contacted>().await?;
+        Ok(state(contact, self.clock.now(), self.run_since_contact()))
+    }
+
+    /// Milliseconds that this run has counted since it began or the server was heard from in it.
+    fn run_since_contact(&self) -> u64 {
+        let since = *self.counting_since.read().unwrap_or_else(PoisonError::into_inner);
+        self.clock.elapsed().saturating_sub(since)
+    }
+
+    /// From now on this run counts anew: the store has what it counted before.
+    pub(super) fn count_from_now(&self) {
+        *self.counting_since.write().unwrap_or_else(PoisonError::into_inner) = self.clock.elapsed();
+    }
+
+    /// Whether a case may be opened now. One that was opened in this run stays open, so that a visit is written to its
+    /// end, and so does one with anything that waits to be handed in.
+    ///
+    /// # Errors
+    /// [`DeviceError::LeaseOver`].
+    pub(super) async fn lease_lets(&self, case: CaseId) -> Result<(), DeviceError> {
+        let contact = self.reader().single::<Contacted>().await?;
+        let (now, elapsed) = (self.clock.now(), self.run_since_contact());
+        if let Some(contact) = contact.filter(|contact| contact.hours.is_some()) {
+            let ahead = now.millis().saturating_sub(contact.furthest.millis());
+            if elapsed >= NOTED_EVERY || u64::try_from(ahead).is_ok_and(|ahead| ahead >= NOTED_EVERY) {
+                let mut write = Writer::begin(&self.store).await?;
+                write.put_single(&contact.noted(now, elapsed)).await?;
+                write.commit().await?;
+                self.count_from_now();
+            }
+        }
+        if state(contact, now, elapsed) != Lease::Closed {
+            self.opened().insert(case);
+            return Ok(());
+        }
+        if self.opened().contains(&case) {
+            return Ok(());
+        }
+        let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        if waiting.iter().any(|(_, row)| row.case() == case) { Ok(()) } else { Err(DeviceError::LeaseOver) }
+    }
+
+    fn opened(&self) -> std::sync::MutexGuard<'_, BTreeSet<CaseId>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// The server was heard from: the lease begins anew, as long as it says or as it was.
+    pub(super) async fn heard(&mut self, now: Timestamp, hours: Option<u16>) -> Result<(), StoreError> {
+        let before = self.single::<Contacted>().await?.and_then(|contact| contact.hours);
+        self.put_single(&Contacted::at(now, hours.or(before))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTACT: i64 = 1_800_000_000_000;
+    const HOUR: i64 = 3_600_000;
+    const TEN_YEARS: i64 = 10 * 365 * 24 * HOUR;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_millis(CONTACT + hours * HOUR)
+    }
+
+    fn contact() -> Contacted {
+        Contacted::at(at(0), Some(168))
+    }
+
+    fn elapsed(hours: u64) -> u64 {
+        hours * HOUR_MILLIS
+    }
+
+    #[test]
+    fn a_week_is_open_its_last_day_warns_and_then_it_is_closed() {
+        for (hours, expected) in [
+            (0, Lease::Open),
+            (143, Lease::Open),
+            (144, Lease::Warning { hours_left: 24 }),
+            (167, Lease::Warning { hours_left: 1 }),
+            (168, Lease::Closed),
+            (9_000, Lease::Closed),
+        ] {
+            assert_eq!(state(Some(contact()), at(hours.try_into().unwrap()), elapsed(hours)), expected, "{hours}");
+            // Either count alone is enough.
+            assert_eq!(state(Some(contact()), at(0), elapsed(hours)), expected, "{hours} counted");
+            assert_eq!(state(Some(contact()), at(hours.try_into().unwrap()), 0), expected, "{hours} by the wall");
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_ten_years_takes_nothing_off_and_one_set_ahead_only_closes() {
+        let back = Timestamp::from_millis(CONTACT - TEN_YEARS);
+        assert_eq!(state(Some(contact()), back, elapsed(100)), Lease::Open);
+        assert_eq!(state(Some(contact()), back, elapsed(168)), Lease::Closed);
+        // It was seen 150 hours on; then it was set back, and the app restarted.
+        let seen = contact().noted(at(150), elapsed(1));
+        assert_eq!(state(Some(seen), back, 0), Lease::Warning { hours_left: 18 });
+        let ahead = Timestamp::from_millis(CONTACT + TEN_YEARS);
+        assert_eq!(state(Some(contact()), ahead, 0), Lease::Closed);
+        assert_eq!(state(Some(contact().noted(ahead, 0)), at(1), 0), Lease::Closed, "until the next contact");
+        assert_eq!(state(Some(Contacted::at(at(1), Some(168))), at(1), 0), Lease::Open);
+        for extreme in [i64::MIN, i64::MAX] {
+            state(Some(contact()), Timestamp::from_millis(extreme), u64::MAX);
+            state(Some(Contacted::at(Timestamp::from_millis(extreme), Some(u16::MAX))), at(0), 0);
+        }
+    }
+
+    #[test]
+    fn what_runs_before_counted_adds_up_over_restarts_with_a_clock_that_stands_still() {
+        let mut kept = contact();
+        for _ in 0..20 {
+            kept = kept.noted(at(0), elapsed(8));
+        }
+        assert_eq!(state(Some(kept), at(0), elapsed(7)), Lease::Warning { hours_left: 1 });
+        assert_eq!(state(Some(kept), at(0), elapsed(8)), Lease::Closed);
+    }
+
+    #[test]
+    fn without_a_word_of_the_server_there_is_no_lease() {
+        assert_eq!(state(None, at(9_000), elapsed(9_000)), Lease::Open);
+        assert_eq!(state(Some(Contacted::at(at(0), None)), at(9_000), 0), Lease::Open);
+    }
+}
