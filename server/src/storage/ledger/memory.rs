@@ -11,6 +11,7 @@ use sync_core::domain::signoff::State;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::Verdict;
 
+use super::faults::Faults;
 use super::{
     AskRow, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News, Number,
     PhotoRow, Plan, PrescriptionRow, QuarantineRow, RelationRow, SignedRow, WITHHELD, Write,
@@ -19,7 +20,7 @@ use crate::storage::StorageError;
 
 /// A ledger that ends with its process. Clones are handles of the same one.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryLedger(Arc<Mutex<Tables>>);
+pub struct MemoryLedger(Arc<Mutex<Tables>>, Arc<Faults>);
 
 /// A place in the ledger: of a plan, and of a row within it.
 type Spot = (Number, i64);
@@ -300,6 +301,11 @@ impl MemoryLedger {
         Self::default()
     }
 
+    /// What is to go wrong with its commits.
+    pub fn faults(&self) -> &Faults {
+        &self.1
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Whoever panicked in here left at most an unfinished plan, which the next one's end would settle wrongly:
         // take it back first.
@@ -440,6 +446,6 @@ impl Ledger for MemoryLedger {
     }
 
     async fn commit(&self, plan: Plan) -> Result<Number, CommitError> {
-        self.tables().commit(plan)
+        self.1.around(|| self.tables().commit(plan))
     }
 }
