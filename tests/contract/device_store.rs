@@ -135,7 +135,7 @@ async fn purges(home: Home) {
         write.append(Shelf::Notice, of, b"g", key).await.unwrap();
     }
     write.commit().await.unwrap();
-    drop(store.begin().await.unwrap().purge_case(case(1)).await.unwrap());
+    assert_eq!(store.begin().await.unwrap().purge_case(case(1)).await.unwrap(), 2);
     assert_eq!(store.count(Shelf::Card).await.unwrap(), 3, "it was not committed");
     let mut write = store.begin().await.unwrap();
     assert_eq!(write.purge_case(case(1)).await.unwrap(), 2);
@@ -152,7 +152,8 @@ async fn purges(home: Home) {
 async fn generations(home: Home) {
     let store = home.open().await.unwrap();
     let first = store.generation();
-    drop(store.begin().await.unwrap().renew_generation(&mut Seeded::new(2)).await.unwrap());
+    let dropped = store.begin().await.unwrap().renew_generation(&mut Seeded::new(2)).await.unwrap();
+    assert_ne!(dropped, first);
     assert_eq!(store.generation(), first);
     let second = store.renew_generation(&mut Seeded::new(3)).await.unwrap();
     assert_eq!(store.generation(), second);

@@ -161,22 +161,25 @@ impl MemoryDisk {
         (platter.dies, platter.fills) = (None, None);
     }
 
-    /// Another disk with all that is committed on this one: a backup to go back to, or a copy for a thief.
-    pub fn copy(&self) -> Self {
+    fn committed(&self) -> Kept {
         let mut platter = self.platter().clone();
         platter.roll_back();
-        let kept = platter.kept;
-        Self(Arc::new(Mutex::new(Platter { kept, ..Platter::default() })))
+        platter.kept
     }
 
-    /// Every row, in the order of their numbers.
+    /// Another disk with all that is committed on this one: a backup to go back to, or a copy for a thief.
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(Platter { kept: self.committed(), ..Platter::default() })))
+    }
+
+    /// Every row that is committed, in the order of their numbers.
     pub fn rows(&self) -> Vec<(i64, MemoryRow)> {
-        self.platter().kept.rows.iter().map(|(n, row)| (*n, row.clone())).collect()
+        self.committed().rows.into_iter().collect()
     }
 
     /// The cases that have a key here.
     pub fn cases(&self) -> BTreeSet<CaseId> {
-        self.platter().kept.cases.clone()
+        self.committed().cases
     }
 }
 
