@@ -16,7 +16,7 @@ use sync_core::protocol::codec::Limits;
 use sync_core::protocol::enrolment::{
     EnrolmentReply, EnrolmentRequest, EnrolmentText, PublicKey, Signature, proof_of_possession,
 };
-use sync_core::protocol::sync::{Cursor, PATH};
+use sync_core::protocol::sync::{Cursor, Frame, PATH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -196,7 +196,7 @@ impl Thin {
                 Effect::News { document, case, kind, changes, .. } => {
                     got.news.push((document, case, kind, changes.into_iter().map(|(_, bytes)| bytes).collect()));
                 }
-                Effect::Frame { document, case, kind, saved, .. } => {
+                Effect::Frame(Frame { document, case, kind, saved, .. }) => {
                     let whole = Document::load(kind, &saved).unwrap();
                     got.news.push((document, case, kind, whole.changes_since(&[kind.skeleton_hash()])));
                 }
