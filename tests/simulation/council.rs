@@ -13,20 +13,22 @@ use grabrail_server::reach::{Directory, Person, Reach};
 use grabrail_server::storage::devices::{Counted, Device, TakenRequest};
 use grabrail_server::storage::keys::{KeyPurpose, ServerKey};
 use grabrail_server::storage::ledger::memory::MemoryLedger;
-use grabrail_server::sync::{Desk, Speaker};
-use minicbor::bytes::ByteVec;
+use grabrail_server::storage::ledger::{Ledger, Number, Plan, Write};
+use grabrail_server::sync::{Desk, Part, Speaker};
 use sync_core::access::Role;
 use sync_core::clock::{Chance, Timestamp};
 use sync_core::device::LinkError;
 use sync_core::device::link::{HttpReply, HttpRequest};
+use sync_core::engine::ReplyWriter;
 use sync_core::envelope::{self, PROTOCOL, Sender, Signed, sign};
+use sync_core::guard::Bounds;
 use sync_core::id::{AccountId, CaseId, DeviceId, Epoch, Hash, KeyId, OrganisationId, ServerId};
-use sync_core::protocol::codec::{Limits, pack, unpack};
+use sync_core::protocol::codec::{Limits, unpack};
 use sync_core::protocol::enrolment::{
     EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, PublicKey, Signature,
     proof_of_possession,
 };
-use sync_core::protocol::sync::{PATH, SignedReply, reply_bytes, request_bytes};
+use sync_core::protocol::sync::{PATH, request_bytes};
 use sync_core::protocol::{Ask, SignedRequest, SyncReply, SyncRequest, Verdict};
 
 use crate::dice::Dice;
@@ -37,7 +39,7 @@ const URL: &str = "http://127.0.0.1:9";
 const REPLY_KEY: KeyId = KeyId::from_bytes([5; 16]);
 const AUTHORITY: &str = "Borough of Example";
 
-/// A reply that left the server.
+/// A part of a reply that left the server.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) reply: SyncReply,
@@ -50,6 +52,8 @@ pub(crate) struct Sent {
 pub(crate) struct Account {
     pub(crate) person: Person,
     pub(crate) enabled: bool,
+    /// Its place in the ledger when it last changed.
+    changed: Number,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +72,8 @@ pub(crate) struct Council {
     chance: SharedChance,
     server: ServerId,
     epoch: Epoch,
+    /// From how many bytes on a part of a reply is sent.
+    part: usize,
     reply: SigningKey,
     signer: Signer,
     rows: Mutex<Rows>,
@@ -85,7 +91,8 @@ fn refuse(kind: ProblemKind) -> Problem {
 }
 
 impl Council {
-    pub(crate) fn new(dice: &mut Dice, time: &Time) -> Self {
+    pub(crate) fn new(dice: &mut Dice, time: &Time, ledger: MemoryLedger) -> Self {
+        let part = dice.pick(&[1, 4 << 10, 256 << 10]).unwrap();
         let mut chance = dice.chance();
         let mut secret = || {
             let mut secret = [0; 32];
@@ -101,11 +108,12 @@ impl Council {
             retired_at: None,
         };
         Self {
-            ledger: MemoryLedger::new(),
+            ledger,
             time: time.clone(),
             organisation: OrganisationId::from_bytes([2; 16]),
             server: ServerId::from_bytes([1; 16]),
             epoch: Epoch::from_bytes([3; 16]),
+            part,
             reply,
             signer: Signer::of(key, signoff),
             chance: SharedChance::new(chance),
@@ -146,13 +154,20 @@ impl Council {
             of_council,
             hcpc: Some("OT12345".to_owned()),
         };
-        self.rows().accounts.insert(account, Account { person, enabled: true });
+        self.rows().accounts.insert(account, Account { person, enabled: true, changed: 0 });
         account
     }
 
-    /// Changes an account as the administrator does.
-    pub(crate) fn changes(&self, account: AccountId, change: impl FnOnce(&mut Account)) {
-        change(self.rows().accounts.get_mut(&account).unwrap());
+    /// Changes an account as the administrator does, at a place of its own in the ledger; `false` when the server
+    /// could not.
+    pub(crate) async fn changes(&self, account: AccountId, change: impl FnOnce(&mut Account)) -> bool {
+        let case = self.ledger.cases().await.unwrap()[0].case;
+        let Ok(changed) = self.ledger.commit(Plan { writes: vec![Write::Touch(case)] }).await else { return false };
+        let mut rows = self.rows();
+        let row = rows.accounts.get_mut(&account).unwrap();
+        change(row);
+        row.changed = changed;
+        true
     }
 
     /// An enrolment text for one device of this person's.
@@ -310,7 +325,7 @@ impl Council {
         if device.generation != request.generation || !key.verifies(&signed, &request.signature) {
             return Err(unknown());
         }
-        let Account { person, enabled } = self.account(device.account);
+        let Account { person, enabled, changed } = self.account(device.account);
         self.counts(&device, TakenRequest { counter: request.counter, digest })?;
         let asked: SyncRequest = unpack(&request.body, Limits::PUSH).map_err(|_| bad())?;
         let sender = Sender {
@@ -326,19 +341,22 @@ impl Council {
         let directory = self.directory();
         let desk = Desk {
             asking: self.asking(&directory, &person, None),
-            speaker: Speaker { person: &person, device: &device, revoked, sender },
+            speaker: Speaker { person: &person, device: &device, revoked, changed, sender },
             epoch: self.epoch,
+            bounds: Bounds::default(),
         };
+        let bearer = asked.wants_bearer.then(String::new);
         let answer = desk.settle(&asked).await?;
-        let reply = answer.reply((REPLY_KEY, |bytes| sign(&self.reply, bytes)), String::new());
-        let packed = pack(&reply);
-        let signature = sign(&self.reply, &reply_bytes(self.server, Hash::of(body), Hash::of(&packed)));
-        let signed = SignedReply { protocol: PROTOCOL, key: REPLY_KEY, signature, body: ByteVec::from(packed) };
-        if !self.ledger.faults().is_dead() {
-            let proper = invariants::is_proper(self, person.account, revoked, &reply).await;
-            self.rows().sent.push(Sent { reply, proper });
+        let mut parts = answer.parts((REPLY_KEY, |bytes| sign(&self.reply, bytes)), bearer, self.part);
+        let (mut writer, mut body) = (ReplyWriter::new(self.server, body, REPLY_KEY), Vec::new());
+        // A part that could not be made ends the reply: those before it are on their way.
+        while let Ok(Some(Part { reply, last })) = parts.next(&desk).await {
+            body.extend(writer.write(&reply, last, |bytes| sign(&self.reply, bytes)).map_err(Problem::internal)?);
+            if !self.ledger.faults().is_dead() {
+                let proper = invariants::is_proper(self, person.account, revoked, &reply).await;
+                self.rows().sent.push(Sent { reply, proper });
+            }
         }
-        let body = minicbor::to_vec(signed).unwrap();
         Ok(HttpReply { status: 200, content_type: "application/cbor".to_owned(), body })
     }
 }

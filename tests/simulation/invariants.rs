@@ -13,7 +13,8 @@ use sync_core::domain::signoff::SignedStanding;
 use sync_core::domain::view::View;
 use sync_core::id::{AccountId, AskId, CaseId, DocumentId, Hash};
 use sync_core::protocol::ask::Answer;
-use sync_core::protocol::{Ask, CaseCard, Push, Request, SyncReply};
+use sync_core::protocol::sync::WholePush;
+use sync_core::protocol::{Ask, CaseCard, Request, SyncReply};
 
 use crate::council::{Council, Sent};
 use crate::model::Looked;
@@ -77,14 +78,14 @@ async fn may_read(council: &Council, reach: &Reach, row: &DocumentRow) -> bool {
 
 /// The changes that the server has of a document, quarantine apart.
 async fn taken(council: &Council, document: DocumentId) -> BTreeSet<Hash> {
-    council.ledger.changes(document).await.unwrap().into_iter().map(|change| change.hash).collect()
+    council.ledger.changes(document, 0).await.unwrap().into_iter().map(|change| change.hash).collect()
 }
 
 /// The changes that lie in quarantine.
 async fn quarantined(council: &Council) -> BTreeSet<(DocumentId, Hash)> {
     let mut found = BTreeSet::new();
     for row in council.ledger.quarantine(None).await.unwrap() {
-        let push: Push = minicbor::decode(&row.push).unwrap();
+        let push: WholePush = minicbor::decode(&row.push).unwrap();
         let hashes = push.changes.iter().map(|bytes| automerge::Change::from_bytes(bytes.to_vec()).unwrap().hash());
         found.extend(hashes.map(|hash| (push.document, Hash::from(hash))));
     }
@@ -93,12 +94,13 @@ async fn quarantined(council: &Council) -> BTreeSet<(DocumentId, Hash)> {
 
 /// Invariants 3 and 5: nothing in a reply is for other eyes, as things stand when it leaves.
 pub(crate) async fn is_proper(council: &Council, account: AccountId, revoked: bool, reply: &SyncReply) -> Held {
-    let nothing = reply.documents.is_empty() && reply.cards.is_empty();
+    let nothing = reply.documents.is_empty() && reply.frames.is_empty() && reply.cards.is_empty();
     hold!(!revoked || nothing, "invariant 5: a revoked device was sent documents");
     let housing = council.account(account).person.role.lane() == Lane::Housing;
-    for news in &reply.documents {
-        let row = council.ledger.document(news.document).await.unwrap();
-        let row = row.ok_or_else(|| format!("invariant 1: {} was sent and is not there", news.document))?;
+    let frames = reply.frames.iter().map(|frame| frame.document);
+    for document in reply.documents.iter().map(|news| news.document).chain(frames) {
+        let row = council.ledger.document(document).await.unwrap();
+        let row = row.ok_or_else(|| format!("invariant 1: {document} was sent and is not there"))?;
         let reach = council.reach(account, row.case).await;
         let allowed = may_read(council, &reach, &row).await;
         hold!(allowed, "invariant 5: {} ({}) was sent to {account}", row.document, row.kind);
@@ -162,10 +164,12 @@ impl World {
     /// A reply that left the server: what it promises is kept in mind.
     fn left(&mut self, sent: Sent) -> Result<Vec<AskId>, String> {
         sent.proper?;
-        for (document, heads) in sent.reply.receipts.receipts.documents {
-            self.model.changes.entry(document).or_default().extend(heads);
+        if let Some(proof) = sent.reply.receipts {
+            for (document, heads) in proof.receipts.documents {
+                self.model.changes.entry(document).or_default().extend(heads);
+            }
+            self.model.asks.extend(&proof.receipts.asks);
         }
-        self.model.asks.extend(&sent.reply.receipts.receipts.asks);
         let granted = sent.reply.verdicts.iter().filter(|verdict| matches!(verdict.answer, Answer::Granted));
         Ok(granted.map(|verdict| verdict.ask).collect())
     }
@@ -196,7 +200,7 @@ impl World {
                 hold!(view.heads == row.heads, "invariant 2: the row of {} has other heads", row.document);
                 self.model.shows(row.document, &view)?;
                 lists_its_clashes(&view)?;
-                let changes = ledger.changes(row.document).await.unwrap();
+                let changes = ledger.changes(row.document, 0).await.unwrap();
                 let mut rebuilt = Document::new(row.kind).map_err(|error| error.to_string())?;
                 let bytes: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
                 rebuilt
@@ -237,7 +241,7 @@ impl World {
             Request::SignOff { document, heads, .. } => (document, heads, true),
             _ => return Ok(()),
         };
-        let changes = ledger.changes(document).await.unwrap();
+        let changes = ledger.changes(document, 0).await.unwrap();
         if signs {
             let of = changes.iter().map(|change| (change.hash, change.bytes.as_slice()));
             let history = oracle::history(&heads, of);
@@ -255,7 +259,7 @@ impl World {
                 return Err("invariant 7: a citation of nothing was granted".to_owned());
             };
             // As it stood when it was decided: what came since is no fault of the decision.
-            let changes = ledger.changes(cite.document).await.unwrap();
+            let changes = ledger.changes(cite.document, 0).await.unwrap();
             let before: Vec<&[u8]> =
                 changes.iter().filter(|change| change.n < row.n).map(|change| change.bytes.as_slice()).collect();
             let mut document = Document::new(cited.kind).unwrap();

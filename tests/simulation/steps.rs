@@ -1,5 +1,7 @@
 //! The steps of a run: what may happen next, and what comes of it.
 
+use std::task::Poll;
+
 use grabrail_server::storage::ledger::faults::Death;
 use grabrail_server::storage::ledger::{CaseRow, CommissionRow, DocumentRow, Ledger, Plan, RelationRow, Write};
 use sync_core::access::{Relation, Role};
@@ -18,7 +20,7 @@ use crate::dice::Dice;
 use crate::network::Line;
 use crate::tablet::Tablet;
 use crate::time::{DeviceClock, HOUR, TEN_YEARS};
-use crate::world::{Outcome, Trouble, World};
+use crate::world::{Outcome, Trouble, World, Writing};
 
 /// A step that anything may go wrong in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,9 @@ impl World {
         });
         let step = step.map_or(Step::Sync, |(step, _)| *step);
         self.brews();
+        if self.dice.one_in(4) {
+            self.catches_up().await;
+        }
         let who = self.dice.below(self.tablets.len());
         let Trouble { rights, staff, copies, clocks, .. } = self.trouble;
         match step {
@@ -90,7 +95,7 @@ impl World {
             Step::Tie => self.ties().await,
             Step::Untie if rights => self.unties().await,
             Step::Withdraw if rights => self.withdraws().await,
-            Step::Employ if staff => self.employs(),
+            Step::Employ if staff => self.employs().await,
             Step::Revoke if staff => self.revokes(who),
             Step::Back if copies => self.goes_back(who).await,
             Step::Clone if copies => self.is_cloned(who).await,
@@ -299,9 +304,25 @@ impl World {
         Outcome::of(None, format!("{who} asks to {name}: {said}"))
     }
 
-    /// Writes what the office does; `false` when the server could not.
+    /// Writes what the office does; `false` when the server could not. A slow ledger may take its time over it.
     async fn writes(&mut self, writes: Vec<Write>) -> bool {
-        self.council.ledger.commit(Plan { writes }).await.is_ok()
+        let ledger = self.council.ledger.clone();
+        let mut writing: Writing = Box::pin(async move { ledger.commit(Plan { writes }).await.is_ok() });
+        let begun = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context)));
+        match begun.await {
+            Poll::Ready(done) => done,
+            Poll::Pending => {
+                self.writing.push(writing);
+                true
+            }
+        }
+    }
+
+    /// What a slow ledger has not written yet is written, behind what came later.
+    pub(crate) async fn catches_up(&mut self) {
+        for writing in std::mem::take(&mut self.writing) {
+            writing.await;
+        }
     }
 
     /// Ties somebody to a case as their role allows.
@@ -376,12 +397,12 @@ impl World {
     }
 
     /// Somebody's role changes, or their account is disabled or enabled.
-    fn employs(&mut self) -> Outcome {
+    async fn employs(&mut self) -> Outcome {
         let account = self.dice.pick(&self.people).unwrap();
         let role = self.dice.pick(&[Role::Ot, Role::OtAssistant, Role::SeniorOt]).unwrap();
         let disables = self.dice.one_in(3);
         let mut said = String::new();
-        self.council.changes(account, |account| {
+        let done = self.council.changes(account, |account| {
             if disables {
                 account.enabled = !account.enabled;
             } else if account.person.of_council && account.person.role != Role::Surveyor {
@@ -389,7 +410,8 @@ impl World {
             }
             said = format!("{} is {} {}", account.person.name, account.person.role, account.enabled);
         });
-        Outcome::of(None, said)
+        let done = done.await;
+        Outcome::of(None, format!("{said}: {done}"))
     }
 
     fn revokes(&mut self, who: usize) -> Outcome {
@@ -431,6 +453,7 @@ impl World {
     /// The server starts again, if it died.
     pub(crate) fn restarts(&mut self) {
         if self.council.ledger.faults().is_dead() {
+            self.writing.clear();
             self.council.ledger.faults().restart();
         }
     }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use grabrail_server::storage::ledger::Ledger;
+use grabrail_server::storage::ledger::memory::MemoryLedger;
+use grabrail_server::storage::ledger::{Ledger, Number};
 use sha2::{Digest, Sha256};
 use sync_core::access::Role;
 use sync_core::device::MemoryDisk;
@@ -69,6 +71,8 @@ pub(crate) struct Trouble {
     pub(crate) staff: bool,
     /// Devices are put back to earlier copies, and copied.
     pub(crate) copies: bool,
+    /// The server writes plans out of the order of their numbers.
+    pub(crate) slow: bool,
 }
 
 impl Trouble {
@@ -82,14 +86,25 @@ impl Trouble {
             rights: dice.one_in(2),
             staff: dice.one_in(3),
             copies: dice.one_in(3),
+            slow: dice.one_in(3),
         }
     }
+}
+
+/// A plan of the office's that is still being written.
+pub(crate) type Writing = Pin<Box<dyn Future<Output = bool>>>;
+
+/// How long a slow ledger takes over a plan.
+fn turns(n: Number) -> u32 {
+    u32::from(n % 3 != 0)
 }
 
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) council: Arc<Council>,
     pub(crate) weather: Weather,
+    /// What the office began to write.
+    pub(crate) writing: Vec<Writing>,
     pub(crate) people: Vec<AccountId>,
     pub(crate) cases: Vec<CaseId>,
     pub(crate) tablets: Vec<Tablet>,
@@ -118,14 +133,16 @@ impl World {
     async fn begin(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let time = Time::default();
-        let council = Arc::new(Council::new(&mut dice, &time));
         let trouble = Trouble::of(&mut dice);
+        let ledger = if trouble.slow { MemoryLedger::slow(turns) } else { MemoryLedger::new() };
+        let council = Arc::new(Council::new(&mut dice, &time, ledger));
         let bad = trouble.network.then(|| 2 + dice.below(10));
         let weather = Weather::new(Dice::new(dice.number()), None);
         let mut world = Self {
             dice,
             council,
             weather,
+            writing: Vec::new(),
             people: Vec::new(),
             cases: Vec::new(),
             tablets: Vec::new(),
@@ -141,12 +158,14 @@ impl World {
         for number in 0..cases {
             let case = world.opens(&format!("R{number}")).await;
             world.cases.push(case);
+            world.catches_up().await;
             for person in 0..CAST.len() {
                 if !world.dice.one_in(3) {
                     world.tie(world.people[person], case, false, None).await;
                 }
             }
         }
+        world.catches_up().await;
         for number in 0..3 + world.dice.below(5) {
             world.enrols(number % CAST.len(), number / CAST.len()).await;
         }
@@ -190,6 +209,7 @@ impl World {
         self.trouble = Trouble::default();
         self.weather.clears();
         self.restarts();
+        self.catches_up().await;
         for tablet in &self.tablets {
             tablet.disk.mend();
         }
@@ -213,7 +233,7 @@ impl World {
         }
         for case in self.council.ledger.cases().await.unwrap() {
             for row in self.council.ledger.documents_of(case.case).await.unwrap() {
-                hasher.update(format!("{row:?}{:?}", self.council.ledger.changes(row.document).await).as_bytes());
+                hasher.update(format!("{row:?}{:?}", self.council.ledger.changes(row.document, 0).await).as_bytes());
             }
         }
         let mut text = String::new();
