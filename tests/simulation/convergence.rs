@@ -8,6 +8,7 @@ use grabrail_server::documents;
 use grabrail_server::reach::Reach;
 use grabrail_server::storage::ledger::Ledger;
 use sync_core::id::CaseId;
+use sync_core::protocol::card::CaseState;
 
 use crate::world::World;
 
@@ -44,6 +45,12 @@ impl World {
         let here: BTreeSet<CaseId> = glance.device().cases().await.unwrap().iter().map(|card| card.case).collect();
         for case in mine {
             let relations = ledger.relations_to(case).await.unwrap();
+            if ledger.case(case).await.unwrap().is_some_and(|row| row.state == CaseState::Closed) {
+                if here.contains(&case) {
+                    return Err(format!("{case} is closed and still here"));
+                }
+                continue;
+            }
             if Reach::of(&person, relations, now).carries() && !here.contains(&case) {
                 return Err(format!("{case} is theirs and not here"));
             }
