@@ -156,6 +156,7 @@ impl Applying {
             }
             Effect::Purge(Purge { case, document: None, .. }) => self.case_is_to_go(case).await?,
             Effect::Purge(Purge { document: Some(document), .. }) => self.document_is_to_go(document).await?,
+            Effect::PurgeAll(_) => self.everything_is_to_go().await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {

@@ -12,6 +12,7 @@ use super::rows::{
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
+use crate::protocol::CaseCard;
 
 impl Applying {
     pub(super) async fn case_is_to_go(&mut self, case: CaseId) -> Result<(), StoreError> {
@@ -21,6 +22,13 @@ impl Applying {
         }
         // Gone before, and told only if the server does not know.
         if self.reported.contains(&case) { Ok(()) } else { self.write.enlist::<Purged>(case).await }
+    }
+
+    pub(super) async fn everything_is_to_go(&mut self) -> Result<(), StoreError> {
+        for (_, card) in self.write.whole_shelf::<CaseCard>(Shelf::Card).await? {
+            self.case_is_to_go(card.case).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn document_is_to_go(&mut self, document: DocumentId) -> Result<(), StoreError> {
