@@ -164,6 +164,7 @@ impl World {
     /// A reply that left the server: what it promises is kept in mind.
     fn left(&mut self, sent: Sent) -> Result<Vec<AskId>, String> {
         sent.proper?;
+        self.model.parts += u64::from(sent.reply.cursor.is_none());
         if let Some(proof) = sent.reply.receipts {
             for (document, heads) in proof.receipts.documents {
                 self.model.changes.entry(document).or_default().extend(heads);

@@ -88,7 +88,10 @@ fn whatever_goes_wrong_the_invariants_hold_and_in_quiet_all_agree() {
                         *totals.lock().unwrap().entry(what).or_default() += many;
                     }
                     if let Some(broken) = &ran.broken {
-                        failed.lock().unwrap().push(format!("after {seed} seeds:\n{}", story(&ran, broken)));
+                        let story = format!("after {seed} seeds:\n{}", story(&ran, broken));
+                        // At once: the rest of a long run may take a day.
+                        tell(&story);
+                        failed.lock().unwrap().push(story);
                     }
                 }
             });

@@ -31,6 +31,10 @@ pub(crate) struct Model {
     pub(crate) weighed: BTreeSet<AskId>,
     /// How many views agreed with one that was seen before.
     pub(crate) agreed: u64,
+    /// How many parts of replies had others behind them.
+    pub(crate) parts: u64,
+    /// How many plans of the office's were written late.
+    pub(crate) late: u64,
     /// How many clashes stood open when a document was looked at.
     pub(crate) clashes: u64,
 }
@@ -59,6 +63,8 @@ impl Model {
             ("versions signed", count(self.signed.len())),
             ("views alike", self.agreed),
             ("clashes seen", self.clashes),
+            ("parts before the last", self.parts),
+            ("plans written late", self.late),
             ("pushes in quarantine", count(quarantined)),
         ])
     }

@@ -313,6 +313,7 @@ impl World {
             Poll::Ready(done) => done,
             Poll::Pending => {
                 self.writing.push(writing);
+                self.model.late += 1;
                 true
             }
         }
