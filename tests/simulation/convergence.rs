@@ -7,7 +7,7 @@ use grabrail_server::cards::{self, CaseRows};
 use grabrail_server::documents;
 use grabrail_server::reach::Reach;
 use grabrail_server::storage::ledger::Ledger;
-use sync_core::id::CaseId;
+use sync_core::id::{CaseId, DocumentId};
 use sync_core::protocol::card::CaseState;
 
 use crate::world::World;
@@ -63,6 +63,18 @@ impl World {
                 != (&card.prescriptions, &card.documents, &card.home, &card.client)
             {
                 return Err(format!("the card is old: {card:?} but {should:?}"));
+            }
+        }
+        let held: BTreeSet<DocumentId> =
+            glance.documents().await.into_iter().map(|(_, summary)| summary.document).collect();
+        let (_, carried) = ledger.documents_carried(tablet.id.unwrap()).await.unwrap();
+        let carried: BTreeSet<DocumentId> = carried.into_iter().map(|(document, _)| document).collect();
+        if let Some(lacking) = carried.difference(&held).next() {
+            return Err(format!("{lacking} is thought to be carried and is not here"));
+        }
+        for document in held.difference(&carried) {
+            if ledger.document(*document).await.unwrap().is_some() {
+                return Err(format!("{document} is here and not thought to be carried"));
             }
         }
         for (_, summary) in glance.documents().await {

@@ -30,7 +30,7 @@ use grabrail_tests::is_long;
 use crate::world::{Ran, run};
 
 /// Seeds of a run that takes its minutes, and of one that takes its time.
-const SEEDS: (u64, u64) = (300, 100_000);
+const SEEDS: (u64, u64) = (600, 100_000);
 /// Steps of one seed, before the quiet.
 const STEPS: usize = 100;
 /// Seeds that are run twice.
