@@ -48,6 +48,11 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
+    /// A signer by a key that is in no store: simulation's.
+    pub fn of(key: ServerKey, secret: SigningKey) -> Self {
+        Self { key, secret: Arc::new(secret) }
+    }
+
     /// The Ed25519 signature of `bytes`, which begin with a domain tag.
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.secret.sign(bytes).to_bytes()

@@ -416,6 +416,7 @@ fn sync_reply() -> SyncReply {
         photo_bearer: Some("bearer".to_owned()),
         digest: Some(digest),
         lease_hours: Some(168),
+        everything: Some(PurgeReason::Disabled),
     }
 }
 

@@ -10,6 +10,7 @@
 mod accounts;
 mod blobs;
 mod case_keys;
+mod device_store;
 mod devices;
 mod keys;
 mod ledger;

@@ -4,6 +4,7 @@
 //! something it rests on has moved meanwhile, not at all. Two stores keep the ledger: [`sql`] for real, [`memory`] for
 //! simulation; `tests/contract` holds both to the same suite.
 
+pub mod faults;
 mod feed;
 pub mod memory;
 pub mod sql;

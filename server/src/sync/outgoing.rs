@@ -44,6 +44,7 @@ pub struct Outgoing {
     pub(super) documents: Vec<DocumentNews>,
     pub(super) frames: Vec<Frame>,
     pub(super) purge: Vec<Purge>,
+    pub(super) everything: Option<PurgeReason>,
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
     pub(super) digest: Option<CarriedDigest>,
     /// Where the device's knowledge ends once all of it has come.
@@ -162,6 +163,8 @@ impl<L: Ledger> Desk<'_, L> {
         let unknown = unknown.into_iter().filter(|case| !cases.contains(case));
         let reason = self.speaker.why_revoked().unwrap_or(PurgeReason::Revoked);
         outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
+        // Another copy of its store may have said that all of it was purged.
+        outgoing.everything = Some(reason);
         outgoing.digest = Some(CarriedDigest::default());
         Ok(outgoing)
     }

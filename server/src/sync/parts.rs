@@ -68,6 +68,7 @@ impl Answer {
             documents: first.documents,
             frames: first.frames,
             purge: first.purge,
+            everything: first.everything,
             photo_wants: first.photo_wants,
             photo_bearer: bearer,
             lease_hours,

@@ -412,7 +412,27 @@ async fn a_device_that_is_stopped_and_then_revoked_still_hears_what_to_purge() {
     phone.counter = 3;
     assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
     assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
-    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, [case]);
+    let revoked = phone.sync(&app, nothing(None)).await;
+    assert_eq!((revoked.purges().0, revoked.everything), (vec![case], Some(PurgeReason::Revoked)));
+}
+
+#[tokio::test]
+async fn another_copy_of_a_revoked_device_is_told_to_keep_nothing_after_the_first_said_that_all_is_gone() {
+    let bench = Bench::new(31);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    assert_eq!(phone.sync(&app, nothing(None)).await.everything, None);
+    assert!(app.storage.revoke_device(phone.identity.sender.device).await.unwrap());
+    phone.sync(&app, nothing(None)).await;
+    let purged = phone.sync(&app, Waiting { purged: vec![case], ..nothing(None) }).await;
+    assert!(purged.purge.is_empty());
+    // The copy speaks with a counter that was used before, and names nothing.
+    phone.counter = 1;
+    let copy = phone.sync(&app, nothing(None)).await;
+    assert_eq!((copy.purge, copy.everything), (vec![], Some(PurgeReason::Revoked)));
 }
 
 #[tokio::test]

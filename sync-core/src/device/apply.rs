@@ -161,6 +161,7 @@ impl Applying {
             }
             Effect::Frame(frame) => done.news += usize::from(self.frame(frame).await?),
             Effect::Purge(order) => self.is_to_go(order).await?,
+            Effect::PurgeAll(reason) => self.everything_is_to_go(reason).await?,
             Effect::PhotoWants(wanted) => {
                 let mut wants = self.write.single::<Wants>().await?.unwrap_or_default();
                 for (document, hash) in wanted {

@@ -175,7 +175,11 @@ impl Device {
         Self::over(Store::open(path, unlock).await?, clock, chance).await
     }
 
-    async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
+    /// A device over a store that is open, as it was left: simulation brings one in memory.
+    ///
+    /// # Errors
+    /// [`DeviceError::Store`].
+    pub async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
         let enrolled = Reader(&store).single::<Enrolment>().await?.map(Arc::new);
         let offset = Reader(&store).single::<Contact>().await?.map(|contact| contact.offset);
         let counting_since = RwLock::new(clock.elapsed());

@@ -41,5 +41,5 @@ pub use self::photos::{PhotoInput, PhotoSource, PhotoState};
 pub use self::prescribe::DimensionInput;
 pub use self::rows::{AskedRow, Kept, Notice, RefusedWork};
 pub use self::sync::SyncReport;
-pub use store::{Shelf, Store, StoreError, Transaction};
+pub use store::{MemoryDisk, MemoryRow, Shelf, Store, StoreError, Transaction};
 pub use vault::{Unlock, Vault, VaultError};

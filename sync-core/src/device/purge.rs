@@ -12,6 +12,7 @@ use super::rows::{
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
+use crate::protocol::CaseCard;
 use crate::protocol::sync::{Purge, PurgeReason};
 
 /// What is to be purged once what was typed in it is handed in; until then it is shown to nobody.
@@ -62,6 +63,14 @@ impl Applying {
         }
         // Gone before, and told only if the server does not know.
         if self.reported.contains(&case) { Ok(()) } else { self.write.enlist::<Purged>(case).await }
+    }
+
+    /// Whatever is here: also what the server doesn't know to be.
+    pub(super) async fn everything_is_to_go(&mut self, reason: PurgeReason) -> Result<(), StoreError> {
+        for (_, card) in self.write.whole_shelf::<CaseCard>(Shelf::Card).await? {
+            self.is_to_go(Purge { case: card.case, document: None, reason }).await?;
+        }
+        Ok(())
     }
 
     async fn document_is_to_go(&mut self, document: DocumentId, order: Purge) -> Result<(), StoreError> {

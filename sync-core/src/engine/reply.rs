@@ -6,7 +6,9 @@ use crate::domain::kind::Kind;
 use crate::envelope::PROTOCOL;
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
 use crate::protocol::codec::{Limits, Undecodable, Unpacker};
-use crate::protocol::sync::{Cursor, Frame, Progress, Purge, Receipts, Refused, SignedReceipts, reply_bytes};
+use crate::protocol::sync::{
+    Cursor, Frame, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
+};
 use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
 
 /// Why bytes are not this server's answer to this request. Whatever it is, nothing has changed.
@@ -93,6 +95,8 @@ pub enum Effect {
     },
     /// Nothing of a case may stay but its receipts, or nothing of a document of a case that stays.
     Purge(Purge),
+    /// Nothing of any case may stay but its receipts.
+    PurgeAll(PurgeReason),
     /// The server waits for these photos.
     PhotoWants(Vec<(DocumentId, Hash)>),
     /// A bearer of minutes for photo bytes.
@@ -323,6 +327,7 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     effects.extend(reply.frames.into_iter().map(Effect::Frame));
     // After everything that might have put something of them back.
     effects.extend(reply.purge.into_iter().map(Effect::Purge));
+    effects.extend(reply.everything.map(Effect::PurgeAll));
     if !reply.photo_wants.is_empty() {
         effects.push(Effect::PhotoWants(reply.photo_wants));
     }

@@ -361,6 +361,10 @@ pub struct SyncReply {
     /// How many hours the device may go without contact before cases close.
     #[n(15)]
     pub lease_hours: Option<u16>,
+    /// Nothing of any case may stay on the device, whatever the server thinks is there, and why: another copy of its
+    /// store may have said that all of it was purged.
+    #[n(16)]
+    pub everything: Option<PurgeReason>,
 }
 
 impl SyncReply {
@@ -383,6 +387,7 @@ impl SyncReply {
             photo_bearer: None,
             digest: None,
             lease_hours: None,
+            everything: None,
         }
     }
 

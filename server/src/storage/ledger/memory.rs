@@ -14,6 +14,7 @@ use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId
 use sync_core::protocol::sync::Choice;
 use sync_core::protocol::{CarriedDigest, Verdict};
 
+use super::faults::Faults;
 use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
     Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD,
@@ -28,6 +29,7 @@ pub struct MemoryLedger {
     tables: Arc<Mutex<Tables>>,
     /// How many turns of others a plan waits between taking its number and being written.
     turns: Option<fn(Number) -> u32>,
+    faults: Arc<Faults>,
 }
 
 /// A place in the ledger: of a plan, and of a row within it.
@@ -400,6 +402,11 @@ impl MemoryLedger {
         Self { turns: Some(turns), ..Self::default() }
     }
 
+    /// What is to go wrong with its commits.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Whoever panicked in here left at most an unfinished plan, which the next one's end would settle wrongly:
         // take it back first.
@@ -576,12 +583,14 @@ impl Ledger for MemoryLedger {
         if plan.writes.is_empty() {
             return self.end().await.map_err(CommitError::from);
         }
-        let Some(turns) = self.turns else { return self.tables().commit(plan, None) };
+        let Some(turns) = self.turns else {
+            return self.faults.around(|| self.tables().commit(plan, None));
+        };
         let coming = Coming::take(self);
         for _ in 0..turns(coming.n) {
             tokio::task::yield_now().await;
         }
-        self.tables().commit(plan, Some(coming.n))
+        self.faults.around(|| self.tables().commit(plan, Some(coming.n)))
     }
 }
 

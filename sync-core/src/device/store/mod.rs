@@ -5,8 +5,10 @@
 //! its key carries it. A lock file beside the store (`NAME.lock`) keeps a second process out. Every commit is on the
 //! disk when it returns (write-ahead log, `synchronous=FULL`).
 
+mod backend;
 mod error;
 mod file;
+mod memory;
 mod rows;
 mod transaction;
 
@@ -19,8 +21,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use self::backend::Backend;
 pub use self::error::StoreError;
-use self::rows::Rows;
+pub use self::memory::{MemoryDisk, MemoryRow};
 pub use self::transaction::Transaction;
 use super::vault::Unlock;
 use crate::clock::Chance;
@@ -61,7 +64,7 @@ impl Shelf {
 /// An open store. Reads here see what is committed; they wait while a [`Transaction`] is open, so inside one read
 /// through it: a read here by whoever holds the transaction would wait for ever.
 pub struct Store {
-    rows: Arc<Mutex<Rows>>,
+    rows: Arc<Mutex<Backend>>,
     present: Arc<RwLock<Generation>>,
 }
 
@@ -75,16 +78,21 @@ impl Store {
     /// Makes a store at `path` (its folder exists) and opens it. The keys, the store's id and its first generation
     /// come from `chance`. A crash on the way leaves nothing at `path`.
     pub async fn create(path: &Path, unlock: &Unlock, chance: &mut dyn Chance) -> Result<Self, StoreError> {
-        file::create(path, unlock, chance).await.map(Self::of)
+        file::create(path, unlock, chance).await.map(|rows| Self::of(Backend::File(Box::new(rows))))
     }
 
     /// Opens the store at `path`. A damaged one is set aside beside it ([`StoreError::Corrupt`]), never deleted.
     pub async fn open(path: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
-        file::open(path, unlock).await.map(Self::of)
+        file::open(path, unlock).await.map(|rows| Self::of(Backend::File(Box::new(rows))))
     }
 
-    fn of(rows: Rows) -> Self {
-        Self { present: Arc::clone(&rows.present), rows: Arc::new(Mutex::new(rows)) }
+    /// Opens the store on a disk in memory, for simulation; on an empty one it is made, its first generation of `chance`.
+    pub async fn in_memory(disk: &MemoryDisk, chance: &mut dyn Chance) -> Result<Self, StoreError> {
+        memory::open(disk, chance).map(|rows| Self::of(Backend::Memory(rows)))
+    }
+
+    fn of(rows: Backend) -> Self {
+        Self { present: rows.present(), rows: Arc::new(Mutex::new(rows)) }
     }
 
     /// The present generation: a new enrolment begins a new one.
@@ -116,7 +124,7 @@ impl Store {
         }
     }
 
-    async fn settled(&self) -> Result<OwnedMutexGuard<Rows>, StoreError> {
+    async fn settled(&self) -> Result<OwnedMutexGuard<Backend>, StoreError> {
         let mut rows = Arc::clone(&self.rows).lock_owned().await;
         rows.settle().await?;
         Ok(rows)

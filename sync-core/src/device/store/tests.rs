@@ -308,10 +308,18 @@ async fn a_newer_format_is_refused_and_left_alone() {
     home.open().await.unwrap();
 }
 
+impl Backend {
+    fn file(&mut self) -> &mut rows::Rows {
+        let Self::File(rows) = self else { panic!("this store is in memory") };
+        rows
+    }
+}
+
 impl Store {
     /// As if the disk had room for so many pages more.
     pub(in crate::device) async fn leave_room_for(&self, more: i64) {
         let mut rows = self.rows.lock().await;
+        let rows = rows.file();
         let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut rows.connection).await.unwrap();
         let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + more));
         sqlx::raw_sql(limit).execute(&mut rows.connection).await.unwrap();
@@ -424,7 +432,7 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     writing.commit().await.unwrap();
     let keys: Vec<Vec<u8>> = {
         let mut rows = store.rows.lock().await;
-        sqlx::query_scalar("SELECT sealed FROM case_key").fetch_all(&mut rows.connection).await.unwrap()
+        sqlx::query_scalar("SELECT sealed FROM case_key").fetch_all(&mut rows.file().connection).await.unwrap()
     };
     assert_eq!(keys.iter().filter(|key| holds(&home.all_bytes(), key)).count(), 2);
 
@@ -465,7 +473,7 @@ async fn of_a_row_that_leaves_no_trace_neither_the_file_nor_its_log_holds_a_byte
     let sealed: Vec<u8> = {
         let mut rows = store.rows.lock().await;
         let newest = "SELECT value FROM entry ORDER BY n DESC LIMIT 1";
-        sqlx::query_scalar(newest).fetch_one(&mut rows.connection).await.unwrap()
+        sqlx::query_scalar(newest).fetch_one(&mut rows.file().connection).await.unwrap()
     };
     assert!(holds(&home.all_bytes(), &sealed));
     let mut writing = store.begin().await.unwrap();

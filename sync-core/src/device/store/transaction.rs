@@ -2,7 +2,7 @@ use std::fmt;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::rows::Rows;
+use super::backend::Backend;
 use super::{Shelf, StoreError};
 use crate::clock::Chance;
 use crate::id::{CaseId, Generation};
@@ -10,7 +10,7 @@ use crate::id::{CaseId, Generation};
 /// Writes that are kept together or not at all. Dropped without [`commit`](Self::commit), nothing happened; after a
 /// write failed or was cancelled, everything else says [`StoreError::Ended`] and nothing happened either.
 pub struct Transaction {
-    rows: OwnedMutexGuard<Rows>,
+    rows: OwnedMutexGuard<Backend>,
     whole: bool,
 }
 
@@ -21,16 +21,16 @@ impl fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    pub(super) fn of(rows: OwnedMutexGuard<Rows>) -> Self {
+    pub(super) fn of(rows: OwnedMutexGuard<Backend>) -> Self {
         Self { rows, whole: true }
     }
 
-    fn reading(&mut self) -> Result<&mut Rows, StoreError> {
+    fn reading(&mut self) -> Result<&mut Backend, StoreError> {
         if self.whole { Ok(&mut self.rows) } else { Err(StoreError::Ended) }
     }
 
     /// The rows for a write; the transaction is whole again only when [`wrote`](Self::wrote) says that it was done.
-    fn writing(&mut self) -> Result<&mut Rows, StoreError> {
+    fn writing(&mut self) -> Result<&mut Backend, StoreError> {
         if !self.whole {
             return Err(StoreError::Ended);
         }
@@ -97,7 +97,7 @@ impl Transaction {
     /// Says that of what is removed or overwritten here no trace may stay: once committed, neither the file nor its
     /// write-ahead log holds it.
     pub fn leave_no_trace(&mut self) -> Result<(), StoreError> {
-        self.reading()?.purged = true;
+        self.reading()?.leave_no_trace();
         Ok(())
     }
 

@@ -257,6 +257,37 @@ async fn a_document_that_is_given_back_before_it_went_stays_with_all_its_words()
     assert!(server.state().purged_documents.is_empty());
 }
 
+/// The server gave up on one copy of a store after another said that all was gone; this one still has it all.
+#[tokio::test]
+async fn told_to_keep_nothing_a_device_purges_even_cases_that_the_server_never_names() {
+    let server = Server::new();
+    let (one, _, clinical) = server.case(Role::Ot);
+    let (other, ..) = server.another_case(Role::Ot, 78);
+    let tablet = Tablet::new(&server, 26);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, note("Seen.")).await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    server.state().revoked = true;
+    server.state().refuse = vec![(clinical, Refusal::NotAllowed)];
+    // The reply to a request that was made before the last word was typed.
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.note(clinical, note("Too late.")).await.unwrap();
+    server.state().line = Line::Good;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    let sorted = |mut cases: Vec<CaseId>| {
+        cases.sort_unstable();
+        cases
+    };
+    assert_eq!(sorted(report.purged), sorted(vec![one, other]));
+    assert_eq!(server.state().quarantine, [1], "what was typed too late was handed in first");
+    for shelf in [Shelf::Card, Shelf::Document, Shelf::Change, Shelf::Outbox] {
+        assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
+    }
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().exchanges, 1, "there is no more to say about it");
+}
+
 /// Delivers a purge while a photo's bytes are on their way down.
 struct Overtaken {
     server: Server,

@@ -92,6 +92,8 @@ pub(super) struct State {
     /// Whether asks are refused.
     pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
+    /// Orders everything purged, and knows of nothing.
+    pub(super) revoked: bool,
     /// Documents that nobody may read any more: neither card nor news tells of them, and they are to be purged.
     pub(super) purge_documents: Vec<DocumentId>,
     /// The same, and yet cards and news tell of them.
@@ -315,13 +317,13 @@ impl Server {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
             let (document, kind) = (*document, state_of.kind());
             let changes = Packed::pack(&state_of.changes_since(&[]), &Known::news(kind));
-            let withheld = state.purge.contains(&case) || state.withholds(document);
+            let withheld = state.revoked || state.purge.contains(&case) || state.withholds(document);
             let silent = state.silent.contains(&document) && !asked;
             let withheld = withheld || silent || state.frames.contains_key(&document);
             (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
         let mut cards: Vec<CaseCard> =
-            state.cards.iter().filter(|card| !state.purge.contains(&card.case)).cloned().collect();
+            state.cards.iter().filter(|card| !(state.revoked || state.purge.contains(&card.case))).cloned().collect();
         for card in &mut cards {
             card.documents.retain(|listed| !state.withholds(listed.document));
         }
@@ -351,6 +353,7 @@ impl Server {
             documents: news.collect(),
             frames: frames.collect(),
             purge: whole.chain(ordered).collect(),
+            everything: state.revoked.then_some(PurgeReason::Revoked),
             photo_wants: state.wants.clone(),
             cursor: Some(Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap(), at }),
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),

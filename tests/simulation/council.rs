@@ -1,0 +1,362 @@
+//! The server: the real services over the ledger in memory, with what the data folder would keep beside it (accounts,
+//! devices, keys) in a table. It answers as the real one does; when its ledger dies, it answers nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use ed25519_dalek::SigningKey;
+use grabrail_server::asks::Asking;
+use grabrail_server::chance::SharedChance;
+use grabrail_server::error::{Problem, ProblemKind};
+use grabrail_server::keys::Signer;
+use grabrail_server::reach::{Directory, Person, Reach};
+use grabrail_server::storage::devices::{Counted, Device, TakenRequest};
+use grabrail_server::storage::keys::{KeyPurpose, ServerKey};
+use grabrail_server::storage::ledger::memory::MemoryLedger;
+use grabrail_server::storage::ledger::{Ledger, Number, Plan, Write};
+use grabrail_server::sync::{Desk, Part, Speaker};
+use sync_core::access::Role;
+use sync_core::clock::{Chance, Timestamp};
+use sync_core::device::LinkError;
+use sync_core::device::link::{HttpReply, HttpRequest};
+use sync_core::engine::ReplyWriter;
+use sync_core::envelope::{self, PROTOCOL, Sender, Signed, sign};
+use sync_core::guard::Bounds;
+use sync_core::id::{AccountId, CaseId, DeviceId, Epoch, Hash, KeyId, OrganisationId, ServerId};
+use sync_core::protocol::codec::{Limits, unpack};
+use sync_core::protocol::enrolment::{
+    EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, PublicKey, Signature,
+    proof_of_possession,
+};
+use sync_core::protocol::sync::{PATH, request_bytes};
+use sync_core::protocol::{Ask, SignedRequest, SyncReply, SyncRequest, Verdict};
+
+use crate::dice::Dice;
+use crate::invariants;
+use crate::time::Time;
+
+const URL: &str = "http://127.0.0.1:9";
+const REPLY_KEY: KeyId = KeyId::from_bytes([5; 16]);
+const AUTHORITY: &str = "Borough of Example";
+
+/// A part of a reply that left the server.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) reply: SyncReply,
+    /// Whether its reader may know all that is in it, when it left.
+    pub(crate) proper: Result<(), String>,
+}
+
+/// An account as the data folder keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) person: Person,
+    pub(crate) enabled: bool,
+    /// Its place in the ledger when it last changed.
+    changed: Number,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    accounts: BTreeMap<AccountId, Account>,
+    devices: BTreeMap<DeviceId, Device>,
+    codes: BTreeMap<Hash, AccountId>,
+    sent: Vec<Sent>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Council {
+    pub(crate) ledger: MemoryLedger,
+    pub(crate) time: Time,
+    pub(crate) organisation: OrganisationId,
+    chance: SharedChance,
+    server: ServerId,
+    epoch: Epoch,
+    /// From how many bytes on a part of a reply is sent.
+    part: usize,
+    reply: SigningKey,
+    signer: Signer,
+    rows: Mutex<Rows>,
+}
+
+fn problem(problem: &Problem) -> HttpReply {
+    let kind = problem.kind();
+    let body = serde_json::json!({ "type": kind.type_uri(), "title": kind.title(), "detail": problem.detail() });
+    let content_type = "application/problem+json".to_owned();
+    HttpReply { status: kind.status().as_u16(), content_type, body: body.to_string().into_bytes() }
+}
+
+fn refuse(kind: ProblemKind) -> Problem {
+    Problem::new(kind, "as the simulation has it")
+}
+
+impl Council {
+    pub(crate) fn new(dice: &mut Dice, time: &Time, ledger: MemoryLedger) -> Self {
+        let part = dice.pick(&[1, 4 << 10, 256 << 10]).unwrap();
+        let mut chance = dice.chance();
+        let mut secret = || {
+            let mut secret = [0; 32];
+            chance.fill(&mut secret);
+            SigningKey::from_bytes(&secret)
+        };
+        let (reply, signoff) = (secret(), secret());
+        let key = ServerKey {
+            id: KeyId::from_bytes([6; 16]),
+            purpose: KeyPurpose::Signoff,
+            public: signoff.verifying_key().to_bytes(),
+            valid_from: time.now(),
+            retired_at: None,
+        };
+        Self {
+            ledger,
+            time: time.clone(),
+            organisation: OrganisationId::from_bytes([2; 16]),
+            server: ServerId::from_bytes([1; 16]),
+            epoch: Epoch::from_bytes([3; 16]),
+            part,
+            reply,
+            signer: Signer::of(key, signoff),
+            chance: SharedChance::new(chance),
+            rows: Mutex::default(),
+        }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    pub(crate) fn chance(&self) -> SharedChance {
+        self.chance.clone()
+    }
+
+    pub(crate) fn directory(&self) -> Directory {
+        Directory::of(self.rows().accounts.values().map(|account| account.person.clone()))
+    }
+
+    pub(crate) fn account(&self, account: AccountId) -> Account {
+        self.rows().accounts[&account].clone()
+    }
+
+    pub(crate) fn hires(&self, name: &str, role: Role) -> AccountId {
+        let account = AccountId::mint(&mut self.chance.clone());
+        let of_council = role != Role::PrivateOt;
+        let organisation = if of_council { self.organisation } else { OrganisationId::from_bytes([4; 16]) };
+        let person = Person {
+            account,
+            name: name.to_owned(),
+            role,
+            organisation,
+            organisation_name: if of_council { AUTHORITY } else { "A Practice" }.to_owned(),
+            of_council,
+            hcpc: Some("OT12345".to_owned()),
+        };
+        self.rows().accounts.insert(account, Account { person, enabled: true, changed: 0 });
+        account
+    }
+
+    /// Changes an account as the administrator does, at a place of its own in the ledger; `false` when the server
+    /// could not.
+    pub(crate) async fn changes(&self, account: AccountId, change: impl FnOnce(&mut Account)) -> bool {
+        let case = self.ledger.cases().await.unwrap()[0].case;
+        let Ok(changed) = self.ledger.commit(Plan { writes: vec![Write::Touch(case)] }).await else { return false };
+        let mut rows = self.rows();
+        let row = rows.accounts.get_mut(&account).unwrap();
+        change(row);
+        row.changed = changed;
+        true
+    }
+
+    /// An enrolment text for one device of this person's.
+    pub(crate) fn code_for(&self, account: AccountId) -> String {
+        let code = EnrolmentCode::mint(&mut self.chance.clone());
+        self.rows().codes.insert(code.hash(), account);
+        let reply_key = Fingerprint::of(&self.reply.verifying_key().to_bytes());
+        EnrolmentText { url: URL.parse().unwrap(), server: self.server, reply_key, code }.to_string()
+    }
+
+    /// A device as the server knows it.
+    pub(crate) fn device(&self, device: DeviceId) -> Option<Device> {
+        self.rows().devices.get(&device).cloned()
+    }
+
+    pub(crate) fn revokes(&self, device: DeviceId) {
+        let now = self.now();
+        if let Some(device) = self.rows().devices.get_mut(&device) {
+            device.revoked_at.get_or_insert(now);
+        }
+    }
+
+    /// The replies that left since this was last asked.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.rows().sent)
+    }
+
+    /// Someone before a case, now.
+    pub(crate) async fn reach(&self, account: AccountId, case: CaseId) -> Reach {
+        let person = self.account(account).person;
+        Reach::read(&self.ledger, &person, case, self.now()).await.unwrap()
+    }
+
+    /// Decides what somebody asks at the API, freshly signed in. `None` when the server failed over it.
+    pub(crate) async fn decides(&self, account: AccountId, ask: &Ask) -> Option<Verdict> {
+        let directory = self.directory();
+        let asking = self.asking(&directory, &self.account(account).person, Some(&self.signer)).decide(ask).await.ok();
+        asking.filter(|_| !self.ledger.faults().is_dead())
+    }
+
+    fn asking<'a>(
+        &'a self,
+        directory: &'a Directory,
+        person: &'a Person,
+        signer: Option<&'a Signer>,
+    ) -> Asking<'a, MemoryLedger> {
+        Asking {
+            ledger: &self.ledger,
+            directory,
+            person,
+            now: self.now(),
+            server: self.server,
+            authority: AUTHORITY,
+            chance: self.chance.clone(),
+            signer,
+        }
+    }
+
+    /// Answers a request as the server does.
+    pub(crate) async fn answers(&self, request: &HttpRequest) -> Result<HttpReply, LinkError> {
+        let offline = || LinkError::Offline("the server is down".to_owned());
+        if self.ledger.faults().is_dead() {
+            return Err(offline());
+        }
+        let answer = match request.url.strip_prefix(URL) {
+            Some("/v1/devices") => self.enrols(&request.body),
+            Some(PATH) => self.settles(&request.body).await,
+            _ => Err(refuse(ProblemKind::NotFound)),
+        };
+        if self.ledger.faults().is_dead() {
+            // Whatever it was about to say, it died before it said it.
+            return Err(offline());
+        }
+        Ok(answer.unwrap_or_else(|refused| problem(&refused)))
+    }
+
+    fn enrols(&self, body: &[u8]) -> Result<HttpReply, Problem> {
+        let bad = || refuse(ProblemKind::BadRequest);
+        let request: EnrolmentRequest = serde_json::from_slice(body).map_err(|_| bad())?;
+        let code: EnrolmentCode = request.code.parse().map_err(|_| bad())?;
+        let proof = proof_of_possession(self.server, &code, &request.device_key.0, request.generation);
+        let key = envelope::PublicKey(request.device_key.0);
+        if !key.verifies(&proof, &Signed(request.proof.0)) {
+            return Err(refuse(ProblemKind::ProofRefused));
+        }
+        let now = self.now();
+        let mut rows = self.rows();
+        let account = rows.codes.get(&code.hash()).copied().ok_or_else(|| refuse(ProblemKind::CodeRefused))?;
+        let person = rows.accounts[&account].person.clone();
+        let known = rows.devices.values().find(|device| device.public_key == request.device_key.0).cloned();
+        let device = known.unwrap_or_else(|| Device {
+            id: DeviceId::mint(&mut self.chance.clone()),
+            number: u32::try_from(rows.devices.len()).unwrap() + 1,
+            account,
+            generation: request.generation,
+            public_key: request.device_key.0,
+            name: request.name.clone(),
+            enrolled_at: now,
+            revoked_at: None,
+            stopped_at: None,
+            taken: [None, None],
+        });
+        let mut reply = EnrolmentReply {
+            server: self.server,
+            epoch: self.epoch,
+            reply_key_id: REPLY_KEY,
+            reply_key: PublicKey(self.reply.verifying_key().to_bytes()),
+            device: device.id,
+            device_number: device.number,
+            account,
+            full_name: person.name,
+            role: person.role,
+            organisation: person.organisation,
+            authority: AUTHORITY.to_owned(),
+            signature: Signature([0; 64]),
+        };
+        rows.devices.insert(device.id, device);
+        reply.signature = Signature(sign(&self.reply, &reply.signed_bytes(&request)).0);
+        let body = serde_json::to_vec(&reply).unwrap();
+        Ok(HttpReply { status: 201, content_type: "application/json".to_owned(), body })
+    }
+
+    /// Counts a request as the store of devices does; an error stops the device, as there.
+    fn counts(&self, device: &Device, request: TakenRequest) -> Result<(), Problem> {
+        let now = self.now();
+        let mut rows = self.rows();
+        let row = rows.devices.get_mut(&device.id).ok_or_else(|| refuse(ProblemKind::DeviceUnknown))?;
+        let stops = row.revoked_at.is_none();
+        if row.stopped_at.is_some() && stops {
+            return Err(refuse(ProblemKind::DeviceStopped));
+        }
+        match row.count(request) {
+            Counted::Next => row.taken = [Some(request), row.taken[0]],
+            Counted::Again => {}
+            Counted::Copy if !stops => {}
+            Counted::Copy => {
+                row.stopped_at = Some(now);
+                return Err(refuse(ProblemKind::DeviceStopped));
+            }
+        }
+        Ok(())
+    }
+
+    async fn settles(&self, body: &[u8]) -> Result<HttpReply, Problem> {
+        let bad = || refuse(ProblemKind::BadRequest);
+        let unknown = || refuse(ProblemKind::DeviceUnknown);
+        let request: SignedRequest = minicbor::decode(body).map_err(|_| bad())?;
+        if request.protocol != PROTOCOL {
+            return Err(bad());
+        }
+        let device = self.device(request.device).ok_or_else(unknown)?;
+        let digest = Hash::of(&request.body);
+        let signed = request_bytes(self.server, PATH, digest, request.generation, request.counter);
+        let key = envelope::PublicKey(device.public_key);
+        if device.generation != request.generation || !key.verifies(&signed, &request.signature) {
+            return Err(unknown());
+        }
+        let Account { person, enabled, changed } = self.account(device.account);
+        self.counts(&device, TakenRequest { counter: request.counter, digest })?;
+        let asked: SyncRequest = unpack(&request.body, Limits::PUSH).map_err(|_| bad())?;
+        let sender = Sender {
+            server: self.server,
+            organisation: person.organisation,
+            device: device.id,
+            generation: device.generation,
+            account: person.account,
+            key,
+            number: device.number,
+        };
+        let revoked = device.revoked_at.is_some() || !enabled;
+        let directory = self.directory();
+        let desk = Desk {
+            asking: self.asking(&directory, &person, None),
+            speaker: Speaker { person: &person, device: &device, revoked, changed, sender },
+            epoch: self.epoch,
+            bounds: Bounds::default(),
+        };
+        let bearer = asked.wants_bearer.then(String::new);
+        let answer = desk.settle(&asked).await?;
+        let mut parts = answer.parts((REPLY_KEY, |bytes| sign(&self.reply, bytes)), bearer, None, self.part);
+        let (mut writer, mut body) = (ReplyWriter::new(self.server, body, REPLY_KEY), Vec::new());
+        // A part that could not be made ends the reply: those before it are on their way.
+        while let Ok(Some(Part { reply, last })) = parts.next(&desk).await {
+            body.extend(writer.write(&reply, last, |bytes| sign(&self.reply, bytes)).map_err(Problem::internal)?);
+            if !self.ledger.faults().is_dead() {
+                let proper = invariants::is_proper(self, person.account, revoked, &reply).await;
+                self.rows().sent.push(Sent { reply, proper });
+            }
+        }
+        Ok(HttpReply { status: 200, content_type: "application/cbor".to_owned(), body })
+    }
+}

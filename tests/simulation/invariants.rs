@@ -1,0 +1,366 @@
+//! The invariants, held against everything after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grabrail_server::documents;
+use grabrail_server::reach::Reach;
+use grabrail_server::storage::ledger::{DocumentRow, Ledger};
+use sync_core::access::{Action, Lane, Role};
+use sync_core::device::{DeviceError, Kept, Shelf};
+use sync_core::domain::document::Document;
+use sync_core::domain::kind::Kind;
+use sync_core::domain::signoff::SignedStanding;
+use sync_core::domain::view::View;
+use sync_core::id::{AccountId, AskId, CaseId, DocumentId, Hash};
+use sync_core::protocol::ask::Answer;
+use sync_core::protocol::sync::WholePush;
+use sync_core::protocol::{Ask, CaseCard, Request, SyncReply};
+
+use crate::council::{Council, Sent};
+use crate::model::Looked;
+use crate::oracle;
+use crate::tablet::Tablet;
+use crate::world::World;
+
+type Held = Result<(), String>;
+
+/// Refuses what is not so, saying which invariant it is about.
+macro_rules! hold {
+    ($holds:expr, $($said:tt)*) => {
+        if !$holds {
+            return Err(format!($($said)*));
+        }
+    };
+}
+
+/// How long the bytes of a document's id are.
+const DOCUMENT: usize = 17;
+
+fn document_of(bytes: &[u8]) -> Option<DocumentId> {
+    Some(DocumentId::from_bytes(bytes.get(..DOCUMENT)?.try_into().ok()?))
+}
+
+fn hash_of(bytes: &[u8]) -> Option<Hash> {
+    Some(Hash::from_bytes(bytes.get(DOCUMENT..)?.try_into().ok()?))
+}
+
+/// The documents on a disk, with their rows and changes.
+fn on_disk(tablet: &Tablet) -> BTreeMap<DocumentId, Looked> {
+    let mut found: BTreeMap<DocumentId, Looked> = BTreeMap::new();
+    for (_, row) in tablet.disk.rows() {
+        let Some(document) = row.key.as_deref().and_then(document_of) else { continue };
+        match row.shelf {
+            Shelf::Document if row.key.as_deref().map(<[u8]>::len) == Some(DOCUMENT) => {
+                found.entry(document).or_default().0 = row.value.to_vec();
+            }
+            Shelf::Change => found.entry(document).or_default().1.extend(row.key.as_deref().and_then(hash_of)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The changes in a device's outbox.
+fn waiting(tablet: &Tablet) -> BTreeSet<(DocumentId, Hash)> {
+    let rows = tablet.disk.rows().into_iter().filter(|(_, row)| row.shelf == Shelf::Outbox);
+    rows.filter_map(|(_, row)| Some((document_of(row.key.as_deref()?)?, hash_of(row.key.as_deref()?)?))).collect()
+}
+
+/// Whether someone may read a document: its kind, and of a thread what it is about.
+async fn may_read(council: &Council, reach: &Reach, row: &DocumentRow) -> bool {
+    let about = match row.about {
+        Some(about) => council.ledger.document(about).await.unwrap(),
+        None => None,
+    };
+    let knows = about.is_none_or(|about| reach.may(&about, Action::Read) || reach.may(&about, Action::ReadProjection));
+    reach.may(row, Action::Read) && knows
+}
+
+/// The changes that the server has of a document, quarantine apart.
+async fn taken(council: &Council, document: DocumentId) -> BTreeSet<Hash> {
+    council.ledger.changes(document, 0).await.unwrap().into_iter().map(|change| change.hash).collect()
+}
+
+/// The changes that lie in quarantine.
+async fn quarantined(council: &Council) -> BTreeSet<(DocumentId, Hash)> {
+    let mut found = BTreeSet::new();
+    for row in council.ledger.quarantine(None).await.unwrap() {
+        let push: WholePush = minicbor::decode(&row.push).unwrap();
+        let hashes = push.changes.iter().map(|bytes| automerge::Change::from_bytes(bytes.to_vec()).unwrap().hash());
+        found.extend(hashes.map(|hash| (push.document, Hash::from(hash))));
+    }
+    found
+}
+
+/// Invariants 3 and 5: nothing in a reply is for other eyes, as things stand when it leaves.
+pub(crate) async fn is_proper(council: &Council, account: AccountId, revoked: bool, reply: &SyncReply) -> Held {
+    let nothing = reply.documents.is_empty() && reply.frames.is_empty() && reply.cards.is_empty();
+    hold!(!revoked || nothing, "invariant 5: a revoked device was sent documents");
+    let housing = council.account(account).person.role.lane() == Lane::Housing;
+    let frames = reply.frames.iter().map(|frame| frame.document);
+    for document in reply.documents.iter().map(|news| news.document).chain(frames) {
+        let row = council.ledger.document(document).await.unwrap();
+        let row = row.ok_or_else(|| format!("invariant 1: {document} was sent and is not there"))?;
+        let reach = council.reach(account, row.case).await;
+        let allowed = may_read(council, &reach, &row).await;
+        hold!(allowed, "invariant 5: {} ({}) was sent to {account}", row.document, row.kind);
+        let for_housing = matches!(row.kind, Kind::Survey | Kind::Thread);
+        hold!(!housing || for_housing, "invariant 5: a {} was sent to Housing", row.kind);
+    }
+    for card in &reply.cards {
+        let reach = council.reach(account, card.case).await;
+        hold!(reach.may_know(), "invariant 5: the card of {} was sent to {account}", card.case);
+        card_is_proper(council, card, housing).await?;
+    }
+    Ok(())
+}
+
+/// Invariant 3: what a card shows as signed is what was signed; Housing sees nothing else of a prescription.
+async fn card_is_proper(council: &Council, card: &CaseCard, housing: bool) -> Held {
+    for prescription in &card.prescriptions {
+        let rows = council.ledger.signed(prescription.document).await.unwrap();
+        if let Some(signed) = &prescription.signed {
+            let row = rows.iter().find(|row| row.number == signed.header.number);
+            let row = row.ok_or_else(|| "invariant 3: a card shows as signed what is not".to_owned())?;
+            let shown = if housing { row.signed.for_housing() } else { row.signed.clone() };
+            hold!(*signed == shown, "invariant 3: a card shows another text than was signed");
+            let stands = row.standing == SignedStanding::Current;
+            hold!(!housing || stands, "invariant 3: Housing is shown what was superseded or recalled");
+        } else {
+            hold!(!housing || !rows.is_empty(), "invariant 3: Housing learns of an unsigned prescription");
+        }
+    }
+    let other = card.documents.iter().any(|of| !matches!(of.kind, Kind::Survey | Kind::Thread));
+    hold!(!housing || !other, "invariant 3: Housing's card lists a document of the council's lane");
+    Ok(())
+}
+
+impl World {
+    /// Holds everything to the invariants after a step on this device.
+    pub(crate) async fn check(&mut self, who: Option<usize>, synced: bool) -> Held {
+        let mut granted = BTreeSet::new();
+        for sent in self.council.sent() {
+            granted.extend(self.left(sent)?);
+        }
+        self.keeps_its_promises().await?;
+        self.server_reads_alike().await?;
+        self.signed_stays().await?;
+        granted.extend(&self.model.asks);
+        for ask in granted {
+            if self.model.weighed.insert(ask) {
+                self.was_rightly_granted(ask).await?;
+            }
+        }
+        if let Some(who) = who {
+            self.device_reads_alike(who).await?;
+            self.loses_nothing_typed(who).await?;
+            if synced {
+                self.holds_only_what_is_allowed(who).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply that left the server: what it promises is kept in mind.
+    fn left(&mut self, sent: Sent) -> Result<Vec<AskId>, String> {
+        sent.proper?;
+        self.model.parts += u64::from(sent.reply.cursor.is_none());
+        if let Some(proof) = sent.reply.receipts {
+            for (document, heads) in proof.receipts.documents {
+                self.model.changes.entry(document).or_default().extend(heads);
+            }
+            self.model.asks.extend(&proof.receipts.asks);
+        }
+        let granted = sent.reply.verdicts.iter().filter(|verdict| matches!(verdict.answer, Answer::Granted));
+        Ok(granted.map(|verdict| verdict.ask).collect())
+    }
+
+    /// Invariant 1: whatever was acknowledged is in the ledger.
+    async fn keeps_its_promises(&self) -> Held {
+        for (document, promised) in &self.model.changes {
+            let taken = taken(&self.council, *document).await;
+            hold!(promised.is_subset(&taken), "invariant 1: acknowledged changes of {document} are not in the ledger");
+        }
+        for ask in &self.model.asks {
+            let row = self.council.ledger.ask(*ask).await.unwrap();
+            let granted = row.is_some_and(|row| matches!(row.verdict.answer, Answer::Granted));
+            hold!(granted, "invariant 1: the acknowledged ask {ask} is not in the ledger");
+        }
+        Ok(())
+    }
+
+    async fn server_reads_alike(&mut self) -> Held {
+        let ledger = self.council.ledger.clone();
+        for case in ledger.cases().await.unwrap() {
+            for row in ledger.documents_of(case.case).await.unwrap() {
+                if self.model.versions.insert(row.document, row.version) == Some(row.version) {
+                    continue;
+                }
+                let (_, document) = documents::load(&ledger, &row).await.unwrap();
+                let view = document.view();
+                hold!(view.heads == row.heads, "invariant 2: the row of {} has other heads", row.document);
+                self.model.shows(row.document, &view)?;
+                lists_its_clashes(&view)?;
+                let changes = ledger.changes(row.document, 0).await.unwrap();
+                let mut rebuilt = Document::new(row.kind).map_err(|error| error.to_string())?;
+                let bytes: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+                rebuilt
+                    .apply(&bytes)
+                    .map_err(|error| format!("invariant 1: {} does not rebuild: {error}", row.kind))?;
+                self.model.shows(row.document, &rebuilt.view())?;
+                for change in &changes {
+                    let enrolled = self.council.device(change.device).is_some_and(|of| of.account == change.account);
+                    hold!(enrolled, "a change of {} is by nobody's device", row.document);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 3: what was signed reads the same for ever.
+    async fn signed_stays(&mut self) -> Held {
+        for case in self.council.ledger.cases().await.unwrap() {
+            for prescription in self.council.ledger.prescriptions_of(case.case).await.unwrap() {
+                for row in self.council.ledger.signed(prescription.document).await.unwrap() {
+                    let bytes = row.signed.to_bytes();
+                    let before = self.model.signed.entry((row.document, row.number)).or_insert_with(|| bytes.clone());
+                    hold!(*before == bytes, "invariant 3: a signed version of {} was altered", row.document);
+                    hold!(row.signed.is_consistent().is_ok(), "invariant 3: a signed version is not consistent");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariants 4 and 7: nobody signs their own work, no private OT signs any, and no clash is submitted or signed.
+    async fn was_rightly_granted(&self, ask: AskId) -> Held {
+        let ledger = &self.council.ledger;
+        let Some(row) = ledger.ask(ask).await.unwrap() else { return Ok(()) };
+        let request: Ask = minicbor::decode(&row.bytes).unwrap();
+        let (document, heads, signs) = match request.request {
+            Request::Submit { document, heads } => (document, heads, false),
+            Request::SignOff { document, heads, .. } => (document, heads, true),
+            _ => return Ok(()),
+        };
+        let changes = ledger.changes(document, 0).await.unwrap();
+        if signs {
+            let of = changes.iter().map(|change| (change.hash, change.bytes.as_slice()));
+            let history = oracle::history(&heads, of);
+            let wrote = changes.iter().any(|of| of.account == row.account && history.contains(&of.hash));
+            hold!(!wrote, "invariant 4: {} signed off what they wrote in", row.account);
+            let signer = self.council.account(row.account).person;
+            let may = matches!(signer.role, Role::SeniorOt | Role::PrincipalOt) && signer.of_council;
+            hold!(may, "invariant 4: a {} signed off", signer.role);
+        }
+        let prescription = ledger.document(document).await.unwrap().unwrap();
+        let (_, whole) = documents::load(ledger, &prescription).await.unwrap();
+        let then = whole.at(&heads).ok_or_else(|| "invariant 7: unknown heads were granted".to_owned())?;
+        for cite in oracle::cited(&then.view()) {
+            let Some(cited) = ledger.document(cite.document).await.unwrap() else {
+                return Err("invariant 7: a citation of nothing was granted".to_owned());
+            };
+            // As it stood when it was decided: what came since is no fault of the decision.
+            let changes = ledger.changes(cite.document, 0).await.unwrap();
+            let before: Vec<&[u8]> =
+                changes.iter().filter(|change| change.n < row.n).map(|change| change.bytes.as_slice()).collect();
+            let mut document = Document::new(cited.kind).unwrap();
+            document.apply(&before).unwrap();
+            if let Some(why) = oracle::unfit_to_build(&document.view(), cite.key) {
+                return Err(format!("invariant 7: {} was granted and cites {}, which {why}", ask, cite.key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariants 2, 7 and 8 on a device.
+    async fn device_reads_alike(&mut self, who: usize) -> Held {
+        let now = on_disk(&self.tablets[who]);
+        let before = self.model.looked.insert(who, now.clone()).unwrap_or_default();
+        let changed: Vec<_> = now.iter().filter(|(document, looked)| before.get(document) != Some(looked)).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let glance = self.tablets[who].glance().await;
+        let mut clashing: BTreeSet<CaseId> = BTreeSet::new();
+        for (case, summary) in glance.documents().await {
+            let document = summary.document;
+            let Some((_, (_, changes))) = changed.iter().find(|(changed, _)| **changed == document) else { continue };
+            if summary.state.kept >= Some(Kept::ServerHas) {
+                let taken = taken(&self.council, document).await;
+                let sent = changes.is_subset(&taken);
+                hold!(sent, "invariant 8: {} is said to be on the server and is not", summary.name);
+            }
+            let view = match glance.view(document).await {
+                Ok(view) => view,
+                Err(DeviceError::NoSuchDocument(_)) => continue,
+                Err(error) => return Err(format!("{} does not open: {error}", summary.name)),
+            };
+            self.model.shows(document, &view)?;
+            self.model.clashes += lists_its_clashes(&view)?;
+            if !oracle::clashing(&view).is_empty() {
+                clashing.insert(case);
+            }
+            let heads_here = oracle_heads(&view, changes);
+            hold!(heads_here, "invariant 1: {} shows a version that its changes do not make", summary.name);
+        }
+        for case in clashing {
+            let listed = glance.device().clashes(case).await.map_err(|error| error.to_string())?;
+            hold!(!listed.is_empty(), "invariant 7: a clash in {case} is on no list of the device's");
+        }
+        Ok(())
+    }
+
+    /// Nothing typed is lost: a change leaves an outbox only for the ledger or for quarantine.
+    async fn loses_nothing_typed(&mut self, who: usize) -> Held {
+        let now = waiting(&self.tablets[who]);
+        let before = self.model.outbox.insert(who, now.clone()).unwrap_or_default();
+        let gone: Vec<_> = before.difference(&now).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let quarantine = quarantined(&self.council).await;
+        for (document, hash) in gone {
+            let kept = quarantine.contains(&(*document, *hash)) || taken(&self.council, *document).await.contains(hash);
+            hold!(kept, "invariant 1: what was typed in {document} ({hash}) is nowhere any more");
+        }
+        Ok(())
+    }
+
+    /// Invariant 5: after a sync a device holds nothing that its person may not read; a revoked one holds nothing.
+    async fn holds_only_what_is_allowed(&self, who: usize) -> Held {
+        let tablet = &self.tablets[who];
+        let Some(device) = tablet.id.and_then(|id| self.council.device(id)) else { return Ok(()) };
+        if device.revoked_at.is_some() || !self.council.account(tablet.account).enabled {
+            let left = tablet.disk.cases();
+            hold!(left.is_empty(), "invariant 5: a revoked device has kept the keys of {left:?}");
+            let rows = tablet.disk.rows();
+            let case = rows.iter().find(|(_, row)| row.case.is_some());
+            hold!(case.is_none(), "invariant 5: a revoked device has kept {case:?}");
+            return Ok(());
+        }
+        for (document, (_, changes)) in on_disk(tablet) {
+            let Some(row) = self.council.ledger.document(document).await.unwrap() else { continue };
+            let reach = self.council.reach(tablet.account, row.case).await;
+            let allowed = changes.is_empty() || may_read(&self.council, &reach, &row).await;
+            hold!(allowed, "invariant 5: {} holds {document} ({}) after a sync", tablet.name, row.kind);
+        }
+        Ok(())
+    }
+}
+
+/// Invariant 7: what clashes beyond doubt is listed. How many such pairs there are.
+fn lists_its_clashes(view: &View) -> Result<u64, String> {
+    let clashes = view.clashes();
+    let pairs = oracle::clashing(view);
+    for (one, other) in &pairs {
+        let listed = clashes.iter().any(|clash| clash.keys().contains(one) && clash.keys().contains(other));
+        hold!(listed, "invariant 7: {one} and {other} disagree and nobody is told");
+    }
+    Ok(u64::try_from(pairs.len()).unwrap())
+}
+
+/// Whether a view's heads are among the changes that are here (an empty document has its skeleton's).
+fn oracle_heads(view: &View, changes: &BTreeSet<Hash>) -> bool {
+    let known = |head: &Hash| changes.contains(head) || *head == view.kind.skeleton_hash();
+    view.heads.iter().all(known)
+}
