@@ -14,7 +14,6 @@ mod targets;
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -111,7 +110,7 @@ fn corpus(scene: &Scene, target: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Said past the test's own capture: how much was tried is part of the result.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "fuzz: {line}");
+    grabrail_tests::count(&format!("fuzz: {line}"));
 }
 
 /// The values of a golden file.
