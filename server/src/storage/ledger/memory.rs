@@ -4,6 +4,8 @@
 //! suite as the one that serves. A [slow](MemoryLedger::slow) one writes plans out of the order of their numbers, as
 //! PostgreSQL may: what reads it looks no further than the first number that is still to come.
 
+mod coming;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +16,7 @@ use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId
 use sync_core::protocol::sync::Choice;
 use sync_core::protocol::{CarriedDigest, Verdict};
 
+use self::coming::Coming;
 use super::faults::Faults;
 use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
@@ -591,27 +594,5 @@ impl Ledger for MemoryLedger {
             tokio::task::yield_now().await;
         }
         self.faults.around(|| self.tables().commit(plan, Some(coming.n)))
-    }
-}
-
-/// A number that was taken. Given up in the middle, it is never written, and nobody waits for it.
-struct Coming<'a> {
-    ledger: &'a MemoryLedger,
-    n: Number,
-}
-
-impl<'a> Coming<'a> {
-    fn take(ledger: &'a MemoryLedger) -> Self {
-        let mut tables = ledger.tables();
-        tables.last += 1;
-        let n = tables.last;
-        tables.coming.insert(n);
-        Self { ledger, n }
-    }
-}
-
-impl Drop for Coming<'_> {
-    fn drop(&mut self) {
-        self.ledger.tables().coming.remove(&self.n);
     }
 }
