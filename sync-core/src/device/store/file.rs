@@ -228,8 +228,10 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         // The log first: left behind alone, SQLite would read it into the next store of this name.
         for suffix in [BESIDE[0], BESIDE[1], BESIDE[2], ""] {
             let from = with_suffix(path, suffix);
-            if from.try_exists()? {
-                fs::rename(from, with_suffix(&aside, suffix))?;
+            match fs::rename(from, with_suffix(&aside, suffix)) {
+                // Never there, or gone meanwhile: a connection that could not be made takes its own log with it as it ends.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}
+                other => other?,
             }
         }
         sync_folder(path)?;

@@ -253,8 +253,9 @@ async fn a_damaged_file_is_set_aside_and_never_deleted() {
     damaged.push(holed);
     for (number, bytes) in (1..).zip(&damaged) {
         fs::write(home.path(), bytes).unwrap();
-        let Err(StoreError::Corrupt { set_aside: Some(aside) }) = home.open().await else {
-            panic!("damage {number} was not found")
+        let aside = match home.open().await {
+            Err(StoreError::Corrupt { set_aside: Some(aside) }) => aside,
+            other => panic!("damage {number} was not found: {:?}", other.err()),
         };
         assert_eq!(aside, home.folder.path().join(format!("device.store.corrupt-{number}")));
         assert_eq!(fs::read(aside).unwrap().len(), bytes.len());
