@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sync_core::clock::{SystemChance, SystemClock};
-use sync_core::device::{Device, Link, LinkOptions, SyncReport, Unlock};
+use sync_core::device::{Device, DeviceError, Link, LinkOptions, StoreError, SyncReport, Unlock};
 use sync_core::domain::kind::Kind;
 use sync_core::id::{CaseId, DocumentId};
 use zeroize::Zeroizing;
@@ -56,9 +56,16 @@ impl Tablet {
     pub async fn restarted(self) -> Self {
         let Self { device, link, path } = self;
         device.close().await.unwrap();
-        let clock = Arc::new(SystemClock::new());
-        let device = Device::open(&path, &unlock(), clock, Box::new(SystemChance)).await.unwrap();
-        Self { device, link, path }
+        let mut tries = 0;
+        loop {
+            let clock = Arc::new(SystemClock::new());
+            match Device::open(&path, &unlock(), clock, Box::new(SystemChance)).await {
+                // A process that another story is starting holds every file of this one until it is another program.
+                Err(DeviceError::Store(StoreError::InUse)) if tries < 100 => tries += 1,
+                opened => return Self { device: opened.unwrap(), link, path },
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Its store copied while it was off, as a backup of a whole machine would: the tablet and the copy, both on.

@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// Every sealed column of a folder that was written once opens for ever, with the keys it was sealed with.
-    async fn everything_sealed_reads(dump: &'static str) -> Storage {
+    async fn everything_sealed_reads(dump: &'static str) -> (Bench, Storage) {
         use std::io::Write as _;
 
         use crate::storage::ledger::Ledger as _;
@@ -205,7 +205,8 @@ mod tests {
         assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
         assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);
         assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
-        storage
+        // With the bench its folder would go.
+        (bench, storage)
     }
 
     /// What a device carries, with all that its feed begins with.
@@ -221,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_of_schema_4_opens_with_its_keys_and_everything_sealed_in_it_reads() {
-        let storage = everything_sealed_reads(include_str!("fixtures/schema-4.sql")).await;
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-4.sql")).await;
         let [card] = carried(&storage).await.try_into().unwrap();
         assert_eq!((card.row.n, card.touched, card.shown, card.reason), (1, 1, None, None), "as it was touched");
     }
@@ -231,7 +232,7 @@ mod tests {
         use sync_core::protocol::sync::PurgeReason;
 
         use crate::storage::ledger::{Ledger as _, WITHHELD};
-        let storage = everything_sealed_reads(include_str!("fixtures/schema-5.sql")).await;
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-5.sql")).await;
         let [card] = carried(&storage).await.try_into().unwrap();
         assert_eq!((card.row.n, card.touched, card.reason), (WITHHELD, 1, Some(PurgeReason::Closed)));
         assert!(card.shown.is_some());
