@@ -230,7 +230,7 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
             let from = with_suffix(path, suffix);
             match fs::rename(from, with_suffix(&aside, suffix)) {
                 // Never there, or gone meanwhile: a connection that could not be made takes its own log with it as it ends.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
         }
