@@ -240,6 +240,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_folder_of_schema_6_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use crate::storage::ledger::{Ledger as _, WITHHELD};
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-6.sql")).await;
+        let [card] = carried(&storage).await.try_into().unwrap();
+        assert_eq!(card.row.n, WITHHELD);
+        let [whole, one] = storage.ledger().purges(card.row.case).await.unwrap().try_into().unwrap();
+        assert_eq!((whole.device, whole.document), (card.row.device, None));
+        assert_eq!((one.device, one.document.is_some()), (card.row.device, true));
+        assert_eq!((&whole.receipt[..], whole.signature.len()), (&b"the receipt"[..], 64));
+    }
+
+    #[tokio::test]
     async fn a_migration_runs_once_after_a_copy_that_holds_the_old_schema() {
         let bench = Bench::new(1);
         let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
