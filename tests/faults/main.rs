@@ -12,3 +12,4 @@ mod cut;
 mod killed;
 mod portal;
 mod shears;
+mod stream;
