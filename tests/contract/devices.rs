@@ -1,9 +1,12 @@
 //! Devices: a code enrols one, its number is its own for ever, and a copy of it stops it.
 
+use grabrail_server::reach::KnownDirectory;
 use grabrail_server::storage::accounts::Account;
 use grabrail_server::storage::devices::{CodeRefused, Counted, Device, NewDevice, TakenRequest};
+use grabrail_server::storage::keys::KeyPurpose;
 use grabrail_server::storage::ledger::{Ledger, Plan, Write};
 use grabrail_server::storage::{Storage, StorageError};
+use sync_core::access::Role;
 use sync_core::id::{AccountId, CaseId, DeviceId, Generation, Hash};
 
 use crate::ledger::hand::Hand;
@@ -20,6 +23,7 @@ held_by_every_store! {
     a_request_is_written_with_what_it_brings_and_one_that_brings_nothing_soon_after;
     a_days_bytes_are_bounded_and_begin_anew_the_next_day;
     a_device_is_revoked_once_and_for_ever;
+    a_request_is_judged_by_the_rows_of_now_whoever_changed_them;
 }
 
 const LASTS: i64 = 1000;
@@ -232,4 +236,53 @@ async fn a_device_is_revoked_once_and_for_ever(store: &Store) {
     assert!(!storage.revoke_device(NOBODY).await.unwrap());
     let wanted = Device { revoked_at: revoked, ..device };
     assert_eq!(storage.device(wanted.id).await.unwrap(), Some(wanted));
+}
+
+/// What is read once for a request is never of before a right changed, though another process changed it.
+async fn a_request_is_judged_by_the_rows_of_now_whoever_changed_them(store: &Store) {
+    let storage = store.open().await;
+    let other = store.open().await;
+    let (olu, eve) = (account(&storage, "olu.ot").await, account(&storage, "eve.ot").await);
+    let device = enrolled(&storage, &olu, 1).await;
+    let known = KnownDirectory::default();
+    assert!(storage.heard(NOBODY).await.unwrap().is_none());
+    let first = storage.heard(device.id).await.unwrap().unwrap();
+    let signs = storage.server_keys().await.unwrap();
+    let signs = |id| signs.iter().any(|key| key.id == id && key.purpose == KeyPurpose::Reply);
+    assert_eq!((&first.device, first.enabled, signs(first.reply_key)), (&device, true, true));
+    assert_eq!(first.epoch, storage.epochs().await.unwrap()[0]);
+    assert_eq!(first.directory, storage.directory_state().await.unwrap());
+    let read = known.at(&storage, first.directory).await.unwrap();
+    assert_eq!(read.person(olu.id).map(|person| person.role), Some(Role::Ot));
+    assert!(std::sync::Arc::ptr_eq(&read, &known.at(&storage, first.directory).await.unwrap()), "read once");
+
+    // Somebody else's change is no change of this account's, but one of the directory.
+    assert!(other.set_role(eve.id, Role::SeniorOt).await.unwrap());
+    let heard = storage.heard(device.id).await.unwrap().unwrap();
+    assert_eq!((heard.changed, heard.directory > first.directory), (first.changed, true));
+    let mut before = heard;
+    let practice = other.add_organisation("Hill Therapy").await.unwrap().id;
+    for step in 0..4 {
+        match step {
+            0 => assert!(other.set_role(olu.id, Role::Surveyor).await.unwrap()),
+            1 => assert!(other.set_organisation(olu.id, practice).await.unwrap()),
+            2 => assert!(other.set_account_enabled(olu.id, false).await.unwrap()),
+            _ => assert!(other.set_account_enabled(olu.id, true).await.unwrap()),
+        }
+        let heard = storage.heard(device.id).await.unwrap().unwrap();
+        assert!(heard.changed > before.changed && heard.directory > before.directory, "step {step}");
+        assert_eq!(heard.enabled, step != 2);
+        let read = known.at(&storage, heard.directory).await.unwrap();
+        let person = read.person(olu.id).unwrap();
+        assert_eq!(
+            (person.role, person.organisation == practice, person.of_council),
+            (Role::Surveyor, step > 0, step == 0)
+        );
+        before = heard;
+    }
+    other.rotate_key(KeyPurpose::Reply).await.unwrap();
+    assert!(other.revoke_device(device.id).await.unwrap());
+    let last = storage.heard(device.id).await.unwrap().unwrap();
+    assert!(last.device.revoked_at.is_some() && last.reply_key != first.reply_key);
+    assert!(!other.set_role(AccountId::from_bytes([9; 16]), Role::Ot).await.unwrap());
 }

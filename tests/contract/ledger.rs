@@ -3,6 +3,7 @@
 mod alike;
 mod asks;
 mod cases;
+mod days;
 mod documents;
 mod durable;
 mod feed;
