@@ -16,7 +16,7 @@ use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::guard::Bounds;
 use sync_core::id::{CaseId, Epoch, Hash};
 use sync_core::protocol::codec::{Limits, Undecodable, unpack};
-use sync_core::protocol::sync::{PATH, PurgeReason, Receipts, Refused, request_bytes};
+use sync_core::protocol::sync::{PATH, Position, PurgeReason, Receipts, Refused, request_bytes};
 use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
 
 use self::outgoing::Outgoing;
@@ -242,6 +242,8 @@ pub struct Answer {
     receipts: Receipts,
     refused: Vec<Refused>,
     verdicts: Vec<Verdict>,
+    /// Who its person is, where it may not know.
+    position: Option<Position>,
     /// What is sent at once.
     first: Outgoing,
     /// The cases that are sent whole behind it, in the order of their ids.
@@ -263,7 +265,10 @@ impl<L: Ledger> Desk<'_, L> {
         let mut verdicts = incoming.verdicts;
         let news = first.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
         verdicts.extend(news.cloned());
-        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, first, whole })
+        let knows = request.cursor.is_some_and(|cursor| cursor.epoch == self.epoch && cursor.n >= speaker.changed);
+        let Person { role, organisation, .. } = *speaker.person;
+        let position = (!knows && !speaker.revoked).then_some(Position { role, organisation });
+        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, position, first, whole })
     }
 }
 

@@ -32,8 +32,8 @@ use crate::id::{
 use crate::protocol::ask::{Answer, AskRefusal, OpenCase, Practicable};
 use crate::protocol::codec::{Limits, pack, unpack};
 use crate::protocol::sync::{
-    Choice, Cursor, DocumentNews, Frame, Progress, Purge, PurgeReason, PurgeReceipt, ReadLog, Receipts, Refused,
-    SignedPurge, SignedReceipts, WholePush, reply_bytes, request_bytes,
+    Choice, Cursor, DocumentNews, Frame, Position, Progress, Purge, PurgeReason, PurgeReceipt, ReadLog, Receipts,
+    Refused, SignedPurge, SignedReceipts, WholePush, reply_bytes, request_bytes,
 };
 use crate::protocol::{
     Ask, CarriedDigest, Known, Packed, Push, Request, SignedReply, SignedRequest, SyncReply, SyncRequest, Verdict,
@@ -331,7 +331,11 @@ fn sync_request() -> SyncRequest {
             Choice { case: CaseId::from_bytes([11; 16]), carry: true },
             Choice { case: CaseId::from_bytes([12; 16]), carry: false },
         ],
-        progress: Some(Progress { n: 12_345, after: CaseId::from_bytes([9; 16]) }),
+        progress: Some(Progress {
+            n: 12_345,
+            after: CaseId::from_bytes([9; 16]),
+            epoch: Some(Epoch::from_bytes([6; 16])),
+        }),
         heads: Some(vec![(document(1), vec![hash(1), hash(2)])]),
         wants_bearer: true,
     }
@@ -411,12 +415,17 @@ fn sync_reply() -> SyncReply {
         purge: reasons.map(purge).to_vec(),
         photo_wants: vec![(document(1), hash(5))],
         cursor: Some(Cursor { epoch: Epoch::from_bytes([6; 16]), n: -1, at: stamp().claimed }),
-        progress: Some(Progress { n: 12_345, after: CaseId::from_bytes([9; 16]) }),
+        progress: Some(Progress {
+            n: 12_345,
+            after: CaseId::from_bytes([9; 16]),
+            epoch: Some(Epoch::from_bytes([6; 16])),
+        }),
         more: true,
         photo_bearer: Some("bearer".to_owned()),
         digest: Some(digest),
         lease_hours: Some(168),
         everything: Some(PurgeReason::Disabled),
+        position: Some(Position { role: crate::access::Role::SeniorOt, organisation: sender().organisation }),
     }
 }
 

@@ -177,7 +177,11 @@ pub(super) fn cases(cards: &[(CaseCard, Vec<Prescribed>)]) -> Said {
     let mut lines = Vec::new();
     for (card, prescribed) in cards {
         let reference = card.reference.as_deref().unwrap_or("-");
-        lines.push(format!("{}  {reference}  {}, {}", card.case, card.client.name, card.client.address));
+        let client = match card.client.name.as_str() {
+            "" => "closed until this device has heard from its server".to_owned(),
+            name => format!("{name}, {}", card.client.address),
+        };
+        lines.push(format!("{}  {reference}  {client}", card.case));
         for known in prescribed {
             lines.extend(prescription(card, known, None));
         }

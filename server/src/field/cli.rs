@@ -140,11 +140,14 @@ pub enum FieldVerb {
         #[arg(long, value_name = "DATE")]
         born: Option<String>,
     },
-    /// Carry a case on this device that you may see but that is not yours, from the next sync on
+    /// Carry a case on this device that you may see but that is not yours, or carry it no longer, from the next sync on
     #[command(after_help = examples::CARRY)]
     Carry {
         /// The case's id
         case: CaseId,
+        /// No longer: it leaves this device
+        #[arg(long)]
+        off: bool,
     },
     /// Show a case: client, documents and how safe each is, prescriptions
     #[command(after_help = examples::OPEN)]

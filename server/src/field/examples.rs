@@ -75,9 +75,10 @@ Example; it prints the case's id, by which the case is named from then on:
   grabrail field visit --name 'Vera Example' --address '2 Sample Street' --born 1941-05-06";
 
 pub(super) const CARRY: &str = "\
-Example:
+Examples:
 
-  grabrail field carry 6hoqcwdulqi7xhtnnic7h4v4pu";
+  grabrail field carry 6hoqcwdulqi7xhtnnic7h4v4pu
+  grabrail field carry 6hoqcwdulqi7xhtnnic7h4v4pu --off";
 
 pub(super) const OPEN: &str = "\
 Example:

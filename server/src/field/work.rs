@@ -68,7 +68,11 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
             let lines = vec![case.to_string(), "the server opens it with the next sync".to_owned()];
             Ok(Said::new(json!({ "case": case, "documents": documents }), lines))
         }
-        FieldVerb::Carry { case } => {
+        FieldVerb::Carry { case, off: true } => {
+            device.drop_case(case).await?;
+            Ok(Said::line(json!({ "case": case }), "leaves with the next sync"))
+        }
+        FieldVerb::Carry { case, off: false } => {
             device.carry(case).await?;
             Ok(Said::line(json!({ "case": case }), "comes with the next sync, if you may see it"))
         }
@@ -350,7 +354,11 @@ async fn status(device: &Device) -> Result<Said, FieldError> {
     let mut named: Vec<(DocumentId, String)> = Vec::new();
     for card in device.cases().await? {
         let case = card.reference.clone().unwrap_or_else(|| card.client.name.clone());
-        let documents = names::documents(device, &card).await?;
+        let documents = match names::documents(device, &card).await {
+            // Of a closed case nothing is told, its documents' names neither.
+            Err(FieldError::Device(DeviceError::LeaseOver)) => continue,
+            documents => documents?,
+        };
         named.extend(documents.into_iter().map(|known| (known.document, format!("{} in {case}", known.name))));
     }
     let name = |document: DocumentId| {

@@ -194,6 +194,19 @@ impl Storage {
         Ok(changed.rows_affected() == 1)
     }
 
+    /// Puts an account into another organisation. False when there is no such account.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn set_organisation(&self, id: AccountId, organisation: OrganisationId) -> Result<bool, StorageError> {
+        let mut write = self.write().await?;
+        let query = sqlx::query("UPDATE accounts SET organisation_id = $1 WHERE id = $2");
+        let changed = query.bind(organisation.to_string()).bind(id.to_string()).execute(&mut *write).await?;
+        self.directory_moves(&mut write, Some(id)).await?;
+        write.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
     /// Notes that accounts or organisations changed. An account's change takes a place in the ledger: all that its devices
     /// carry is judged anew.
     pub(super) async fn directory_moves(

@@ -33,6 +33,8 @@ pub(super) struct Incoming {
     /// What was decided.
     pub(super) verdicts: Vec<Verdict>,
     bounds: Bounds,
+    /// Its person's role or organisation changed, and the device has not heard of it.
+    unaware: bool,
     /// By document and fork, what was refused: what builds on it can't be taken either.
     blocked: BTreeMap<(DocumentId, u32), Refusal>,
 }
@@ -44,6 +46,7 @@ impl Incoming {
             refused: Vec::new(),
             verdicts: Vec::new(),
             bounds,
+            unaware: false,
             blocked: BTreeMap::new(),
         }
     }
@@ -55,6 +58,8 @@ impl Incoming {
         speaker: &Speaker<'_>,
         request: &SyncRequest,
     ) -> Result<(), Failed> {
+        let cursor = request.cursor.filter(|cursor| cursor.epoch == self.receipts.epoch);
+        self.unaware = cursor.is_some_and(|cursor| cursor.n < speaker.changed);
         let (opening, others): (Vec<_>, Vec<_>) =
             request.asks.iter().partition(|ask| matches!(ask.request, Request::OpenCase(_)));
         if !speaker.revoked {
@@ -114,6 +119,8 @@ impl Incoming {
                 self.receipts.documents.push((push.document, heads));
                 return Ok(());
             }
+            // Signed in the name of the organisation that they were of: it is told, and signs anew.
+            Err(Refusal::Signature) if self.unaware => Refusal::Later,
             Err(reason) => reason,
         };
         if let Refusal::Equivocation { seq, .. } = reason {

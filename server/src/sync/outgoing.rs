@@ -60,20 +60,22 @@ struct Asked<'a> {
     since: Since,
     /// When the digest was last sent.
     last: Option<Timestamp>,
+    /// What was just chosen.
+    chosen: BTreeSet<CaseId>,
 }
 
 impl<'a> Asked<'a> {
     fn of(request: &'a SyncRequest, epoch: Epoch, changed: Number) -> Self {
         let cursor = request.cursor.filter(|cursor| cursor.epoch == epoch);
         let before = cursor.map_or(0, |cursor| cursor.n.max(0));
-        let cut = request.progress.filter(|cut| cut.n >= before && request.cursor.is_none_or(|c| c.epoch == epoch));
+        let cut = request.progress.filter(|cut| cut.n >= before && cut.epoch == Some(epoch));
         let came = Came { after: cut.map_or(before, |cut| cut.n), cut: cut.map(|cut| (before, cut)) };
         // All of it anew: nothing is known, or it is another person's reach than it was.
         let since = match cursor {
             Some(Cursor { n, at, .. }) if changed <= n && cut.is_none() && request.heads.is_none() => Since { n, at },
             _ => Since { n: -1, at: Timestamp::from_millis(0) },
         };
-        Self { request, came, since, last: cursor.map(|cursor| cursor.at) }
+        Self { request, came, since, last: cursor.map(|cursor| cursor.at), chosen: BTreeSet::new() }
     }
 }
 
@@ -97,8 +99,8 @@ impl<L: Ledger> Desk<'_, L> {
         if speaker.revoked {
             return Ok((self.revoked(request).await?, Vec::new()));
         }
-        self.choose(request).await?;
-        let asked = Asked::of(request, self.epoch, speaker.changed);
+        let chosen = self.choose(request).await?;
+        let asked = Asked { chosen, ..Asked::of(request, self.epoch, speaker.changed) };
         let (pulse, round, sure) = self.settle_down(&asked).await?;
         let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
         if pulse.decided {
@@ -169,11 +171,11 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(outgoing)
     }
 
-    /// Keeps what its person chose.
-    async fn choose(&self, request: &SyncRequest) -> Result<(), Problem> {
-        let mut writes = Vec::new();
+    /// Keeps what its person chose; the cases of which that is new.
+    async fn choose(&self, request: &SyncRequest) -> Result<BTreeSet<CaseId>, Problem> {
+        let (mut writes, mut cases) = (Vec::new(), BTreeSet::new());
         if request.choices.is_empty() {
-            return Ok(());
+            return Ok(cases);
         }
         let device = self.speaker.device.id;
         let known = self.asking.ledger.chosen(device).await?;
@@ -184,10 +186,12 @@ impl<L: Ledger> Desk<'_, L> {
             // A wish for what they may not know of is not kept.
             let Asking { ledger, person, now, .. } = self.asking;
             if !choice.carry || Reach::read(ledger, person, choice.case, now).await?.may_know() {
+                cases.insert(choice.case);
                 writes.push(Write::Choose { device, choice: *choice });
             }
         }
-        self.write(writes).await
+        self.write(writes).await?;
+        Ok(cases)
     }
 
     async fn write(&self, mut writes: Vec<Write>) -> Result<(), Problem> {
@@ -207,7 +211,7 @@ impl<L: Ledger> Desk<'_, L> {
         let mut pulse = ledger.pulse(device, account, asked.since, now).await?;
         let named = super::incoming::cases_of(asked.request);
         let mut cases = named.clone();
-        cases.extend(asked.request.choices.iter().map(|choice| choice.case));
+        cases.extend(asked.chosen.iter().copied());
         cases.extend(pulse.tied.iter().copied());
         let of_cards = |pulse: &Pulse| -> BTreeSet<CaseId> {
             // Changes of a document change no right; what it was not sent, or is to purge, is looked at again.

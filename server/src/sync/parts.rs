@@ -48,7 +48,7 @@ impl Answer {
         lease_hours: Option<u16>,
         most: usize,
     ) -> Parts {
-        let Self { receipts, refused, verdicts, first, whole } = self;
+        let Self { receipts, refused, verdicts, position, first, whole } = self;
         let (epoch, at) = (receipts.epoch, receipts.at);
         let receipts = (!receipts.is_empty()).then(|| {
             let signature = sign(&receipts.to_bytes());
@@ -69,6 +69,7 @@ impl Answer {
             frames: first.frames,
             purge: first.purge,
             everything: first.everything,
+            position,
             photo_wants: first.photo_wants,
             photo_bearer: bearer,
             lease_hours,
@@ -93,7 +94,7 @@ impl Parts {
             reply.frames.extend(frames);
             if size >= self.most && !self.whole.is_empty() {
                 let n = self.end.cursor.map_or(0, |cursor| cursor.n);
-                reply.progress = Some(Progress { n, after: case });
+                reply.progress = Some(Progress { n, after: case, epoch: Some(self.end.epoch) });
                 self.begun = Some(SyncReply::new(self.end.epoch, self.end.at));
                 return Ok(Some(Part { reply, last: false }));
             }

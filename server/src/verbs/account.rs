@@ -1,8 +1,9 @@
-//! `grabrail account add|list|hcpc|disable|enable|password`.
+//! `grabrail account add|list|hcpc|change|disable|enable|password`.
 
 use clap::Subcommand;
 use sync_core::access::Role;
 use sync_core::domain::identifier::HcpcNumber;
+use sync_core::id::OrganisationId;
 
 use super::{VerbError, clean_name, out, read_password};
 use crate::app::App;
@@ -41,6 +42,19 @@ pub enum AccountVerb {
         /// OT and 1 to 6 digits
         number: HcpcNumber,
     },
+    /// Give somebody another role, or put them into another organisation
+    ///
+    /// Their devices hear of it at their next contact and give up what they may no longer read.
+    Change {
+        /// What they sign in as
+        sign_in: SignInName,
+        /// As in `account add` [default: as it is]
+        #[arg(long)]
+        role: Option<Role>,
+        /// The organisation's name [default: as it is]
+        #[arg(long)]
+        organisation: Option<String>,
+    },
     /// Disable an account: its sessions end and its devices are no longer heard
     Disable {
         /// What they sign in as
@@ -63,10 +77,7 @@ pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
         AccountVerb::Add { sign_in, name, role, organisation, hcpc, no_password } => {
             let full_name = clean_name(&name)?;
             let organisation = match organisation {
-                Some(name) => {
-                    let found = app.storage.organisation_named(&name).await?;
-                    found.ok_or(VerbError::NoOrganisation(name))?.id
-                }
+                Some(name) => organisation_named(app, name).await?,
                 None => app.storage.authority(&app.config.authority).await?.id,
             };
             let password_hash = match no_password {
@@ -97,6 +108,15 @@ pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
         AccountVerb::Hcpc { sign_in, number } => {
             app.storage.set_hcpc_number(find(app, &sign_in).await?.id, &number.to_string()).await?;
         }
+        AccountVerb::Change { sign_in, role, organisation } => {
+            let account = find(app, &sign_in).await?;
+            if let Some(role) = role {
+                app.storage.set_role(account.id, role).await?;
+            }
+            if let Some(name) = organisation {
+                app.storage.set_organisation(account.id, organisation_named(app, name).await?).await?;
+            }
+        }
         AccountVerb::Disable { sign_in } => {
             app.storage.set_account_enabled(find(app, &sign_in).await?.id, false).await?;
         }
@@ -110,6 +130,11 @@ pub(super) async fn run(app: &App, verb: AccountVerb) -> Result<(), VerbError> {
         }
     }
     Ok(())
+}
+
+async fn organisation_named(app: &App, name: String) -> Result<OrganisationId, VerbError> {
+    let found = app.storage.organisation_named(&name).await?;
+    Ok(found.ok_or(VerbError::NoOrganisation(name))?.id)
 }
 
 /// The account that signs in as `name`.

@@ -1,15 +1,18 @@
-//! `grabrail case import|list|allocate|tie|assign|commission|end`.
+//! `grabrail case import|list|allocate|tie|assign|commission|end|purges`.
 
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
+use sync_core::envelope::{PublicKey, Signed};
+use sync_core::protocol::sync::PurgeReceipt;
 
 use super::{VerbError, out};
 use crate::app::App;
 use crate::cases;
-use crate::storage::ledger::Ledger;
+use crate::storage::devices::Device;
+use crate::storage::ledger::{Ledger, PurgeRow};
 
 /// What can be done with cases.
 #[derive(Debug, Subcommand)]
@@ -79,6 +82,11 @@ pub enum CaseVerb {
         account: String,
         /// Which tie: allocated, commissioned, team, duty, assigned or break_glass
         relation: Relation,
+    },
+    /// List the devices that have said they purged a case, or documents of it, and whether their signatures prove it
+    Purges {
+        /// The case
+        case: String,
     },
 }
 
@@ -153,8 +161,34 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
             let account = cases::someone(app, &account).await?;
             cases::end(app, case, account.id, relation).await?;
         }
+        CaseVerb::Purges { case } => {
+            let case = cases::find(app, &case).await?.case;
+            for row in app.storage.ledger().purges(case).await? {
+                let device = app.storage.device(row.device).await?;
+                let owner = match &device {
+                    Some(device) => app.storage.account(device.account).await?,
+                    None => None,
+                };
+                let owner = owner.map(|owner| owner.sign_in.to_string()).unwrap_or_default();
+                let what =
+                    row.document.map_or_else(|| "the case".to_owned(), |document| format!("document {document}"));
+                let proven = if device.is_some_and(|device| proves(&device, &row)) { "signed" } else { "NOT PROVEN" };
+                out(format_args!("{}  {owner}  {}  {what}  {proven}", row.at, row.device));
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether the device's key signed just this.
+fn proves(device: &Device, row: &PurgeRow) -> bool {
+    let Ok(signature) = <[u8; 64]>::try_from(row.signature.as_slice()) else { return false };
+    let Ok(receipt) = minicbor::decode::<PurgeReceipt>(&row.receipt) else { return false };
+    let names = match &row.document {
+        Some(document) => receipt.documents.contains(document),
+        None => receipt.cases.contains(&row.case),
+    };
+    names && receipt.device == device.id && PublicKey(device.public_key).verifies(&row.receipt, &Signed(signature))
 }
 
 async fn relate(app: &App, case: &str, account: &str, relation: Relation) -> Result<(), VerbError> {

@@ -1,13 +1,13 @@
 //! Applying a reply: every effect in one transaction, so that a reply is on the device whole or not at all.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
-    AskedRow, Bearer, Contact, DocumentRow, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
-    Purged, PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, from_bytes, group, to_bytes,
+    AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow,
+    Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -16,7 +16,7 @@ use crate::engine::{Effect, Reply};
 use crate::envelope::Sender;
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
-use crate::protocol::sync::Progress;
+use crate::protocol::sync::{Position, Progress};
 use crate::protocol::{CarriedDigest, CaseCard, Verdict};
 
 /// A reply being applied.
@@ -41,6 +41,10 @@ pub(super) struct Applying {
     pub(super) sender: Sender,
     /// The server's sum of what is carried, where it is not this device's.
     differs: Option<CarriedDigest>,
+    /// Nothing of any case is to stay.
+    pub(super) everything: bool,
+    /// Whose device it is by now, where their role or organisation changed.
+    moved: Option<Enrolment>,
 }
 
 impl Device {
@@ -66,6 +70,8 @@ impl Device {
             sent: Vec::new(),
             sender: self.enrolment()?.identity().sender,
             differs: None,
+            everything: false,
+            moved: None,
         };
         let mut done = SyncReport::default();
         if let Some(pending) = pending {
@@ -78,11 +84,15 @@ impl Device {
         let reported = &applying.reported_documents;
         applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
         applying.purge_what_is_handed_in(&mut done).await?;
-        let Applying { write, events, carded, granted, offset, differs, .. } = applying;
+        let Applying { write, events, carded, granted, offset, differs, moved, .. } = applying;
         write.commit().await?;
         if offset.is_some() {
             self.count_from_now();
             *self.offset.write().unwrap_or_else(PoisonError::into_inner) = offset;
+        }
+        let has_moved = moved.is_some();
+        if let Some(enrolment) = moved {
+            *self.enrolled.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(enrolment));
         }
         for event in events {
             self.tell(event);
@@ -97,7 +107,7 @@ impl Device {
         report.purged.extend(done.purged);
         report.purged_documents.extend(done.purged_documents);
         let differs = differs.filter(|_| !reply.more);
-        Ok(Round { more: reply.more, granted, carded, differs, ..Round::default() })
+        Ok(Round { more: reply.more, granted, carded, differs, moved: has_moved, ..Round::default() })
     }
 }
 
@@ -111,6 +121,7 @@ impl Applying {
         for n in &pending.reads {
             self.write.0.remove_n(Shelf::ReadLog, *n).await?;
         }
+        self.write.thin::<Dropped>(|case| !pending.dropped.contains(case)).await?;
         self.reported = pending.purged;
         self.reported_documents = pending.purged_documents;
         self.write.remove_single::<Pending>().await
@@ -178,12 +189,26 @@ impl Applying {
                 self.write.put_single(&cursor).await?;
                 self.write.remove_single::<Progress>().await?;
             }
+            Effect::Position(position) => self.position(position).await?,
             Effect::Lease(hours) => self.write.heard(self.at.claimed, Some(hours)).await?,
             Effect::Digest(theirs) => {
                 let ours = self.write.carried().await?.0;
                 self.differs = (theirs != ours).then_some(theirs);
             }
         }
+        Ok(())
+    }
+
+    /// What is made from now on is judged by their role of now, and signed in the name of their organisation of now.
+    async fn position(&mut self, position: Position) -> Result<(), StoreError> {
+        let Position { role, organisation } = position;
+        let before = self.write.single::<Enrolment>().await?;
+        let Some(before) = before.filter(|before| (before.role, before.organisation) != (role, organisation)) else {
+            return Ok(());
+        };
+        let enrolment = Enrolment { role, organisation, ..before };
+        self.write.put_single(&enrolment).await?;
+        self.moved = Some(enrolment);
         Ok(())
     }
 
@@ -271,14 +296,16 @@ impl Applying {
         Ok(())
     }
 
-    /// Destroys what the card of `before` showed and that of `now` does not: signed versions that were withdrawn, and the
-    /// photos that were fetched because it showed them.
+    /// Destroys what the card of `before` showed and that of `now` does not: signed versions that were withdrawn, a home
+    /// that is no longer released or has other readings, particulars of the client, and the photos that were fetched
+    /// because it showed them.
     async fn shows_no_more(&mut self, before: &CaseCard, now: &CaseCard) -> Result<(), StoreError> {
         let signed = |card: &CaseCard| -> BTreeSet<(DocumentId, u32)> {
             let signed = card.prescriptions.iter().filter_map(|prescription| prescription.signed.as_ref());
             signed.map(|signed| (signed.header.prescription, signed.header.number)).collect()
         };
-        let mut gone = !signed(before).is_subset(&signed(now));
+        let home = before.home.is_some() && before.home != now.home;
+        let mut gone = !signed(before).is_subset(&signed(now)) || home || before.client != now.client;
         let shown = now.photos();
         for (document, hash) in before.photos() {
             let readable = now.documents.iter().any(|listed| listed.document == document);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
-use super::rows::{AskedRow, Carries, OutboxAsk, OutboxRow, Writer, group, to_bytes};
+use super::rows::{AskedRow, Carries, Dropped, OutboxAsk, OutboxRow, Writer, group, to_bytes};
 use super::store::{Shelf, StoreError};
 use crate::domain::finding::Finding;
 use crate::domain::kind::Kind;
@@ -38,8 +38,9 @@ impl Device {
         let _edits = self.editing.lock().await;
         match request.document() {
             Some(document) => drop(self.find(document).await?),
-            None => drop(self.card(case).await?),
+            None => drop(self.card_here(case).await?),
         }
+        self.lease_lets(case).await?;
         let mut write = Writer::begin(&self.store).await?;
         let id = self.queue(&mut write, case, request).await?;
         write.commit().await?;
@@ -52,7 +53,7 @@ impl Device {
         if row.kind != kind {
             return Err(DeviceError::NothingThere("this can't be asked of a document of this kind"));
         }
-        if row.changes == 0 {
+        if row.changes == 0 && row.known_heads() == [kind.skeleton_hash()] {
             return Err(DeviceError::NothingThere("there is nothing in this document yet"));
         }
         Ok((row.case, self.load(&row).await?.heads()))
@@ -162,22 +163,39 @@ impl Device {
         Ok(asks.collect())
     }
 
-    /// Everything asked from this device in the cases that are here, with its verdict.
+    /// Everything asked from this device in the cases that are here and open, with its verdict.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn asked(&self) -> Result<Vec<AskedRow>, DeviceError> {
+        let shut = self.shut().await?;
         let rows = self.reader().group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
+        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| !shut.holds(row.ask.case)).collect())
     }
 
-    /// Chooses to carry a case of one's team on this device, from the next sync on.
+    /// Chooses to carry a case that is not one's own, from the next sync on.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn carry(&self, case: CaseId) -> Result<(), DeviceError> {
         let mut write = Writer::begin(&self.store).await?;
         write.enlist::<Carries>(case).await?;
+        write.thin::<Dropped>(|dropped| *dropped != case).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Chooses no longer to carry such a case: it leaves this device with the next sync, once what was typed in it is handed in.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchCase`]; [`DeviceError::OwnCase`] when their part in it brings it here whatever they choose.
+    pub async fn drop_case(&self, case: CaseId) -> Result<(), DeviceError> {
+        let card = self.card_here(case).await?;
+        if card.relations.iter().any(|relation| relation.carries()) {
+            return Err(DeviceError::OwnCase(case));
+        }
+        let mut write = Writer::begin(&self.store).await?;
+        write.thin::<Carries>(|carried| *carried != case).await?;
+        write.enlist::<Dropped>(case).await?;
         Ok(write.commit().await?)
     }
 }

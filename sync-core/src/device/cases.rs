@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::error::DeviceError;
 use super::facade::Device;
+use super::lease::that_it_exists;
 use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, group};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
@@ -99,21 +100,31 @@ impl Reader<'_> {
 }
 
 impl Device {
-    /// The cards of all cases on the device, in the order they came.
+    /// The cards of all cases on the device, in the order they came. Of one that the offline lease has closed it says
+    /// only that it exists, by id and reference.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn cases(&self) -> Result<Vec<CaseCard>, DeviceError> {
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
+        let shut = self.shut().await?;
         let cards = self.reader().group::<CaseCard>(Shelf::Card, group::CARDS, 0).await?;
-        Ok(cards.into_iter().map(|(_, card)| card).filter(|card| !leaving.0.contains(&card.case)).collect())
+        let cards = cards.into_iter().map(|(_, card)| card).filter(|card| !leaving.0.contains(&card.case));
+        Ok(cards.map(|card| if shut.holds(card.case) { that_it_exists(card) } else { card }).collect())
     }
 
     /// The card of a case.
     ///
     /// # Errors
-    /// [`DeviceError::NoSuchCase`].
+    /// [`DeviceError::NoSuchCase`]; [`DeviceError::LeaseOver`].
     pub async fn card(&self, case: CaseId) -> Result<CaseCard, DeviceError> {
+        let card = self.card_here(case).await?;
+        self.lease_shows(case).await?;
+        Ok(card)
+    }
+
+    /// The same, whether or not it may be shown.
+    pub(super) async fn card_here(&self, case: CaseId) -> Result<CaseCard, DeviceError> {
         let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
         let card = self.reader().card(case).await?.filter(|_| !leaving.0.contains(&case));
         card.ok_or(DeviceError::NoSuchCase(case))
@@ -185,7 +196,7 @@ impl Device {
         let leaving = self.reader().single::<PurgingDocuments>().await?.unwrap_or_default();
         let row = self.reader().document(document).await?.filter(|_| !leaving.0.contains(&document));
         let row = row.ok_or(DeviceError::NoSuchDocument(document))?;
-        let card = self.card(row.case).await.map_err(|error| match error {
+        let card = self.card_here(row.case).await.map_err(|error| match error {
             DeviceError::NoSuchCase(_) => DeviceError::NoSuchDocument(document),
             other => other,
         })?;

@@ -39,6 +39,9 @@ pub enum DeviceError {
     /// No case of this id is on the device.
     #[error("there is no case {0} on this device")]
     NoSuchCase(CaseId),
+    /// It is theirs, and not chosen: it can't be chosen away.
+    #[error("case {0} is on this device by your part in it: it stays until that ends")]
+    OwnCase(CaseId),
     /// No document of this id is on the device.
     #[error("there is no document {0} on this device")]
     NoSuchDocument(DocumentId),

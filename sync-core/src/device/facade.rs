@@ -282,7 +282,7 @@ impl Device {
                 OutboxRow::Change(_) => waiting.changes += 1,
             }
         }
-        waiting.refused = self.refused_work().await?.len();
+        waiting.refused = self.all_refused().await?.len();
         let photos = self.reader().whole_shelf::<PhotoRow>(Shelf::Photo).await?;
         waiting.photos = photos.iter().filter(|(_, photo)| photo.kept == Kept::OnThisDevice).count();
         Ok(waiting)

@@ -17,6 +17,8 @@ use super::rows::{OutboxRow, Writer};
 use super::store::{Shelf, StoreError};
 use crate::clock::Timestamp;
 use crate::id::CaseId;
+use crate::protocol::CaseCard;
+use crate::protocol::card::ClientCard;
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 /// The last hours are warned of.
@@ -83,6 +85,30 @@ pub(super) fn state(contact: Option<Contacted>, now: Timestamp, elapsed: u64) ->
     }
 }
 
+/// The cases that the lease shuts: none while it holds, then all but these.
+pub(super) struct Shut(Option<BTreeSet<CaseId>>);
+
+impl Shut {
+    pub(super) fn holds(&self, case: CaseId) -> bool {
+        self.0.as_ref().is_some_and(|open| !open.contains(&case))
+    }
+}
+
+/// Of a case that is shut, that it exists: no name, no document, nothing signed.
+pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
+    let client = ClientCard {
+        name: String::new(),
+        address: String::new(),
+        contact: None,
+        visitor_risk: None,
+        uprn: None,
+        born: None,
+        nhs_number: None,
+    };
+    let (documents, prescriptions, people) = (Vec::new(), Vec::new(), Vec::new());
+    CaseCard { client, documents, prescriptions, home: None, people, ..card }
+}
+
 impl Device {
     /// How the offline lease stands.
     ///
@@ -104,12 +130,29 @@ impl Device {
         *self.counting_since.write().unwrap_or_else(PoisonError::into_inner) = self.clock.elapsed();
     }
 
-    /// Whether a case may be opened now. One that was opened in this run stays open, so that a visit is written to its
+    /// Lets a case be opened now. One that was opened in this run stays open, so that a visit is written to its
     /// end, and so does one with anything that waits to be handed in.
     ///
     /// # Errors
     /// [`DeviceError::LeaseOver`].
     pub(super) async fn lease_lets(&self, case: CaseId) -> Result<(), DeviceError> {
+        let shut = self.shut().await?;
+        if shut.0.is_none() {
+            self.opened().insert(case);
+        }
+        if shut.holds(case) { Err(DeviceError::LeaseOver) } else { Ok(()) }
+    }
+
+    /// That something of a case may be shown, which opens it not.
+    ///
+    /// # Errors
+    /// [`DeviceError::LeaseOver`].
+    pub(super) async fn lease_shows(&self, case: CaseId) -> Result<(), DeviceError> {
+        if self.shut().await?.holds(case) { Err(DeviceError::LeaseOver) } else { Ok(()) }
+    }
+
+    /// Which cases are shut now.
+    pub(super) async fn shut(&self) -> Result<Shut, DeviceError> {
         let contact = self.reader().single::<Contacted>().await?;
         let (now, elapsed) = (self.clock.now(), self.run_since_contact());
         if let Some(contact) = contact.filter(|contact| contact.hours.is_some()) {
@@ -122,14 +165,12 @@ impl Device {
             }
         }
         if state(contact, now, elapsed) != Lease::Closed {
-            self.opened().insert(case);
-            return Ok(());
+            return Ok(Shut(None));
         }
-        if self.opened().contains(&case) {
-            return Ok(());
-        }
+        let mut open = self.opened().clone();
         let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
-        if waiting.iter().any(|(_, row)| row.case() == case) { Ok(()) } else { Err(DeviceError::LeaseOver) }
+        open.extend(waiting.iter().map(|(_, row)| row.case()));
+        Ok(Shut(Some(open)))
     }
 
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeSet<CaseId>> {

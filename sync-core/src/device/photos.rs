@@ -10,13 +10,14 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{HttpRequest, Link, LinkError, Method};
 use super::photo::{Limits, PhotoError, prepare};
-use super::rows::{Bearer, Kept, PhotoRow, Writer, off_thread};
+use super::rows::{Bearer, Kept, PhotoRow, Purging, Writer, group, off_thread};
 use super::store::Shelf;
 use crate::domain::edit::Edit;
 use crate::domain::record::{Body, Photo};
 use crate::domain::vocabulary::Place;
 use crate::domain::vocabulary::photo::{Angle, PhotoSubject, ScaleReference, ShareWith};
 use crate::id::{CaseId, DocumentId, Hash, Key};
+use crate::protocol::CaseCard;
 
 /// Where a photo comes from.
 #[derive(Debug, Clone)]
@@ -125,9 +126,12 @@ impl Device {
     /// The photos whose bytes are on this device for a document.
     ///
     /// # Errors
-    /// [`DeviceError::Store`].
+    /// [`DeviceError::LeaseOver`].
     pub async fn photos(&self, document: DocumentId) -> Result<Vec<PhotoState>, DeviceError> {
         let rows = self.reader().group::<PhotoRow>(Shelf::Photo, document.as_bytes(), 0).await?;
+        if let Some((_, row)) = rows.first() {
+            self.lease_shows(row.case).await?;
+        }
         let states = rows.into_iter().map(|(_, row)| {
             let PhotoRow { document, hash, bytes, kept, .. } = row;
             PhotoState { document, hash, bytes, kept }
@@ -139,7 +143,7 @@ impl Device {
     /// With no `link` only what is here is given.
     ///
     /// # Errors
-    /// [`DeviceError::NoSuchPhoto`] when neither has it; [`DeviceError::Link`].
+    /// [`DeviceError::NoSuchPhoto`] when neither has it; [`DeviceError::Link`]; [`DeviceError::LeaseOver`].
     pub async fn photo_bytes(
         &self,
         link: Option<&Link>,
@@ -147,6 +151,7 @@ impl Device {
         hash: Hash,
     ) -> Result<Vec<u8>, DeviceError> {
         let case = self.case_of(document, hash).await?;
+        self.lease_shows(case).await?;
         if let Some(bytes) = self.store.get(Shelf::PhotoBytes, &PhotoRow::key(document, hash)).await? {
             return Ok(bytes);
         }
@@ -208,9 +213,12 @@ impl Device {
         match self.find(document).await {
             Ok(Found { row, .. }) => Ok(row.case),
             Err(DeviceError::NoSuchDocument(_)) => {
-                let cards = self.cases().await?;
-                let card = cards.iter().find(|card| card.photos().contains(&(document, hash)));
-                card.map(|card| card.case).ok_or(DeviceError::NoSuchPhoto(hash))
+                let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
+                let cards = self.reader().group::<CaseCard>(Shelf::Card, group::CARDS, 0).await?;
+                let mut cards = cards.into_iter().map(|(_, card)| card);
+                let shows =
+                    |card: &CaseCard| card.photos().contains(&(document, hash)) && !leaving.0.contains(&card.case);
+                cards.find(shows).map(|card| card.case).ok_or(DeviceError::NoSuchPhoto(hash))
             }
             Err(other) => Err(other),
         }

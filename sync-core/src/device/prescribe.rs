@@ -81,9 +81,11 @@ impl Device {
     /// nothing is handed in of this.
     ///
     /// # Errors
-    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::SetAside`].
+    /// [`DeviceError::NoSuchDocument`]; [`DeviceError::SetAside`]; [`DeviceError::LeaseOver`].
     pub async fn prescribed(&self, prescription: DocumentId) -> Result<Vec<ItemKind>, DeviceError> {
-        let view = self.view_of(&self.find(prescription).await?.row).await?;
+        let row = self.find(prescription).await?.row;
+        self.lease_shows(row.case).await?;
+        let view = self.view_of(&row).await?;
         Ok(view.items().map(|(_, item)| item.kind).collect())
     }
 

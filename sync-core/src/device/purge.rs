@@ -3,11 +3,13 @@
 //! Nothing goes before everything typed in it was sent, for what was typed too late waits in the server's quarantine.
 //! Meanwhile it is shown to nobody. That it is gone is told with every request until the server has answered one.
 
+use std::collections::BTreeSet;
+
 use super::apply::Applying;
 use super::facade::Event;
 use super::rows::{
     AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxChange, OutboxRow, PhotoRow, Purged,
-    PurgedDocuments, Purging, PurgingDocuments, Reader, Wants, Writer, group,
+    PurgedDocuments, Purging, PurgingDocuments, Reader, Wants, Writer, from_bytes, group,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
@@ -65,11 +67,18 @@ impl Applying {
         if self.reported.contains(&case) { Ok(()) } else { self.write.enlist::<Purged>(case).await }
     }
 
-    /// Whatever is here: also what the server doesn't know to be.
+    /// Whatever is here: also what the server doesn't know to be, and what has lost its card.
     pub(super) async fn everything_is_to_go(&mut self, reason: PurgeReason) -> Result<(), StoreError> {
-        for (_, card) in self.write.whole_shelf::<CaseCard>(Shelf::Card).await? {
-            self.is_to_go(Purge { case: card.case, document: None, reason }).await?;
+        let cards = self.write.whole_shelf::<CaseCard>(Shelf::Card).await?;
+        let mut cases: BTreeSet<CaseId> = cards.into_iter().map(|(_, card)| card.case).collect();
+        for (_, bytes) in self.write.0.all(Shelf::Document, u32::MAX).await? {
+            // Beside them lie documents as they were saved.
+            cases.extend(from_bytes::<DocumentRow>(&bytes).ok().map(|row| row.case));
         }
+        for case in cases {
+            self.is_to_go(Purge { case, document: None, reason }).await?;
+        }
+        self.everything = true;
         Ok(())
     }
 
@@ -93,7 +102,7 @@ impl Applying {
     pub(super) async fn purge_what_is_handed_in(&mut self, done: &mut SyncReport) -> Result<(), StoreError> {
         let cases = self.write.single::<Purging>().await?.unwrap_or_default().0;
         let documents = self.write.single::<PurgingDocuments>().await?.unwrap_or_default().0;
-        if cases.is_empty() && documents.is_empty() {
+        if cases.is_empty() && documents.is_empty() && !self.everything {
             return Ok(());
         }
         let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
@@ -114,6 +123,11 @@ impl Applying {
             if !unsent.iter().any(|change| change.case == case) {
                 self.purge_case(case, done).await?;
             }
+        }
+        if self.everything {
+            // Of a case that nothing here names any more, too.
+            let waiting: Vec<CaseId> = unsent.iter().map(|change| change.case).collect();
+            self.write.0.purge_cases_but(&waiting).await?;
         }
         Ok(())
     }

@@ -18,11 +18,17 @@ use crate::id::{DocumentId, Hash};
 use crate::protocol::sync::Refused;
 
 impl Device {
-    /// What this person did that is in no document: refused by the server, or resting on what was. Oldest first.
+    /// What this person did that is in no document: refused by the server, or resting on what was. Oldest first, without
+    /// that of cases which the offline lease has closed.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn refused_work(&self) -> Result<Vec<RefusedWork>, DeviceError> {
+        let shut = self.shut().await?;
+        Ok(self.all_refused().await?.into_iter().filter(|work| !shut.holds(work.case)).collect())
+    }
+
+    pub(super) async fn all_refused(&self) -> Result<Vec<RefusedWork>, DeviceError> {
         let leaving = self.reader().leaving().await?;
         let rows = self.reader().group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;
         Ok(rows.into_iter().map(|(_, work)| work).filter(|work| !leaving.holds(work.case, work.document)).collect())

@@ -164,6 +164,10 @@ pub(super) struct Pending {
     #[n(6)]
     #[cbor(default, skip_if = "std::ops::Not::not")]
     pub(super) wants_bearer: bool,
+    /// Cases that it says are no longer to be carried.
+    #[n(7)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub(super) dropped: Vec<CaseId>,
 }
 
 /// A document on this device.
@@ -489,6 +493,8 @@ lists! {
     Orders(Purge) = b"orders";
     /// Cases chosen to be carried.
     Carries(CaseId) = b"carries";
+    /// Cases chosen no longer to be carried, until the server knows.
+    Dropped(CaseId) = b"dropped";
     /// Photos that the server waits for.
     Wants((DocumentId, Hash)) = b"wants";
 }

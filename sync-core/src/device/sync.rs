@@ -10,7 +10,7 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
-    Anew, Bearer, Carries, ChangeRow, Counters, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged,
+    Anew, Bearer, Carries, ChangeRow, Counters, Dropped, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged,
     PurgedDocuments, Purging, PurgingDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
@@ -25,8 +25,8 @@ use crate::protocol::{Ask, CarriedDigest, Request};
 const MOST_ROUNDS: u32 = 1_000;
 /// The most bytes of changes in one request: half of what a server takes.
 const MOST_BYTES: usize = 4 << 20;
-/// The most changes in one request.
-const MOST_CHANGES: usize = 5_000;
+/// The most changes in one request; tests turn pages.
+pub(super) const MOST_CHANGES: usize = if cfg!(test) { 40 } else { 5_000 };
 /// The most asks, the most reads and the most purges, in one request.
 const MOST_ROWS: usize = 1_000;
 
@@ -82,6 +82,8 @@ pub(super) struct Round {
     pub(super) asked_for_bearer: bool,
     /// The server's sum of what is carried, where it is not this device's.
     pub(super) differs: Option<CarriedDigest>,
+    /// Its person's role or organisation has changed: what was signed in the name of the old one is to be signed anew.
+    pub(super) moved: bool,
 }
 
 /// What one sync has done already and does not do twice.
@@ -125,6 +127,9 @@ impl Device {
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
             let round = self.round(link, wants_bearer, &mut done, &mut report).await?;
             has_bearer |= round.asked_for_bearer;
+            if round.moved {
+                done.tried.clear();
+            }
             if !round.more {
                 self.replay_anew(&mut report).await?;
             }
@@ -209,6 +214,7 @@ impl Device {
             for part in parts {
                 let part = self.apply(pending.take(), part, report).await?;
                 (round.more, round.differs) = (part.more, part.differs);
+                round.moved |= part.moved;
                 round.granted.extend(part.granted);
                 round.carded.extend(part.carded);
             }
@@ -335,6 +341,9 @@ impl Device {
         purged.truncate(MOST_ROWS);
         purged_documents.truncate(MOST_ROWS);
         let carries = self.reader().single::<Carries>().await?.unwrap_or_default();
+        let dropped = self.reader().single::<Dropped>().await?.unwrap_or_default().0;
+        let chosen =
+            |cases: &[CaseId], carry| cases.iter().map(|case| Choice { case: *case, carry }).collect::<Vec<_>>();
         let waiting = engine::Waiting {
             cursor: self.reader().single::<Cursor>().await?,
             at: self.stamp(),
@@ -343,7 +352,7 @@ impl Device {
             purged: purged.clone(),
             purged_documents: purged_documents.clone(),
             reads: reads.iter().map(|(_, row)| ReadLog { document: row.document, at: row.at }).collect(),
-            choices: carries.0.into_iter().map(|case| Choice { case, carry: true }).collect(),
+            choices: [chosen(&carries.0, true), chosen(&dropped, false)].concat(),
             progress: self.reader().single::<Progress>().await?,
             heads: done.heads.take(),
             wants_bearer,
@@ -358,6 +367,7 @@ impl Device {
             more,
             purged_documents,
             wants_bearer,
+            dropped,
         };
         let _edits = self.editing.lock().await;
         let mut write = Writer::begin(&self.store).await?;

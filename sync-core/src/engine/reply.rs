@@ -7,7 +7,7 @@ use crate::envelope::PROTOCOL;
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
 use crate::protocol::codec::{Limits, Undecodable, Unpacker};
 use crate::protocol::sync::{
-    Cursor, Frame, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
+    Cursor, Frame, Position, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
 };
 use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
 
@@ -103,6 +103,8 @@ pub enum Effect {
     Bearer(String),
     /// How far a caseload that comes in parts has come.
     Progress(Progress),
+    /// Who the device's person is by now.
+    Position(Position),
     /// How many hours this device may go without contact.
     Lease(u16),
     /// Where this device's knowledge now ends: all of the reply has come.
@@ -299,6 +301,7 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     let offset = now.millis().saturating_sub(reply.at.millis());
     let mut effects = vec![Effect::Contact { epoch: reply.epoch, at: reply.at, offset }];
     effects.extend(reply.lease_hours.map(Effect::Lease));
+    effects.extend(reply.position.map(Effect::Position));
     if let Some(proof) = reply.receipts {
         let receipts = &proof.receipts;
         effects.extend(

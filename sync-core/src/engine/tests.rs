@@ -170,7 +170,9 @@ fn caseload() -> Vec<SyncReply> {
     let whole = reply(vec![change().1]);
     let nothing = SyncReply::new(whole.epoch, whole.at);
     let cursor = whole.cursor;
-    let after = |number| Some(Progress { n: 3, after: CaseId::from_bytes([number; 16]) });
+    let after = |number| {
+        Some(Progress { n: 3, after: CaseId::from_bytes([number; 16]), epoch: Some(Epoch::from_bytes([1; 16])) })
+    };
     vec![
         SyncReply { cursor: None, more: false, progress: after(1), ..whole.clone() },
         SyncReply { documents: whole.documents.clone(), progress: after(2), ..nothing.clone() },
@@ -330,4 +332,22 @@ fn a_reply_over_the_limits_is_refused_before_it_is_held() {
     let good = bytes(&signed(&reply(vec![change().1]), b"request"));
     let refused = identity().reply(b"request", &good, NOW, small);
     assert!(matches!(refused, Err(ReplyError::Unreadable(_))));
+}
+
+/// A device or server that is a little newer may say more in the same version of the protocol.
+#[test]
+fn a_place_that_this_version_does_not_know_is_skipped_and_the_rest_is_read() {
+    let more = |mut message: Vec<u8>| {
+        // One entry more in a small map, under a number that nobody has given out.
+        message[0] += 1;
+        message.extend([0x18, 99, 0x61, b'x']);
+        message
+    };
+    let at = Stamp { claimed: Timestamp::from_millis(1), elapsed: 2, offset: None };
+    let request = SyncRequest { wants_bearer: true, ..SyncRequest::new(at) };
+    let bytes = more(minicbor::to_vec(&request).unwrap());
+    assert_eq!(minicbor::decode::<SyncRequest>(&bytes).unwrap(), request);
+    let reply = SyncReply { more: true, ..SyncReply::new(Epoch::from_bytes([1; 16]), Timestamp::from_millis(3)) };
+    let bytes = more(minicbor::to_vec(&reply).unwrap());
+    assert_eq!(minicbor::decode::<SyncReply>(&bytes).unwrap(), reply);
 }

@@ -128,8 +128,9 @@ pub enum Refusal {
     #[error("it builds on what was refused before")]
     #[n(13)]
     Blocked,
-    /// A bound of the day; nothing is lost, it goes through tomorrow.
-    #[error("this device has reached today's bound: it goes through later")]
+    /// Not now, and not kept: a bound of the day, until tomorrow, or an organisation that its person left, until the
+    /// device has signed in the name of the new one. Nothing is lost, the device brings it again.
+    #[error("this can't be taken now: it goes through later")]
     #[n(14)]
     Later,
     /// Two changes that differ bear the same actor and number: a clone or a restored copy of the store wrote on, or

@@ -8,11 +8,14 @@ use super::ask::{Ask, Verdict};
 use super::card::CaseCard;
 use super::digest::CarriedDigest;
 use super::packed::Packed;
+use crate::access::Role;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::kind::Kind;
 use crate::envelope::{Sender, Signed};
 use crate::guard::Refusal;
-use crate::id::{CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, KeyId, QuarantineId, ServerId};
+use crate::id::{
+    CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, KeyId, OrganisationId, QuarantineId, ServerId,
+};
 
 /// The path that a [`SignedRequest`] is posted to.
 pub const PATH: &str = "/v1/sync";
@@ -136,6 +139,9 @@ pub struct Progress {
     /// Every case up to this one has come; they come in the order of their ids.
     #[n(1)]
     pub after: CaseId,
+    /// The server's life: of another one it says nothing. `None`, in what was kept before there was this place, is of none.
+    #[n(2)]
+    pub epoch: Option<Epoch>,
 }
 
 /// Whether a person wants a case on their device that is not theirs by itself.
@@ -365,6 +371,20 @@ pub struct SyncReply {
     /// store may have said that all of it was purged.
     #[n(16)]
     pub everything: Option<PurgeReason>,
+    /// Who the device's person is by now, unless it knows.
+    #[n(17)]
+    pub position: Option<Position>,
+}
+
+/// What of a person may change after their device was enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Position {
+    /// Their role, by which the device judges what they may do.
+    #[n(0)]
+    pub role: Role,
+    /// Their organisation, which every envelope names.
+    #[n(1)]
+    pub organisation: OrganisationId,
 }
 
 impl SyncReply {
@@ -388,6 +408,7 @@ impl SyncReply {
             digest: None,
             lease_hours: None,
             everything: None,
+            position: None,
         }
     }
 

@@ -306,7 +306,7 @@ impl<L: Ledger> Scene<L> {
         }
         if came < whole.len() {
             if let Some(after) = came.checked_sub(1) {
-                actor.progress = Some(Progress { n: until, after: whole[after] });
+                actor.progress = Some(Progress { n: until, after: whole[after], epoch: Some(epoch) });
             }
             return true;
         }

@@ -75,6 +75,7 @@ fn pending() -> Pending {
         more: true,
         purged_documents: vec![document(2)],
         wants_bearer: false,
+        dropped: vec![],
     }
 }
 
@@ -90,7 +91,7 @@ fn singles() -> Vec<Row> {
         single(&Contact { epoch: Epoch::from_bytes([6; 16]), at: time(), offset: -3 }),
         single(&pending()),
         single(&Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: time() }),
-        single(&Progress { n: 12_345, after: case() }),
+        single(&Progress { n: 12_345, after: case(), epoch: Some(Epoch::from_bytes([6; 16])) }),
         single(&Bearer("bearer".to_owned())),
         single(&Carried(CarriedDigest::default())),
         single(&Stopped(true)),
@@ -102,6 +103,7 @@ fn singles() -> Vec<Row> {
         single(&PurgingDocuments(vec![document(2)])),
         single(&Orders(vec![Purge { case: case(), document: None, reason: PurgeReason::Role }])),
         single(&Carries(vec![case()])),
+        single(&Dropped(vec![case()])),
         single(&Wants(vec![(document(1), hash(5))])),
     ]
 }
@@ -272,6 +274,14 @@ mod before {
     }
 
     #[derive(Encode, Decode)]
+    pub(super) struct Progress {
+        #[n(0)]
+        pub(super) n: i64,
+        #[n(1)]
+        pub(super) after: CaseId,
+    }
+
+    #[derive(Encode, Decode)]
     pub(super) enum Notice {
         #[n(2)]
         Purged {
@@ -329,7 +339,9 @@ fn of_before() -> Vec<Row> {
     vec![
         row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
         row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
+        row("pending-with-dropped", &Pending { dropped: vec![case()], ..pending() }),
         row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
+        row("before-progress", &before::Progress { n: 12_345, after: case() }),
         row("before-notice-purged", &before::Notice::Purged { case: case() }),
         row(
             "before-notice-purged-document",
@@ -369,6 +381,8 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     assert_eq!(to_bytes(&Pending { purged_documents: vec![], ..pending() }), to_bytes(&old));
     let old: Cursor = from_bytes(&kept["before-cursor"]).unwrap();
     assert_eq!(old, Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345, at: Timestamp::default() });
+    let old: Progress = from_bytes(&kept["before-progress"]).unwrap();
+    assert_eq!(old, Progress { n: 12_345, after: case(), epoch: None });
     let old: Notice = from_bytes(&kept["before-notice-purged"]).unwrap();
     assert_eq!(old, Notice::Purged { case: case(), photos: 0, reason: PurgeReason::Ended });
     let old: Notice = from_bytes(&kept["before-notice-purged-document"]).unwrap();

@@ -42,6 +42,7 @@ on_either! {
     remove_n(shelf: Shelf, n: i64) -> bool;
     remove_group(shelf: Shelf, group: &[u8]) -> u64;
     purge_case(case: CaseId) -> u64;
+    purge_cases_but(kept: &[CaseId]) -> u64;
 }
 
 impl Backend {

@@ -360,6 +360,18 @@ impl Rows {
         platter.kept.cases.remove(&case);
         Ok(found.len() as u64)
     }
+
+    pub(super) fn purge_cases_but(&mut self, kept: &[CaseId]) -> Result<u64, StoreError> {
+        let mut platter = self.operate()?;
+        let goes = |case: &CaseId| !kept.contains(case);
+        let of_them = |(n, row): (&i64, &MemoryRow)| row.case.as_ref().is_some_and(goes).then_some(*n);
+        let found: Vec<i64> = platter.kept.rows.iter().filter_map(of_them).collect();
+        for n in &found {
+            platter.change(*n, None);
+        }
+        platter.kept.cases.retain(|case| kept.contains(case));
+        Ok(found.len() as u64)
+    }
 }
 
 fn values(kept: &Kept, found: impl Iterator<Item = i64>, limit: u32) -> Vec<(i64, Vec<u8>)> {

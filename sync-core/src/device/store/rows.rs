@@ -425,4 +425,20 @@ impl Rows {
         self.purged = true;
         Ok(removed.rows_affected())
     }
+
+    pub(super) async fn purge_cases_but(&mut self, kept: &[CaseId]) -> Result<u64, StoreError> {
+        let kept: Vec<_> = kept.iter().map(|case| self.case_hash(*case)).collect();
+        let sql = "SELECT case_hash FROM case_key UNION SELECT case_hash FROM entry WHERE case_hash IS NOT NULL";
+        let cases: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(&mut self.connection).await?;
+        let mut values = 0;
+        for case in cases.into_iter().filter(|case| !kept.iter().any(|kept| kept[..] == case[..])) {
+            let removed =
+                sqlx::query("DELETE FROM entry WHERE case_hash = $1").bind(&case).execute(&mut self.connection).await?;
+            sqlx::query("DELETE FROM case_key WHERE case_hash = $1").bind(&case).execute(&mut self.connection).await?;
+            values += removed.rows_affected();
+            self.purged = true;
+        }
+        self.cases.clear();
+        Ok(values)
+    }
 }

@@ -418,6 +418,11 @@ async fn a_row_moved_or_put_back_does_not_unseal() {
     }
 }
 
+async fn keys(store: &Store) -> Vec<Vec<u8>> {
+    let mut rows = store.rows.lock().await;
+    sqlx::query_scalar("SELECT sealed FROM case_key").fetch_all(&mut rows.file().connection).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     let home = Home::new();
@@ -431,10 +436,7 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     }
     writing.put(Shelf::Receipt, None, b"", b"kept", b"receipt").await.unwrap();
     writing.commit().await.unwrap();
-    let keys: Vec<Vec<u8>> = {
-        let mut rows = store.rows.lock().await;
-        sqlx::query_scalar("SELECT sealed FROM case_key").fetch_all(&mut rows.file().connection).await.unwrap()
-    };
+    let keys = keys(&store).await;
     assert_eq!(keys.iter().filter(|key| holds(&home.all_bytes(), key)).count(), 2);
 
     // Not committed: nothing happened.
@@ -462,6 +464,27 @@ async fn a_purged_case_leaves_neither_rows_nor_key_and_other_cases_read() {
     store.close().await.unwrap();
     let store = home.open().await.unwrap();
     assert_eq!(store.get(Shelf::Card, &[1]).await.unwrap().unwrap(), b"again");
+}
+
+#[tokio::test]
+async fn of_all_cases_but_those_that_are_kept_neither_rows_nor_keys_are_left() {
+    let home = Home::new();
+    let store = home.create().await;
+    let mut writing = store.begin().await.unwrap();
+    for number in 1..=3 {
+        writing.put(Shelf::Card, Some(case(number)), b"cards", &[number], SECRET).await.unwrap();
+    }
+    writing.put(Shelf::Receipt, None, b"", b"kept", b"receipt").await.unwrap();
+    writing.commit().await.unwrap();
+    let keys = keys(&store).await;
+    let mut writing = store.begin().await.unwrap();
+    assert_eq!(writing.purge_cases_but(&[case(2)]).await.unwrap(), 2);
+    writing.commit().await.unwrap();
+    let bytes = home.all_bytes();
+    assert_eq!(keys.iter().filter(|key| holds(&bytes, key)).count(), 1);
+    assert_eq!(store.get(Shelf::Card, &[2]).await.unwrap().unwrap(), SECRET);
+    assert_eq!(store.get(Shelf::Receipt, b"kept").await.unwrap().unwrap(), b"receipt");
+    assert_eq!(store.count(Shelf::Card).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -94,6 +94,13 @@ impl Transaction {
         self.wrote(done)
     }
 
+    /// Destroys the keys of all cases but these, and all their values, as [`purge_case`](Self::purge_case) does; how many
+    /// values there were.
+    pub async fn purge_cases_but(&mut self, kept: &[CaseId]) -> Result<u64, StoreError> {
+        let done = self.writing()?.purge_cases_but(kept).await?;
+        self.wrote(done)
+    }
+
     /// Says that of what is removed or overwritten here no trace may stay: once committed, neither the file nor its
     /// write-ahead log holds it.
     pub fn leave_no_trace(&mut self) -> Result<(), StoreError> {

@@ -42,3 +42,65 @@ async fn after_a_week_offline_the_visit_goes_on_other_cases_wait_and_the_first_c
     device.sync(&tablet.link()).await.unwrap();
     assert_eq!(view(&device, home).await.records.len(), 1);
 }
+
+#[tokio::test]
+async fn of_a_case_that_the_lease_closed_the_list_says_that_it_exists_and_nothing_else_opens() {
+    let server = Server::new();
+    let (case, home, clinical) = server.case(Role::Ot);
+    let (other, other_home, _) = server.another_case(Role::Ot, 78);
+    server.state().lease_hours = Some(168);
+    let tablet = Tablet::new(&server, 81);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    let (_, hash) = device.photo(home, PhotoSource::Bytes(jpeg()), photo()).await.unwrap();
+    let prescription = device.prescribe(case).await.unwrap();
+    device.prescribe_item(prescription, ItemKind::GrabRail).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Forbidden words.")).await.unwrap();
+    server.state().forbidden = Some(b"Forbidden");
+    device.sync(&tablet.link()).await.unwrap();
+    assert_eq!(device.refused_work().await.unwrap().len(), 1);
+    device.open_document(other_home).await.unwrap();
+    let whole = device.cases().await.unwrap();
+    tablet.clock.move_by(200 * HOUR);
+
+    let cards = device.cases().await.unwrap();
+    assert_eq!(cards.iter().map(|card| card.case).collect::<Vec<_>>(), [case, other]);
+    // The visit that is open is there with all its particulars; of what was not opened since, only that it exists.
+    assert_eq!(cards, whole, "everything was opened in this run");
+    let device = tablet.reopened(device).await;
+    device.measure(other_home, door(712)).await.unwrap_err();
+    let cards = device.cases().await.unwrap();
+    for card in &cards {
+        let text = serde_json::to_string(card).unwrap();
+        assert!(text.contains(&card.case.to_string()) && !text.contains("Fictional") && !text.contains("Made Up"));
+        assert!(card.documents.is_empty() && card.people.is_empty() && card.prescriptions.is_empty());
+    }
+    let status = device.status().await.unwrap();
+    assert_eq!((status.cases, status.waiting.refused, status.lease), (2, 1, Lease::Closed));
+    let link = tablet.link();
+    let shut = [
+        device.card(case).await.map(drop),
+        device.documents(case).await.map(drop),
+        device.findings(case).await.map(drop),
+        device.clashes(case).await.map(drop),
+        device.open_document(clinical).await.map(drop),
+        device.photos(home).await.map(drop),
+        device.photo_bytes(None, home, hash).await.map(drop),
+        device.photo_bytes(Some(&link), home, hash).await.map(drop),
+        device.prescribed(prescription).await.map(drop),
+        device.prescription_findings(prescription).await.map(drop),
+        device.begin(case, Kind::Prescription).await.map(drop),
+        device.close_case(case, "Moved away").await.map(drop),
+        device.release(home, "She said yes").await.map(drop),
+        device.measure(home, door(712)).await.map(drop),
+    ];
+    for (at, answer) in shut.iter().enumerate() {
+        assert!(matches!(answer, Err(DeviceError::LeaseOver)), "{at}: {answer:?}");
+    }
+    assert!(device.refused_work().await.unwrap().is_empty() && device.asked().await.unwrap().is_empty());
+
+    device.sync(&link).await.unwrap();
+    assert_eq!(device.cases().await.unwrap(), whole);
+    assert_eq!(device.refused_work().await.unwrap().len(), 1);
+    assert_eq!(crate::id::Hash::of(&device.photo_bytes(None, home, hash).await.unwrap()), hash);
+}

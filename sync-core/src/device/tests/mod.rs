@@ -1,7 +1,10 @@
 //! The device as its person meets it: real store files, a server in the same process.
 
 mod anew;
+mod chosen;
 mod lease;
+mod moved;
+mod pages;
 mod parts;
 mod purge;
 mod reconcile;

@@ -330,3 +330,31 @@ async fn what_was_on_its_way_to_the_screen_when_its_document_went_is_not_kept() 
     let only_home = device.store.count(Shelf::Document).await.unwrap();
     assert_eq!((only_home, device.store.count(Shelf::PhotoBytes).await.unwrap()), (1, 0));
 }
+
+/// Rows that lost the card, or everything that names them, are destroyed with the rest.
+#[tokio::test]
+async fn told_to_keep_nothing_a_device_destroys_also_what_no_card_and_no_document_names() {
+    let server = Server::new();
+    let (named, ..) = server.case(Role::Ot);
+    let (cardless, other_home, _) = server.another_case(Role::Ot, 78);
+    let (nameless, third_home, _) = server.another_case(Role::Ot, 79);
+    let tablet = Tablet::new(&server, 27);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    for home in [other_home, third_home] {
+        device.photo(home, PhotoSource::Bytes(jpeg()), photo()).await.unwrap();
+    }
+    device.sync(&tablet.link()).await.unwrap();
+    let mut write = rows::Writer::begin(&device.store).await.unwrap();
+    for case in [cardless, nameless] {
+        assert!(write.0.remove(Shelf::Card, case.as_bytes()).await.unwrap());
+    }
+    write.0.remove_group(Shelf::Document, nameless.as_bytes()).await.unwrap();
+    write.commit().await.unwrap();
+    server.state().revoked = true;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert!(report.purged.contains(&named) && report.purged.contains(&cardless), "{report:?}");
+    for shelf in [Shelf::Card, Shelf::Document, Shelf::Change, Shelf::Outbox, Shelf::Photo, Shelf::PhotoBytes] {
+        assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
+    }
+}

@@ -59,6 +59,8 @@ pub(super) struct State {
     pub(super) line: Line,
     /// Bodies of requests to sync, as they arrived.
     pub(super) requests: Vec<Vec<u8>>,
+    /// How many changes each of them brought.
+    pub(super) pushed: Vec<usize>,
     pub(super) asks: Vec<Request>,
     pub(super) reads: usize,
     pub(super) purged: Vec<CaseId>,
@@ -83,6 +85,10 @@ pub(super) struct State {
     /// Signed words of devices that they have purged.
     pub(super) proofs: Vec<PurgeReceipt>,
     pub(super) lease_hours: Option<u16>,
+    /// Who everybody is by now, if not who they were when they were enrolled.
+    pub(super) moved_to: Option<Position>,
+    /// What devices said they chose, request by request that said anything.
+    pub(super) choices: Vec<Vec<Choice>>,
     /// Whether every device is one person's.
     pub(super) one_person: bool,
     /// Whether devices are stopped.
@@ -250,7 +256,10 @@ impl Server {
         let mut state = self.state();
         state.requests.push(body.to_vec());
         let signed: SignedRequest = minicbor::decode(body).unwrap();
-        let sender = state.devices.iter().find(|(id, _)| *id == signed.device).unwrap().1;
+        let mut sender = state.devices.iter().find(|(id, _)| *id == signed.device).unwrap().1;
+        if let Some(Position { organisation, .. }) = state.moved_to {
+            sender.organisation = organisation;
+        }
         let bytes = request_bytes(self.id, PATH, Hash::of(&signed.body), signed.generation, signed.counter);
         assert!(sender.key.verifies(&bytes, &signed.signature));
         let request: SyncRequest = unpack(&signed.body, Limits::PUSH).unwrap();
@@ -266,10 +275,12 @@ impl Server {
             verdicts.push(Verdict { ask: ask.id, at, answer: if state.denies { denied } else { Answer::Granted } });
             state.asks.push(ask.request);
         }
+        state.pushed.push(0);
         for push in request.pushes.clone() {
             let document = push.document;
             let known = Known::push(&sender, document, push.fork, &push.base);
             let changes = push.changes.unpack(&known, PackLimits::REPLY).unwrap();
+            *state.pushed.last_mut().unwrap() += changes.len();
             let kept = Some(QuarantineId::from_bytes([7; 16]));
             let blocks = blocked.contains(&document).then_some(Refusal::Blocked);
             if let Some(reason) = state.refuses(document, &changes).or(blocks) {
@@ -286,6 +297,11 @@ impl Server {
             let ties = Ties { author: true, ..Ties::default() };
             let admitted = match judge(pushed, &sender, &standing, ties, &current, &state.bounds) {
                 Ok(admitted) => admitted,
+                Err(Refusal::Signature) if state.moved_to.is_some() => {
+                    state.documents.insert(document, current);
+                    refused.push(Refused { document, reason: Refusal::Later, quarantine: None });
+                    continue;
+                }
                 Err(reason) => {
                     state.documents.insert(document, current);
                     blocked.push(document);
@@ -302,6 +318,9 @@ impl Server {
             receipts.documents.push((document, last.into_iter().collect()));
         }
         state.reads += request.reads.len();
+        if !request.choices.is_empty() {
+            state.choices.push(request.choices.clone());
+        }
         assert!(request.purged.as_ref().is_none_or(|purged| purged.is_of(&sender)));
         let (purged, purged_documents) = request.purged();
         state.purged.extend(purged);
@@ -359,6 +378,7 @@ impl Server {
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
             digest: state.sums.then(|| state.carried()),
             lease_hours: state.lease_hours,
+            position: state.moved_to,
             ..SyncReply::new(EPOCH, at)
         };
         if matches!(state.line, Line::CutAfter(_) | Line::InParts) {
@@ -385,7 +405,10 @@ impl Server {
         cases.retain(|case, _| asked.progress.is_none_or(|come| *case > come.after));
         let mut parts = vec![SyncReply { cards: vec![], documents: vec![], cursor: None, ..whole }];
         parts.extend(
-            cases.into_iter().map(|(after, part)| SyncReply { progress: Some(Progress { n: 1, after }), ..part }),
+            cases.into_iter().map(|(after, part)| SyncReply {
+                progress: Some(Progress { n: 1, after, epoch: Some(epoch) }),
+                ..part
+            }),
         );
         parts.push(SyncReply { cursor, ..SyncReply::new(epoch, at) });
         let last = parts.len() - 1;
