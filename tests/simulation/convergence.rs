@@ -35,7 +35,7 @@ impl World {
         let (tablet, ledger) = (&self.tablets[who], &self.council.ledger);
         let glance = tablet.glance().await;
         let status = glance.device().status().await.map_err(|error| error.to_string())?;
-        if status.waiting.changes != status.waiting.refused || status.waiting.asks > 0 {
+        if status.waiting.changes > 0 || status.waiting.asks > 0 {
             return Err(format!("the outbox is not empty: {:?}", status.waiting));
         }
         let account = self.council.account(tablet.account);
@@ -79,14 +79,11 @@ impl World {
         }
         for (_, summary) in glance.documents().await {
             let Some(row) = ledger.document(summary.document).await.unwrap() else {
-                if summary.state.refused == 0 && summary.state.kept.is_some() {
+                if summary.state.kept.is_some() {
                     return Err(format!("{} is not on the server", summary.name));
                 }
                 continue;
             };
-            if summary.state.refused > 0 {
-                continue;
-            }
             let should = documents::view(ledger, &row).await.unwrap();
             let view = glance.view(summary.document).await.map_err(|error| error.to_string())?;
             if should.heads != view.heads {

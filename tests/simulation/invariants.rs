@@ -1,12 +1,12 @@
 //! The invariants, held against everything after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use grabrail_server::documents;
 use grabrail_server::reach::Reach;
 use grabrail_server::storage::ledger::{DocumentRow, Ledger};
 use sync_core::access::{Action, Lane, Role};
-use sync_core::device::{DeviceError, Kept, Shelf};
+use sync_core::device::{DeviceError, Kept};
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::SignedStanding;
@@ -17,9 +17,9 @@ use sync_core::protocol::sync::WholePush;
 use sync_core::protocol::{Ask, CaseCard, Request, SyncReply};
 
 use crate::council::{Council, Sent};
-use crate::model::Looked;
+use crate::disk::OnDisk;
 use crate::oracle;
-use crate::tablet::Tablet;
+use crate::typed::{Said, said_by};
 use crate::world::World;
 
 type Held = Result<(), String>;
@@ -31,39 +31,6 @@ macro_rules! hold {
             return Err(format!($($said)*));
         }
     };
-}
-
-/// How long the bytes of a document's id are.
-const DOCUMENT: usize = 17;
-
-fn document_of(bytes: &[u8]) -> Option<DocumentId> {
-    Some(DocumentId::from_bytes(bytes.get(..DOCUMENT)?.try_into().ok()?))
-}
-
-fn hash_of(bytes: &[u8]) -> Option<Hash> {
-    Some(Hash::from_bytes(bytes.get(DOCUMENT..)?.try_into().ok()?))
-}
-
-/// The documents on a disk, with their rows and changes.
-fn on_disk(tablet: &Tablet) -> BTreeMap<DocumentId, Looked> {
-    let mut found: BTreeMap<DocumentId, Looked> = BTreeMap::new();
-    for (_, row) in tablet.disk.rows() {
-        let Some(document) = row.key.as_deref().and_then(document_of) else { continue };
-        match row.shelf {
-            Shelf::Document if row.key.as_deref().map(<[u8]>::len) == Some(DOCUMENT) => {
-                found.entry(document).or_default().0 = row.value.to_vec();
-            }
-            Shelf::Change => found.entry(document).or_default().1.extend(row.key.as_deref().and_then(hash_of)),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The changes in a device's outbox.
-fn waiting(tablet: &Tablet) -> BTreeSet<(DocumentId, Hash)> {
-    let rows = tablet.disk.rows().into_iter().filter(|(_, row)| row.shelf == Shelf::Outbox);
-    rows.filter_map(|(_, row)| Some((document_of(row.key.as_deref()?)?, hash_of(row.key.as_deref()?)?))).collect()
 }
 
 /// Whether someone may read a document: its kind, and of a thread what it is about.
@@ -82,14 +49,17 @@ async fn taken(council: &Council, document: DocumentId) -> BTreeSet<Hash> {
 }
 
 /// The changes that lie in quarantine.
-async fn quarantined(council: &Council) -> BTreeSet<(DocumentId, Hash)> {
-    let mut found = BTreeSet::new();
+async fn quarantined(council: &Council) -> Vec<(DocumentId, Vec<u8>)> {
+    let mut found = Vec::new();
     for row in council.ledger.quarantine(None).await.unwrap() {
         let push: WholePush = minicbor::decode(&row.push).unwrap();
-        let hashes = push.changes.iter().map(|bytes| automerge::Change::from_bytes(bytes.to_vec()).unwrap().hash());
-        found.extend(hashes.map(|hash| (push.document, Hash::from(hash))));
+        found.extend(push.changes.iter().map(|bytes| (push.document, bytes.to_vec())));
     }
     found
+}
+
+fn hash_of(change: &[u8]) -> Hash {
+    Hash::from(automerge::Change::from_bytes(change.to_vec()).unwrap().hash())
 }
 
 /// Invariants 3 and 5: nothing in a reply is for other eyes, as things stand when it leaves.
@@ -152,10 +122,11 @@ impl World {
             }
         }
         if let Some(who) = who {
-            self.device_reads_alike(who).await?;
-            self.loses_nothing_typed(who).await?;
+            let on_disk = OnDisk::read(&self.tablets[who].disk, &mut self.model.bases);
+            self.device_reads_alike(who, &on_disk).await?;
+            self.loses_nothing_typed(who, &on_disk).await?;
             if synced {
-                self.holds_only_what_is_allowed(who).await?;
+                self.holds_only_what_is_allowed(who, &on_disk).await?;
             }
         }
         Ok(())
@@ -273,8 +244,8 @@ impl World {
     }
 
     /// Invariants 2, 7 and 8 on a device.
-    async fn device_reads_alike(&mut self, who: usize) -> Held {
-        let now = on_disk(&self.tablets[who]);
+    async fn device_reads_alike(&mut self, who: usize, on_disk: &OnDisk) -> Held {
+        let now = &on_disk.documents;
         let before = self.model.looked.insert(who, now.clone()).unwrap_or_default();
         let changed: Vec<_> = now.iter().filter(|(document, looked)| before.get(document) != Some(looked)).collect();
         if changed.is_empty() {
@@ -284,7 +255,8 @@ impl World {
         let mut clashing: BTreeSet<CaseId> = BTreeSet::new();
         for (case, summary) in glance.documents().await {
             let document = summary.document;
-            let Some((_, (_, changes))) = changed.iter().find(|(changed, _)| **changed == document) else { continue };
+            let Some((_, lies)) = changed.iter().find(|(changed, _)| **changed == document) else { continue };
+            let changes = &lies.changes;
             if summary.state.kept >= Some(Kept::ServerHas) {
                 let taken = taken(&self.council, document).await;
                 let sent = changes.is_subset(&taken);
@@ -310,24 +282,41 @@ impl World {
         Ok(())
     }
 
-    /// Nothing typed is lost: a change leaves an outbox only for the ledger or for quarantine.
-    async fn loses_nothing_typed(&mut self, who: usize) -> Held {
-        let now = waiting(&self.tablets[who]);
-        let before = self.model.outbox.insert(who, now.clone()).unwrap_or_default();
-        let gone: Vec<_> = before.difference(&now).collect();
+    /// Nothing typed is lost: a change leaves an outbox only for the ledger or for quarantine, or is kept to be seen, or is
+    /// done again.
+    async fn loses_nothing_typed(&mut self, who: usize, on_disk: &OnDisk) -> Held {
+        let now = &on_disk.typed;
+        let before = self.model.typed.insert(who, now.clone()).unwrap_or_default();
+        let gone: Vec<_> = before.iter().filter(|(change, _)| !now.contains_key(change)).collect();
         if gone.is_empty() {
             return Ok(());
         }
-        let quarantine = quarantined(&self.council).await;
-        for (document, hash) in gone {
-            let kept = quarantine.contains(&(*document, *hash)) || taken(&self.council, *document).await.contains(hash);
-            hold!(kept, "invariant 1: what was typed in {document} ({hash}) is nowhere any more");
+        let mut kept = quarantined(&self.council).await;
+        for document in gone.iter().map(|((document, _), _)| *document).collect::<BTreeSet<_>>() {
+            let changes = self.council.ledger.changes(document, 0).await.unwrap();
+            kept.extend(changes.into_iter().map(|change| (document, change.bytes)));
+        }
+        let hashes: BTreeSet<(DocumentId, Hash)> = kept.iter().map(|(of, change)| (*of, hash_of(change))).collect();
+        let mut said: Option<BTreeSet<Said>> = None;
+        for ((document, hash), typed) in gone {
+            if hashes.contains(&(*document, *hash)) {
+                continue;
+            }
+            // Done again, it is another change.
+            let said = said.get_or_insert_with(|| {
+                let refused = now.iter().flat_map(|((document, _), typed)| typed.says(*document));
+                let changes = kept.iter().chain(&on_disk.changes);
+                changes.flat_map(|(document, change)| said_by(*document, change)).chain(refused).collect()
+            });
+            self.model.again += 1;
+            let lost = typed.says(*document).into_iter().find(|of| !said.contains(of));
+            hold!(lost.is_none(), "invariant 1: what was typed in {document} ({hash}) is nowhere any more: {typed:?}");
         }
         Ok(())
     }
 
     /// Invariant 5: after a sync a device holds nothing that its person may not read; a revoked one holds nothing.
-    async fn holds_only_what_is_allowed(&self, who: usize) -> Held {
+    async fn holds_only_what_is_allowed(&self, who: usize, on_disk: &OnDisk) -> Held {
         let tablet = &self.tablets[who];
         let Some(device) = tablet.id.and_then(|id| self.council.device(id)) else { return Ok(()) };
         if device.revoked_at.is_some() || !self.council.account(tablet.account).enabled {
@@ -338,10 +327,16 @@ impl World {
             hold!(case.is_none(), "invariant 5: a revoked device has kept {case:?}");
             return Ok(());
         }
-        for (document, (_, changes)) in on_disk(tablet) {
-            let Some(row) = self.council.ledger.document(document).await.unwrap() else { continue };
+        for case in tablet.disk.cases() {
+            if self.council.ledger.case(case).await.unwrap().is_some() {
+                let knows = self.council.reach(tablet.account, case).await.may_know();
+                hold!(knows, "invariant 5: {} has kept the key of {case} after a sync", tablet.name);
+            }
+        }
+        for (document, lies) in &on_disk.documents {
+            let Some(row) = self.council.ledger.document(*document).await.unwrap() else { continue };
             let reach = self.council.reach(tablet.account, row.case).await;
-            let allowed = changes.is_empty() || may_read(&self.council, &reach, &row).await;
+            let allowed = lies.changes.is_empty() || may_read(&self.council, &reach, &row).await;
             hold!(allowed, "invariant 5: {} holds {document} ({}) after a sync", tablet.name, row.kind);
         }
         Ok(())

@@ -7,9 +7,7 @@ use sync_core::domain::view::View;
 use sync_core::id::{AskId, DocumentId, Hash, Heads};
 
 use crate::council::Council;
-
-/// A document on a device as it was last looked at: its row, and its changes.
-pub(crate) type Looked = (Vec<u8>, BTreeSet<Hash>);
+use crate::disk::{Bases, Lies, Typed};
 
 #[derive(Debug, Default)]
 pub(crate) struct Model {
@@ -24,11 +22,15 @@ pub(crate) struct Model {
     /// The server's documents by the version last looked at.
     pub(crate) versions: BTreeMap<DocumentId, i64>,
     /// Each device's documents as last looked at.
-    pub(crate) looked: BTreeMap<usize, BTreeMap<DocumentId, Looked>>,
-    /// What each device's outbox held when last looked at.
-    pub(crate) outbox: BTreeMap<usize, BTreeSet<(DocumentId, Hash)>>,
+    pub(crate) looked: BTreeMap<usize, BTreeMap<DocumentId, Lies>>,
+    /// What was typed on each device and in no document for good, when last looked at.
+    pub(crate) typed: BTreeMap<usize, BTreeMap<(DocumentId, Hash), Typed>>,
+    /// Documents that came whole, taken apart.
+    pub(crate) bases: Bases,
     /// Granted asks whose grounds were looked into.
     pub(crate) weighed: BTreeSet<AskId>,
+    /// How many changes were done again.
+    pub(crate) again: u64,
     /// How many views agreed with one that was seen before.
     pub(crate) agreed: u64,
     /// How many parts of replies had others behind them.
@@ -61,6 +63,8 @@ impl Model {
             ("changes receipted", count(self.changes.values().map(BTreeSet::len).sum())),
             ("asks granted", count(self.asks.len())),
             ("versions signed", count(self.signed.len())),
+            ("changes done again", self.again),
+            ("documents that came whole", count(self.bases.len())),
             ("views alike", self.agreed),
             ("clashes seen", self.clashes),
             ("parts before the last", self.parts),

@@ -430,7 +430,7 @@ impl World {
                 self.tablets[who].switch_off();
                 self.tablets[who].disk = earlier.copy();
                 // What was typed since is gone with the machine it was on.
-                self.model.outbox.remove(&who);
+                self.model.typed.remove(&who);
                 Outcome::of(Some(who), "is put back to an earlier copy")
             }
             _ => Outcome::of(Some(who), "is copied"),
