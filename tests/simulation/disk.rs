@@ -7,6 +7,7 @@ use minicbor::bytes::ByteVec;
 use sync_core::clock::Stamp;
 use sync_core::device::{MemoryDisk, RefusedWork, Shelf};
 use sync_core::domain::edit::Edit;
+use sync_core::domain::kind::Kind;
 use sync_core::id::{DocumentId, Hash};
 
 /// How long the bytes of a document's id are.
@@ -85,11 +86,13 @@ fn document_of(bytes: &[u8]) -> Option<DocumentId> {
     Some(DocumentId::from_bytes(bytes.get(..DOCUMENT)?.try_into().ok()?))
 }
 
-/// The changes in a document as Automerge saved it, its skeleton's too.
+/// The changes in a document as Automerge saved it, but for its skeleton.
 fn saved(row: &[u8]) -> BTreeSet<Hash> {
     let BaseRow { bytes } = minicbor::decode(row).unwrap();
     let mut document = automerge::AutoCommit::load(&bytes).unwrap();
-    document.get_changes(&[]).iter().map(|change| Hash::from(change.hash())).collect()
+    let skeletons: Vec<Hash> = Kind::ALL.iter().map(|kind| kind.skeleton_hash()).collect();
+    let hashes = document.get_changes(&[]).iter().map(|change| Hash::from(change.hash())).collect::<Vec<_>>();
+    hashes.into_iter().filter(|hash| !skeletons.contains(hash)).collect()
 }
 
 impl OnDisk {
