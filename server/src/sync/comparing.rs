@@ -58,10 +58,14 @@ pub(super) async fn compare<L: Ledger>(
     for document in listed.keys().filter(|document| !carried.contains_key(document)) {
         let Some(row) = ledger.document(*document).await? else { continue };
         let ordered = |purge: &Purge| purge.case == row.case && purge.document.is_none_or(|of| of == *document);
-        if !outgoing.purge.iter().any(ordered) {
-            let (case, reason) = (row.case, PurgeReason::Withdrawn);
-            outgoing.purge.push(Purge { case, document: Some(*document), reason });
+        if outgoing.purge.iter().any(ordered) {
+            continue;
         }
+        let (case, reason) = (row.case, PurgeReason::Withdrawn);
+        // Of a case that does not belong there at all, nothing does, its card and its key least.
+        let nothing = ledger.carried_of(desk.speaker.device.id, case).await?.is_empty();
+        let document = (!nothing).then_some(*document);
+        outgoing.purge.push(Purge { case, document, reason });
     }
     Ok(())
 }

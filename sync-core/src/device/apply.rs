@@ -7,7 +7,8 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
     AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow,
-    Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Wants, Writer, from_bytes, group, to_bytes,
+    Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants, Writer, from_bytes,
+    group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -77,8 +78,12 @@ impl Device {
         if let Some(pending) = pending {
             applying.answered(pending).await?;
         }
+        let all_came = !reply.more && reply.effects.iter().any(|effect| matches!(effect, Effect::Cursor(_)));
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
+        }
+        if all_came {
+            applying.unconfirmed_is_to_go().await?;
         }
         applying.write.thin::<Purged>(|case| !applying.reported.contains(case)).await?;
         let reported = &applying.reported_documents;
@@ -289,6 +294,7 @@ impl Applying {
             }
         }
         self.write.thin::<Purging>(|leaving| *leaving != case).await?;
+        self.write.thin::<Unconfirmed>(|known| *known != case).await?;
         self.given.extend(card.documents.iter().map(|listed| listed.document));
         self.write.thin::<PurgingDocuments>(|leaving| !self.given.contains(leaving)).await?;
         self.carded.push(case);

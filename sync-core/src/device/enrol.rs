@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 use super::error::DeviceError;
 use super::facade::Device;
 use super::link::{HttpRequest, Link, LinkError, Method};
-use super::rows::{Anew, Enrolling, Enrolment, Pending, Stopped, Writer};
+use super::rows::{Anew, Enrolling, Enrolment, Pending, Stopped, Unconfirmed, Writer};
+use super::store::Shelf;
 use crate::clock::Chance;
 use crate::envelope::{self, sign};
+use crate::protocol::CaseCard;
 use crate::protocol::enrolment::{
     EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, PublicKey, Signature, proof_of_possession,
 };
@@ -98,6 +100,9 @@ impl Device {
             write.remove_single::<Progress>().await?;
             write.remove_single::<Stopped>().await?;
             write.put_single(&Anew(true)).await?;
+            // Nobody knows of the new device what lies on it: whatever its first reply does not give it is not its to keep.
+            let cards = write.whole_shelf::<CaseCard>(Shelf::Card).await?;
+            write.put_single(&Unconfirmed(cards.into_iter().map(|(_, card)| card.case).collect())).await?;
         }
         write.put_single(&enrolment).await?;
         write.remove_single::<Enrolling>().await?;

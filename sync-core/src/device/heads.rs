@@ -122,7 +122,10 @@ fn heads_of(kind: crate::domain::kind::Kind, base: Option<&Base>, changes: &[Cha
 impl Device {
     /// What this device has of the server's, document by document, counted anew from the changes; `None` when the sum of
     /// it is `theirs` after all.
-    pub(super) async fn recount(&self, theirs: CarriedDigest) -> Result<Option<Vec<(DocumentId, Heads)>>, DeviceError> {
+    pub(super) async fn recount(
+        &self,
+        theirs: Option<CarriedDigest>,
+    ) -> Result<Option<Vec<(DocumentId, Heads)>>, DeviceError> {
         let _edits = self.editing.lock().await;
         let mut write = Writer::begin(&self.store).await?;
         let leaving = write.leaving().await?;
@@ -144,7 +147,7 @@ impl Device {
         }
         write.1 = Some(carried);
         write.commit().await?;
-        Ok((carried.0 != theirs).then_some(known))
+        Ok((Some(carried.0) != theirs).then_some(known))
     }
 }
 

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use super::apply::Applying;
 use super::facade::Event;
 use super::rows::{
-    AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxChange, OutboxRow, PhotoRow, Purged,
-    PurgedDocuments, Purging, PurgingDocuments, Reader, Wants, Writer, from_bytes, group,
+    AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxAsk, OutboxChange, OutboxRow,
+    PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Reader, Unconfirmed, Wants, Writer, from_bytes,
+    group,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
-use crate::protocol::CaseCard;
 use crate::protocol::sync::{Purge, PurgeReason};
+use crate::protocol::{CaseCard, Request};
 
 /// What is to be purged once what was typed in it is handed in; until then it is shown to nobody.
 pub(super) struct Leaving {
@@ -80,6 +81,19 @@ impl Applying {
         }
         self.everything = true;
         Ok(())
+    }
+
+    /// After a new enrolment and once all has come: the cases that were here before and did not come again. One that the
+    /// server still has to be asked to open waits for its answer.
+    pub(super) async fn unconfirmed_is_to_go(&mut self) -> Result<(), StoreError> {
+        let Some(Unconfirmed(cases)) = self.write.single().await? else { return Ok(()) };
+        let waiting = self.write.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await?;
+        let opens = |row: &OutboxRow| matches!(row, OutboxRow::Ask(OutboxAsk { ask, .. }) if matches!(ask.request, Request::OpenCase(_)));
+        let opening: Vec<CaseId> = waiting.iter().filter(|(_, row)| opens(row)).map(|(_, row)| row.case()).collect();
+        for case in cases.into_iter().filter(|case| !opening.contains(case)) {
+            self.is_to_go(Purge { case, document: None, reason: PurgeReason::Ended }).await?;
+        }
+        self.write.remove_single::<Unconfirmed>().await
     }
 
     async fn document_is_to_go(&mut self, document: DocumentId, order: Purge) -> Result<(), StoreError> {

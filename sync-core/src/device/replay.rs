@@ -56,14 +56,16 @@ impl Device {
         Ok(())
     }
 
-    /// After a new enrolment, and once the server has told all it has: does again what did not come back from it.
-    pub(super) async fn replay_anew(&self, report: &mut SyncReport) -> Result<(), DeviceError> {
+    /// After a new enrolment, and once the server has told all it has: does again what did not come back from it. Whether
+    /// there was one.
+    pub(super) async fn replay_anew(&self, report: &mut SyncReport) -> Result<bool, DeviceError> {
         if self.reader().single::<Anew>().await?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
         let documents = waiting.into_iter().filter_map(|(_, row)| Some(row.intended()?.document));
-        self.replay(&documents.collect(), report).await
+        self.replay(&documents.collect(), report).await?;
+        Ok(true)
     }
 
     /// Does the unsent work of these documents again. What belongs to a document that leaves the device, or can't be

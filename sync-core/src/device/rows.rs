@@ -495,6 +495,8 @@ lists! {
     Carries(CaseId) = b"carries";
     /// Cases chosen no longer to be carried, until the server knows.
     Dropped(CaseId) = b"dropped";
+    /// Cases that were here when the device was enrolled anew, and whose card has not come since.
+    Unconfirmed(CaseId) = b"unconfirmed";
     /// Photos that the server waits for.
     Wants((DocumentId, Hash)) = b"wants";
 }

@@ -130,13 +130,15 @@ impl Device {
             if round.moved {
                 done.tried.clear();
             }
-            if !round.more {
-                self.replay_anew(&mut report).await?;
+            // The server knows nothing yet of what a device has that was enrolled anew.
+            if !round.more && self.replay_anew(&mut report).await? {
+                done.reconciled = true;
+                done.heads = self.recount(None).await?;
             }
             self.replay_refused(&mut done.replayed, &mut report).await?;
             if let Some(theirs) = round.differs.filter(|_| !done.reconciled) {
                 done.reconciled = true;
-                done.heads = self.recount(theirs).await?;
+                done.heads = self.recount(Some(theirs)).await?;
             }
             // The request that went may have been made before a photo was taken.
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);

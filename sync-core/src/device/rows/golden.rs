@@ -104,6 +104,7 @@ fn singles() -> Vec<Row> {
         single(&Orders(vec![Purge { case: case(), document: None, reason: PurgeReason::Role }])),
         single(&Carries(vec![case()])),
         single(&Dropped(vec![case()])),
+        single(&Unconfirmed(vec![case()])),
         single(&Wants(vec![(document(1), hash(5))])),
     ]
 }

@@ -151,3 +151,36 @@ async fn a_new_enrolment_whose_first_sync_is_cut_off_does_nothing_twice() {
     assert_eq!(words(&device, clinical).await, ["Taken, its reply lost.", "Typed later."]);
     assert_eq!(view(&device, clinical).await, server.state().documents[&clinical].view());
 }
+
+/// Invariant 5: the server orders nothing purged that it does not know to be there.
+#[tokio::test]
+async fn a_case_whose_right_ended_while_the_device_was_stopped_leaves_it_once_it_is_enrolled_anew() {
+    let server = Server::new();
+    let (stays, _, _) = server.case(Role::Ot);
+    let (ended, home, _) = server.another_case(Role::Ot, 78);
+    server.state().one_person = true;
+    let tablet = Tablet::new(&server, 74);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.measure(home, door(712)).await.unwrap();
+    let visit = device.start_visit("Elsie Marsh", "4 Mill Lane", None).await.unwrap();
+    server.state().stopped = true;
+    device.sync(&tablet.link()).await.unwrap_err();
+    {
+        let mut state = server.state();
+        state.stopped = false;
+        state.cards.retain(|card| card.case != ended);
+    }
+    device.enrol(&tablet.link(), &server.text(), "anew").await.unwrap();
+    server.state().line = Line::Once;
+    device.sync(&tablet.link()).await.unwrap_err();
+    let device = tablet.reopened(device).await;
+    server.state().line = Line::Good;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!(report.purged, [ended]);
+    let here: Vec<CaseId> = device.cases().await.unwrap().into_iter().map(|card| card.case).collect();
+    assert_eq!(here, [stays, visit]);
+    // What was typed in it was handed in first; that it has gone was told.
+    assert_eq!(server.state().quarantine, [1]);
+    assert_eq!(server.state().purged, [ended]);
+}
