@@ -60,8 +60,11 @@ pub(crate) struct Account {
 struct Rows {
     accounts: BTreeMap<AccountId, Account>,
     devices: BTreeMap<DeviceId, Device>,
-    codes: BTreeMap<Hash, AccountId>,
+    /// One-time codes, with the key that spent each.
+    codes: BTreeMap<Hash, (AccountId, Option<[u8; 32]>)>,
     sent: Vec<Sent>,
+    /// How often what happened here.
+    counts: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,8 @@ pub(crate) struct Council {
     epoch: Epoch,
     /// From how many bytes on a part of a reply is sent.
     part: usize,
+    /// For how many hours a device may be offline and still open cases.
+    pub(crate) lease: Option<u16>,
     reply: SigningKey,
     signer: Signer,
     rows: Mutex<Rows>,
@@ -93,6 +98,7 @@ fn refuse(kind: ProblemKind) -> Problem {
 impl Council {
     pub(crate) fn new(dice: &mut Dice, time: &Time, ledger: MemoryLedger) -> Self {
         let part = dice.pick(&[1, 4 << 10, 256 << 10]).unwrap();
+        let lease = dice.pick(&[None, Some(168), Some(168), Some(24), Some(8)]).unwrap();
         let mut chance = dice.chance();
         let mut secret = || {
             let mut secret = [0; 32];
@@ -114,6 +120,7 @@ impl Council {
             server: ServerId::from_bytes([1; 16]),
             epoch: Epoch::from_bytes([3; 16]),
             part,
+            lease,
             reply,
             signer: Signer::of(key, signoff),
             chance: SharedChance::new(chance),
@@ -173,7 +180,7 @@ impl Council {
     /// An enrolment text for one device of this person's.
     pub(crate) fn code_for(&self, account: AccountId) -> String {
         let code = EnrolmentCode::mint(&mut self.chance.clone());
-        self.rows().codes.insert(code.hash(), account);
+        self.rows().codes.insert(code.hash(), (account, None));
         let reply_key = Fingerprint::of(&self.reply.verifying_key().to_bytes());
         EnrolmentText { url: URL.parse().unwrap(), server: self.server, reply_key, code }.to_string()
     }
@@ -188,6 +195,14 @@ impl Council {
         if let Some(device) = self.rows().devices.get_mut(&device) {
             device.revoked_at.get_or_insert(now);
         }
+    }
+
+    pub(crate) fn counts(&self, what: &'static str, many: usize) {
+        *self.rows().counts.entry(what).or_default() += u64::try_from(many).unwrap();
+    }
+
+    pub(crate) fn counted(&self) -> BTreeMap<&'static str, u64> {
+        self.rows().counts.clone()
     }
 
     /// The replies that left since this was last asked.
@@ -241,7 +256,10 @@ impl Council {
             // Whatever it was about to say, it died before it said it.
             return Err(offline());
         }
-        Ok(answer.unwrap_or_else(|refused| problem(&refused)))
+        Ok(answer.unwrap_or_else(|refused| {
+            self.counts(refused.kind().title(), 1);
+            problem(&refused)
+        }))
     }
 
     fn enrols(&self, body: &[u8]) -> Result<HttpReply, Problem> {
@@ -255,8 +273,13 @@ impl Council {
         }
         let now = self.now();
         let mut rows = self.rows();
-        let account = rows.codes.get(&code.hash()).copied().ok_or_else(|| refuse(ProblemKind::CodeRefused))?;
-        let person = rows.accounts[&account].person.clone();
+        let used = || refuse(ProblemKind::CodeRefused);
+        let (account, spent) = rows.codes.get(&code.hash()).copied().ok_or_else(used)?;
+        let Account { person, enabled, .. } = rows.accounts[&account].clone();
+        if spent.is_some_and(|by| by != request.device_key.0) || (spent.is_none() && !enabled) {
+            return Err(used());
+        }
+        rows.codes.insert(code.hash(), (account, Some(request.device_key.0)));
         let known = rows.devices.values().find(|device| device.public_key == request.device_key.0).cloned();
         let device = known.unwrap_or_else(|| Device {
             id: DeviceId::mint(&mut self.chance.clone()),
@@ -291,7 +314,7 @@ impl Council {
     }
 
     /// Counts a request as the store of devices does; an error stops the device, as there.
-    fn counts(&self, device: &Device, request: TakenRequest) -> Result<(), Problem> {
+    fn takes(&self, device: &Device, request: TakenRequest) -> Result<(), Problem> {
         let now = self.now();
         let mut rows = self.rows();
         let row = rows.devices.get_mut(&device.id).ok_or_else(|| refuse(ProblemKind::DeviceUnknown))?;
@@ -326,7 +349,8 @@ impl Council {
             return Err(unknown());
         }
         let Account { person, enabled, changed } = self.account(device.account);
-        self.counts(&device, TakenRequest { counter: request.counter, digest })?;
+        self.takes(&device, TakenRequest { counter: request.counter, digest })?;
+        let end = self.ledger.end().await.unwrap();
         let asked: SyncRequest = unpack(&request.body, Limits::PUSH).map_err(|_| bad())?;
         let sender = Sender {
             server: self.server,
@@ -346,13 +370,24 @@ impl Council {
             bounds: Bounds::default(),
         };
         let bearer = asked.wants_bearer.then(String::new);
-        let answer = desk.settle(&asked).await?;
-        let mut parts = answer.parts((REPLY_KEY, |bytes| sign(&self.reply, bytes)), bearer, None, self.part);
+        self.counts("requests that tell heads", usize::from(asked.heads.is_some()));
+        self.counts("requests that go on from a cut", usize::from(asked.progress.is_some()));
+        let answer = desk.settle(&asked).await;
+        if self.ledger.faults().is_dead() && self.ledger.end().await.unwrap() == end {
+            // A counter is written with what its request brings; alone it was only remembered.
+            self.rows().devices.get_mut(&device.id).unwrap().taken = device.taken;
+            self.counts("counters that a crash took", 1);
+        }
+        let sign_parts = (REPLY_KEY, |bytes: &[u8]| sign(&self.reply, bytes));
+        let mut parts = answer?.parts(sign_parts, bearer, self.lease.filter(|_| !revoked), self.part);
         let (mut writer, mut body) = (ReplyWriter::new(self.server, body, REPLY_KEY), Vec::new());
         // A part that could not be made ends the reply: those before it are on their way.
         while let Ok(Some(Part { reply, last })) = parts.next(&desk).await {
             body.extend(writer.write(&reply, last, |bytes| sign(&self.reply, bytes)).map_err(Problem::internal)?);
             if !self.ledger.faults().is_dead() {
+                self.counts("frames", reply.frames.len());
+                self.counts("orders to purge", reply.purge.len());
+                self.counts("pushes refused", reply.refused.len());
                 let proper = invariants::is_proper(self, person.account, revoked, &reply).await;
                 self.rows().sent.push(Sent { reply, proper });
             }

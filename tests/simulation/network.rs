@@ -1,5 +1,6 @@
 //! The line between a device and the server, and its weather.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sync_core::device::link::{HttpReply, HttpRequest, Sending};
@@ -23,6 +24,22 @@ enum Fate {
     Portal,
 }
 
+impl Fate {
+    /// What it is counted as.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Arrives => "exchanges that arrived",
+            Self::RequestLost => "requests dropped",
+            Self::ReplyLost => "replies dropped",
+            Self::Twice => "requests duplicated",
+            Self::Late => "requests delayed behind others",
+            Self::RequestCut => "requests truncated",
+            Self::ReplyCut => "replies truncated",
+            Self::Portal => "sign-in pages",
+        }
+    }
+}
+
 const FATES: [Fate; 7] =
     [Fate::RequestLost, Fate::ReplyLost, Fate::Twice, Fate::Late, Fate::RequestCut, Fate::ReplyCut, Fate::Portal];
 
@@ -34,6 +51,8 @@ struct State {
     late: Vec<HttpRequest>,
     /// What went wrong, for the trace.
     said: Vec<String>,
+    /// How often what went wrong.
+    counts: BTreeMap<&'static str, u64>,
 }
 
 /// The weather of all lines.
@@ -42,7 +61,7 @@ pub(crate) struct Weather(Arc<Mutex<State>>);
 
 impl Weather {
     pub(crate) fn new(dice: Dice, bad: Option<usize>) -> Self {
-        Self(Arc::new(Mutex::new(State { dice, bad, late: Vec::new(), said: Vec::new() })))
+        Self(Arc::new(Mutex::new(State { dice, bad, late: Vec::new(), said: Vec::new(), counts: BTreeMap::new() })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,6 +85,10 @@ impl Weather {
         std::mem::take(&mut self.state().said)
     }
 
+    pub(crate) fn counted(&self) -> BTreeMap<&'static str, u64> {
+        self.state().counts.clone()
+    }
+
     /// The requests that are late, if it is time for them.
     fn arrivals(&self) -> Vec<HttpRequest> {
         let mut state = self.state();
@@ -80,6 +103,7 @@ impl Weather {
         }
         let fate = state.dice.pick(&FATES).unwrap();
         state.said.push(format!("{fate:?}"));
+        *state.counts.entry(fate.name()).or_default() += 1;
         fate
     }
 
@@ -119,6 +143,7 @@ impl Line {
         }
         let mut reply = self.council.answers(&request).await?;
         for late in self.weather.arrivals() {
+            self.council.counts("late requests that arrived", 1);
             // Its answer goes nowhere.
             let _ = self.council.answers(&late).await;
         }

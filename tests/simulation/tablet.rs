@@ -1,9 +1,10 @@
 //! A device in somebody's hands: the real facade over a disk in memory, its clock, and what its person sees.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sync_core::clock::Seeded;
-use sync_core::device::{Device, DeviceError, MemoryDisk, Store, StoreError};
+use sync_core::clock::{Seeded, Timestamp};
+use sync_core::device::{Device, DeviceError, MemoryDisk, Shelf, Store, StoreError};
 use sync_core::domain::view::View;
 use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId};
 
@@ -20,11 +21,18 @@ pub(crate) struct Tablet {
     device: Option<Device>,
     /// Its id, once it is enrolled.
     pub(crate) id: Option<DeviceId>,
+    /// The code that its person was given last.
+    pub(crate) code: Option<String>,
+    /// Cases in which something was tried since it was switched on, and whether it was let.
+    pub(crate) tried: BTreeMap<CaseId, bool>,
+    /// When its clock last jumped.
+    pub(crate) jumped: Option<Timestamp>,
 }
 
 impl Tablet {
     pub(crate) fn new(name: String, account: AccountId, disk: MemoryDisk, clock: DeviceClock) -> Self {
-        Self { name, account, disk, clock: Arc::new(clock), device: None, id: None }
+        let (device, id, code, jumped) = (None, None, None, None);
+        Self { name, account, disk, clock: Arc::new(clock), device, id, code, tried: BTreeMap::new(), jumped }
     }
 
     /// The device, switched on as it was left if it was off.
@@ -36,7 +44,10 @@ impl Tablet {
             self.clock.boots();
             let mut chance = dice.chance();
             let store = Store::in_memory(&self.disk, &mut chance).await?;
-            self.device = Some(Device::over(store, self.clock.clone(), Box::new(chance)).await?);
+            let device = Device::over(store, self.clock.clone(), Box::new(chance)).await?;
+            self.tried.clear();
+            self.id = device.status().await?.enrolled.map(|enrolled| enrolled.device);
+            self.device = Some(device);
         }
         self.device.as_ref().ok_or(DeviceError::Store(StoreError::Missing))
     }
@@ -51,9 +62,12 @@ impl Tablet {
     }
 
     /// What a person would see who opened its store now. They look at a copy: to look is to read, and that is written
-    /// down and handed in.
+    /// down and handed in. Nor does a lease that is over close their eyes.
     pub(crate) async fn glance(&self) -> Glance {
         let store = Store::in_memory(&self.disk.copy(), &mut Seeded::new(0)).await.unwrap();
+        let mut write = store.begin().await.unwrap();
+        write.remove(Shelf::Meta, b"contacted").await.unwrap();
+        write.commit().await.unwrap();
         Glance(Device::over(store, self.clock.clone(), Box::new(Seeded::new(0))).await.unwrap())
     }
 }

@@ -91,6 +91,9 @@ impl Trouble {
     }
 }
 
+/// How often everybody syncs and whoever was stopped is enrolled anew, until no copies are left to be noticed.
+const ROUNDS_OF_COPIES: usize = 12;
+
 /// A plan of the office's that is still being written.
 pub(crate) type Writing = Pin<Box<dyn Future<Output = bool>>>;
 
@@ -213,13 +216,24 @@ impl World {
         for tablet in &self.tablets {
             tablet.disk.mend();
         }
+        for _ in 0..ROUNDS_OF_COPIES {
+            self.all_sync(ran).await?;
+            let Some(stopped) = self.one_that_is_stopped() else { break };
+            let outcome = self.enrols_anew(stopped).await;
+            self.holds(ran, outcome).await?;
+        }
         for _ in 0..QUIET {
-            for who in 0..self.tablets.len() {
-                let outcome = self.syncs(who).await;
-                self.holds(ran, outcome).await?;
-            }
+            self.all_sync(ran).await?;
         }
         self.converged().await
+    }
+
+    async fn all_sync(&mut self, ran: &mut Ran) -> Result<(), String> {
+        for who in 0..self.tablets.len() {
+            let outcome = self.syncs(who).await;
+            self.holds(ran, outcome).await?;
+        }
+        Ok(())
     }
 
     /// The hash of all that happened and all that is left of it.
@@ -251,6 +265,8 @@ pub(crate) async fn run(seed: u64, steps: usize) -> Ran {
     ran.broken = world.lives(&mut ran, steps).await.err();
     ran.digest = world.digest(&ran).await;
     ran.counts = world.model.counts(&world.council).await;
-    ran.counts.insert("stopped", u64::try_from(world.stopped.len()).unwrap());
+    ran.counts.insert("devices stopped", u64::try_from(world.stopped.len()).unwrap());
+    ran.counts.extend(world.weather.counted());
+    ran.counts.extend(world.council.counted());
     ran
 }
