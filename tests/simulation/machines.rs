@@ -22,6 +22,7 @@ impl World {
             Some(earlier) => {
                 self.tablets[who].switch_off();
                 self.tablets[who].disk = earlier.copy();
+                self.tablets[who].copied = true;
                 // What was typed since is gone with the machine it was on.
                 self.remembers(who);
                 self.council.counts("devices put back", 1);
@@ -42,7 +43,9 @@ impl World {
         let mut clone = Tablet::new(name, original.account, disk, clock);
         clone.id = original.id;
         clone.jumped = Some(self.council.now());
+        clone.copied = true;
         self.tablets.push(clone);
+        self.tablets[who].copied = true;
         self.remembers(self.tablets.len() - 1);
         self.council.counts("devices cloned", 1);
         Outcome::of(Some(who), "is cloned")
@@ -82,6 +85,7 @@ impl World {
         };
         if done.is_ok() {
             tablets[who].code = None;
+            tablets[who].copied = false;
             tablets[who].switch_off();
             council.counts("devices enrolled anew", 1);
         }

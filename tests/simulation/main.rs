@@ -27,6 +27,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -42,14 +43,56 @@ const STEPS: usize = 100;
 const TWICE: u64 = 12;
 /// Failures after which no more are looked for.
 const ENOUGH: usize = 3;
-/// Runs at once.
-const THREADS: usize = 2;
+/// After how many seeds a run says how far it is.
+const PROGRESS: u64 = 1_000;
 
-/// The one seed that was asked for.
+/// The seeds that were asked for: `GRABRAIL_SEED=n` for one that is told step by step, `GRABRAIL_SEED=n..m` for a range,
+/// as where a long run was broken off.
 #[allow(clippy::disallowed_methods, reason = "the one place where the simulation is told what to run")]
-fn asked() -> Option<u64> {
-    std::env::var("GRABRAIL_SEED").ok().map(|seed| seed.parse().expect("GRABRAIL_SEED is a number"))
+fn asked() -> Option<Range<u64>> {
+    let seeds = std::env::var("GRABRAIL_SEED").ok()?;
+    let number = |text: &str| text.parse::<u64>().expect("GRABRAIL_SEED is a number, or two as in 0..100");
+    Some(match seeds.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&seeds)..number(&seeds) + 1,
+    })
 }
+
+/// What has to happen in a whole run for its being green to mean something.
+const EVER: [&str; 32] = [
+    "requests dropped",
+    "replies dropped",
+    "requests duplicated",
+    "late requests that arrived",
+    "requests truncated",
+    "replies truncated",
+    "sign-in pages",
+    "requests that go on from a cut",
+    "requests that tell heads",
+    "devices that died",
+    "transactions lost with a device",
+    "deaths of the server",
+    "counters that a crash took",
+    "full disks of devices",
+    "The server's disk is full",
+    "clocks that jumped",
+    "devices put back",
+    "devices cloned",
+    "devices stopped",
+    "devices enrolled anew",
+    "devices revoked",
+    "accounts disabled or enabled",
+    "roles changed",
+    "plans written late",
+    "orders to purge",
+    "pushes refused",
+    "pushes in quarantine",
+    "changes done again",
+    "acts that the lease refused",
+    "documents that came whole",
+    "versions signed",
+    "clashes seen",
+];
 
 fn once(seed: u64) -> Ran {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -69,23 +112,18 @@ fn tell(what: &str) {
     writeln!(std::io::stderr(), "{what}").unwrap();
 }
 
-#[test]
-fn whatever_goes_wrong_the_invariants_hold_and_in_quiet_all_agree() {
-    if let Some(seed) = asked() {
-        let ran = once(seed);
-        tell(&format!("{}\n{:?}\ntrace {}", ran.trace.join("\n"), ran.counts, ran.digest));
-        assert_eq!(ran.broken, None, "seed {seed}");
-        return;
-    }
-    let seeds = if is_long() { SEEDS.1 } else { SEEDS.0 };
-    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+/// Runs these seeds on every core there is, until enough have failed. What the failed ones say, and how often what
+/// happened.
+fn all_of(seeds: &Range<u64>) -> (Vec<String>, BTreeMap<&'static str, u64>) {
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let totals: Mutex<BTreeMap<&'static str, u64>> = Mutex::default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..cores {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || failed.lock().unwrap_or_else(PoisonError::into_inner).len() >= ENOUGH {
+                    if seed >= seeds.end || failed.lock().unwrap_or_else(PoisonError::into_inner).len() >= ENOUGH {
                         break;
                     }
                     let ran = once(seed);
@@ -98,13 +136,36 @@ fn whatever_goes_wrong_the_invariants_hold_and_in_quiet_all_agree() {
                         tell(&story);
                         failed.lock().unwrap().push(story);
                     }
+                    if (seed + 1) % PROGRESS == 0 {
+                        tell(&format!(
+                            "seeds up to {seed} of {}: go on with GRABRAIL_SEED={seed}..{}",
+                            seeds.end, seeds.end
+                        ));
+                    }
                 }
             });
         }
     });
-    let (failed, totals) = (failed.into_inner().unwrap(), totals.into_inner().unwrap());
-    tell(&format!("{seeds} seeds of {STEPS} steps: {totals:?}"));
+    (failed.into_inner().unwrap(), totals.into_inner().unwrap())
+}
+
+#[test]
+fn whatever_goes_wrong_the_invariants_hold_and_in_quiet_all_agree() {
+    let seeds = asked().unwrap_or(0..if is_long() { SEEDS.1 } else { SEEDS.0 });
+    if seeds.end - seeds.start == 1 {
+        let ran = once(seeds.start);
+        tell(&format!("{}\n{:?}\ntrace {}", ran.trace.join("\n"), ran.counts, ran.digest));
+        assert_eq!(ran.broken, None, "seed {}", ran.seed);
+        return;
+    }
+    let (failed, totals) = all_of(&seeds);
+    let what: Vec<String> = totals.iter().map(|(what, many)| format!("{many} {what}")).collect();
+    tell(&format!("{} seeds of {STEPS} steps: {}", seeds.end - seeds.start, what.join(", ")));
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    if seeds.start == 0 && seeds.end >= SEEDS.0 {
+        let never: Vec<&str> = EVER.iter().filter(|what| !totals.contains_key(*what)).copied().collect();
+        assert!(never.is_empty(), "these never happened, so nothing was learnt of them: {never:?}");
+    }
 }
 
 #[test]

@@ -147,12 +147,16 @@ impl World {
             Err(_) if died => None,
             Err(DeviceError::Store(StoreError::DiskFull)) if self.trouble.full => None,
             Err(DeviceError::Link(LinkError::Tampered | LinkError::Unreadable(_))) if self.trouble.network => None,
+            // What comes cut is no request; what the server fails over by itself is a fault of its.
+            Err(DeviceError::Link(LinkError::Problem { status: 400, .. })) if self.trouble.network => None,
             Err(
                 error @ (DeviceError::Store(_)
                 | DeviceError::SetAside(_)
                 | DeviceError::Unreadable(_)
                 | DeviceError::OtherServer
-                | DeviceError::Link(LinkError::Tampered | LinkError::Unreadable(_))),
+                | DeviceError::Link(
+                    LinkError::Tampered | LinkError::Unreadable(_) | LinkError::Problem { status: 400 | 500, .. },
+                )),
             ) => Some(format!("{error:?}")),
             Err(_) => None,
         };

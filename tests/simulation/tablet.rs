@@ -25,6 +25,8 @@ pub(crate) struct Tablet {
     pub(crate) code: Option<String>,
     /// Cases in which something was tried since it was switched on, and whether it was let.
     pub(crate) tried: BTreeMap<CaseId, bool>,
+    /// Whether a copy of it may be about that the server has not noticed.
+    pub(crate) copied: bool,
     /// When its clock last jumped.
     pub(crate) jumped: Option<Timestamp>,
 }
@@ -32,7 +34,8 @@ pub(crate) struct Tablet {
 impl Tablet {
     pub(crate) fn new(name: String, account: AccountId, disk: MemoryDisk, clock: DeviceClock) -> Self {
         let (device, id, code, jumped) = (None, None, None, None);
-        Self { name, account, disk, clock: Arc::new(clock), device, id, code, tried: BTreeMap::new(), jumped }
+        let (clock, tried, copied) = (Arc::new(clock), BTreeMap::new(), false);
+        Self { name, account, disk, clock, device, id, code, tried, copied, jumped }
     }
 
     /// The device, switched on as it was left if it was off.

@@ -268,5 +268,7 @@ pub(crate) async fn run(seed: u64, steps: usize) -> Ran {
     ran.counts.insert("devices stopped", u64::try_from(world.stopped.len()).unwrap());
     ran.counts.extend(world.weather.counted());
     ran.counts.extend(world.council.counted());
+    ran.counts.insert("transactions lost with a device", world.tablets.iter().map(|tablet| tablet.disk.lost()).sum());
+    ran.counts.retain(|_, many| *many > 0);
     ran
 }

@@ -40,6 +40,8 @@ struct Platter {
     dead: bool,
     /// Writes until one finds no room.
     fills: Option<u64>,
+    /// Transactions that wrote something and died with the machine.
+    lost: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -113,10 +115,16 @@ impl Platter {
         Ok(Some(*late))
     }
 
+    /// The machine dies, and with it what was not committed.
+    fn dies(&mut self) -> StoreError {
+        self.lost += u64::from(self.undo.as_ref().is_some_and(|undo| !undo.rows.is_empty()));
+        died()
+    }
+
     fn operate(&mut self) -> Result<(), StoreError> {
         match self.dies_now()? {
             None => Ok(()),
-            Some(_) => Err(died()),
+            Some(_) => Err(self.dies()),
         }
     }
 
@@ -153,6 +161,11 @@ impl MemoryDisk {
     /// Whether the machine has died since a store was last opened.
     pub fn is_dead(&self) -> bool {
         self.platter().dead
+    }
+
+    /// How many transactions that wrote something were lost because the machine died in them.
+    pub fn lost(&self) -> u64 {
+        self.platter().lost
     }
 
     /// Takes back every fault that has not happened yet.
@@ -237,7 +250,7 @@ impl Rows {
         let mut platter = self.disk.platter();
         let dies = platter.dies_now()?;
         if dies == Some(false) {
-            return Err(died());
+            return Err(platter.dies());
         }
         platter.undo = None;
         if let Some(&generation) = platter.kept.generations.last() {
