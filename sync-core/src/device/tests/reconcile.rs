@@ -147,3 +147,22 @@ async fn a_document_that_came_whole_is_read_at_its_opening_with_what_is_typed_on
     // And the one that was set aside is whole again once it comes as it is.
     assert_eq!(view(&ben, clinical).await.records.len(), 1);
 }
+
+#[tokio::test]
+async fn of_a_document_that_came_whole_one_can_ask_without_having_written_in_it() {
+    let server = Server::new();
+    let (_, home, clinical) = server.case(Role::Ot);
+    let (author, other) = (Tablet::new(&server, 95), Tablet::new(&server, 96));
+    let device = author.enrolled().await;
+    device.sync(&author.link()).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Seen at home.")).await.unwrap();
+    device.sync(&author.link()).await.unwrap();
+    server.state().frames.insert(clinical, None);
+    let device = other.enrolled().await;
+    device.sync(&other.link()).await.unwrap();
+    device.complete_assessment(clinical).await.unwrap();
+    assert!(matches!(device.release(home, "She said yes").await, Err(DeviceError::NothingThere(_))), "it is empty");
+    assert_eq!(device.sync(&other.link()).await.unwrap().granted, 1);
+    let heads = server.state().documents[&clinical].heads();
+    assert_eq!(server.state().asks, [Request::CompleteAssessment { document: clinical, heads }]);
+}
