@@ -4,6 +4,7 @@
 //! `catch_unwind` and comes back as [`Unreadable`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{
@@ -38,6 +39,8 @@ pub enum Unreadable {
 pub struct Document {
     kind: Kind,
     state: Automerge,
+    /// What it says, once somebody has asked; nothing again as soon as the state is another.
+    view: OnceLock<Arc<View>>,
 }
 
 impl std::fmt::Debug for Document {
@@ -60,12 +63,16 @@ pub fn read_change(bytes: &[u8]) -> Result<Change, Unreadable> {
 }
 
 impl Document {
+    const fn of(kind: Kind, state: Automerge) -> Self {
+        Self { kind, state, view: OnceLock::new() }
+    }
+
     /// A document with nothing in it but its skeleton.
     ///
     /// # Errors
     /// [`Unreadable`] only if the golden bytes in this program are broken.
     pub fn new(kind: Kind) -> Result<Self, Unreadable> {
-        let mut document = Self { kind, state: Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint) };
+        let mut document = Self::of(kind, Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint));
         document.apply(&[kind.skeleton()])?;
         Ok(document)
     }
@@ -83,7 +90,7 @@ impl Document {
         if state.get_change_meta_by_hash(&skeleton).is_none() {
             return Err(Unreadable::OtherKind(kind));
         }
-        Ok(Self { kind, state })
+        Ok(Self::of(kind, state))
     }
 
     /// Takes in changes of others. All of them or, on an error, none.
@@ -100,6 +107,15 @@ impl Document {
     /// # Errors
     /// As [`Document::apply`].
     pub fn apply_read(&mut self, changes: Vec<Change>) -> Result<(), Unreadable> {
+        *self = self.with(changes)?;
+        Ok(())
+    }
+
+    /// The document with these changes of others.
+    ///
+    /// # Errors
+    /// As [`Document::apply`].
+    pub fn with(&self, changes: Vec<Change>) -> Result<Self, Unreadable> {
         let mut next = self.state.clone();
         let expected: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
         let next = guarded(move || {
@@ -110,8 +126,7 @@ impl Document {
             }
             Ok(next)
         })?;
-        self.state = next;
-        Ok(())
+        Ok(Self::of(self.kind, next))
     }
 
     /// The whole document, history and all.
@@ -122,11 +137,6 @@ impl Document {
     /// As [`Document::save`], not deflated: many of them compress better together than each by itself.
     pub fn save_plain(&self) -> Vec<u8> {
         self.state.save_with_options(automerge::SaveOptions { retain_orphans: false, deflate: false })
-    }
-
-    /// How many bytes the whole document takes before it is deflated.
-    pub(crate) fn inflated(&self) -> usize {
-        self.save_plain().len()
     }
 
     /// The kind.
@@ -158,7 +168,7 @@ impl Document {
         }
         let heads: Vec<ChangeHash> = heads.iter().map(|hash| (*hash).into()).collect();
         let state = self.state.fork_at(&heads).ok()?;
-        Some(Self { kind: self.kind, state })
+        Some(Self::of(self.kind, state))
     }
 
     /// The raw bytes of every change that these heads do not hold, in an order in which they can be applied.
@@ -182,7 +192,12 @@ impl Document {
 
     /// What the document says.
     pub fn view(&self) -> View {
-        View::of(self)
+        View::clone(&self.read())
+    }
+
+    /// As [`Document::view`], shared: read once, as long as the document stays the same.
+    pub fn read(&self) -> Arc<View> {
+        self.view.get_or_init(|| Arc::new(View::of(self))).clone()
     }
 
     /// Makes one change of these intentions, by `actor`, and takes it in. Each [`Edit::Add`] takes the next of `keys`.
@@ -236,7 +251,7 @@ impl Document {
             .get_last_local_change()
             .map(|change| change.raw_bytes().to_vec())
             .ok_or_else(|| Unfit::Document("the change just made is missing".to_owned()))?;
-        self.state = next;
+        *self = Self::of(self.kind, next);
         Ok((hash.into(), bytes))
     }
 

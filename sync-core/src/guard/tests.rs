@@ -436,7 +436,7 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
         ("changes that a change builds on", 1, |bounds| &mut bounds.deps),
         ("actors in a change", 1, |bounds| &mut bounds.actors),
         ("bytes in the document", tablet.state.save().len(), |bounds| &mut bounds.document_bytes),
-        ("inflated bytes in the document", tablet.state.inflated(), |bounds| &mut bounds.document_inflated),
+        ("inflated bytes in the document", tablet.state.save_plain().len(), |bounds| &mut bounds.document_inflated),
         ("changes in the document", 3, |bounds| &mut bounds.document_changes),
         ("operations in the document", operations, |bounds| &mut bounds.document_operations),
         ("characters in a text", 9, |bounds| &mut bounds.text_characters),
