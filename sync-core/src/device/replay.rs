@@ -50,8 +50,7 @@ impl Device {
             }
         }
         for document in due {
-            replayed.insert(document);
-            self.replay(&BTreeSet::from([document]), report).await?;
+            replayed.extend(self.replay(BTreeSet::from([document]), report).await?);
         }
         Ok(())
     }
@@ -64,38 +63,49 @@ impl Device {
         }
         let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
         let documents = waiting.into_iter().filter_map(|(_, row)| Some(row.intended()?.document));
-        self.replay(&documents.collect(), report).await?;
+        self.replay(documents.collect(), report).await?;
         Ok(true)
     }
 
-    /// Does the unsent work of these documents again. What belongs to a document that leaves the device, or can't be
-    /// read, stays as it is.
+    /// Does the unsent work of these documents again; of which it did. What belongs to a document that leaves the device,
+    /// or can't be read, stays as it is. So does a document with work that can't be done again and that the server never
+    /// got: it is handed in first, to be put aside there, for what is kept here alone goes with its case.
     pub(super) async fn replay(
         &self,
-        documents: &BTreeSet<DocumentId>,
+        mut documents: BTreeSet<DocumentId>,
         report: &mut SyncReport,
-    ) -> Result<(), DeviceError> {
+    ) -> Result<BTreeSet<DocumentId>, DeviceError> {
         let _one = self.editing.lock().await;
-        let (mut begun, mut redoing) = (BTreeMap::new(), BTreeMap::new());
-        for document in documents {
-            if let Some((kept, doing)) = self.begin_again(*document).await? {
-                begun.insert(*document, kept);
-                redoing.insert(*document, doing);
-            }
-        }
         let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
         let waiting: Vec<OutboxChange> = waiting.into_iter().filter_map(|(_, row)| row.intended()).collect();
         let used = self.reader().single::<Counters>().await?.unwrap_or_default().key;
-        let redone = off_thread(move || {
-            let mut redone = Redone::behind(used);
-            for change in waiting {
-                if let Some(redoing) = redoing.get_mut(&change.document) {
-                    redone.again(redoing, change)?;
+        loop {
+            let (mut begun, mut redoing) = (BTreeMap::new(), BTreeMap::new());
+            for document in &documents {
+                if let Some((kept, doing)) = self.begin_again(*document).await? {
+                    begun.insert(*document, kept);
+                    redoing.insert(*document, doing);
                 }
             }
-            Ok(redone)
-        });
-        self.keep_redone(begun, redone.await?, report).await
+            let waiting = waiting.clone();
+            let redone = off_thread(move || {
+                let mut redone = Redone::behind(used);
+                for change in waiting {
+                    if let Some(redoing) = redoing.get_mut(&change.document) {
+                        redone.again(redoing, change)?;
+                    }
+                }
+                Ok(redone)
+            });
+            let redone = redone.await?;
+            let unheard = redone.refused.iter().filter(|(change, _)| !change.sent).map(|(change, _)| change.document);
+            let unheard: BTreeSet<DocumentId> = unheard.collect();
+            if unheard.is_empty() {
+                self.keep_redone(begun, redone, report).await?;
+                return Ok(documents);
+            }
+            documents.retain(|document| !unheard.contains(document));
+        }
     }
 
     async fn begin_again(&self, document: DocumentId) -> Result<Option<(Begun, Redoing)>, DeviceError> {

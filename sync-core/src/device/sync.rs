@@ -11,7 +11,7 @@ use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
     Anew, Bearer, Carries, ChangeRow, Counters, Dropped, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged,
-    PurgedDocuments, Purging, PurgingDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
+    PurgedDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
 use crate::engine::ReplyReader;
@@ -237,8 +237,6 @@ impl Device {
             // By the device that was: nothing before it is known what of it the server has.
             return Ok(Vec::new());
         }
-        let leaving = self.reader().single::<Purging>().await?.unwrap_or_default();
-        let leaving_documents = self.reader().single::<PurgingDocuments>().await?.unwrap_or_default();
         let mut blocked = std::collections::BTreeMap::new();
         let mut sendable = Vec::new();
         for (n, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
@@ -255,9 +253,8 @@ impl Device {
                             refused
                         }
                     };
-                    // What was typed before it leaves is handed in, if only to be kept in quarantine.
-                    let leaves = leaving.0.contains(&change.case) || leaving_documents.0.contains(&change.document);
-                    !refused || (leaves && !change.sent)
+                    // What was typed behind it is handed in, if only to be kept in quarantine.
+                    !refused || !change.sent
                 }
             };
             if may {

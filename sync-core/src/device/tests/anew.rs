@@ -184,3 +184,29 @@ async fn a_case_whose_right_ended_while_the_device_was_stopped_leaves_it_once_it
     assert_eq!(server.state().quarantine, [1]);
     assert_eq!(server.state().purged, [ended]);
 }
+
+/// Invariant 1: what only the device had would go with its case.
+#[tokio::test]
+async fn work_that_may_not_be_done_again_is_on_the_server_before_it_counts_as_refused() {
+    let server = Server::new();
+    let (_, _, clinical) = server.case(Role::Ot);
+    server.state().one_person = true;
+    let tablet = Tablet::new(&server, 75);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Typed too late.")).await.unwrap();
+    server.state().stopped = true;
+    device.sync(&tablet.link()).await.unwrap_err();
+    {
+        let mut state = server.state();
+        state.stopped = false;
+        state.cards[0].documents.retain(|listed| listed.document != clinical);
+    }
+    device.enrol(&tablet.link(), &server.text(), "anew").await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    assert_eq!(server.state().quarantine, [1]);
+    let refused = device.refused_work().await.unwrap();
+    assert_eq!((refused.len(), refused[0].reason.clone()), (1, crate::guard::Refusal::NotAllowed));
+    assert!(refused[0].quarantine.is_some());
+    assert_eq!(device.status().await.unwrap().waiting.changes, 0);
+}
