@@ -19,6 +19,7 @@ use sync_core::protocol::codec::{Limits, Unpacker};
 use sync_core::protocol::sync::{Choice, Cursor, Progress, PurgeReason};
 use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
+mod again;
 mod feed;
 
 use super::{PART, Settled, settle, settle_in_parts};
@@ -175,30 +176,6 @@ async fn a_caseload_comes_case_by_case_and_one_that_was_cut_goes_on_behind_the_l
     assert_eq!(news, [home], "what was written meanwhile comes once");
     // A caseload that fits is one part.
     assert_eq!(Phone::of(&app, &ana).await.parts(&app, nothing(None), PART).await.len(), 1);
-}
-
-/// A server that was restored begins a new life, and knows nothing of what it began to send in the one before.
-#[tokio::test]
-async fn a_caseload_that_was_cut_in_another_life_of_the_server_comes_from_its_beginning() {
-    let bench = Bench::new(11);
-    let app = bench.app().await;
-    let ana = account(&app, "ana", Role::Ot).await;
-    for reference in ["R1", "R2", "R3"] {
-        cases::relate(&app, case(&app, reference).await, &ana, Relation::Allocated).await.unwrap();
-    }
-    let mut phone = Phone::of(&app, &ana).await;
-    let cut = phone.parts(&app, nothing(None), 1).await[1].progress;
-    assert!(cut.is_some());
-    let rest = phone.parts(&app, Waiting { progress: cut, ..nothing(None) }, 1).await;
-    assert_eq!(rest.iter().map(|part| part.cards.len()).sum::<usize>(), 1);
-    let epoch = Epoch::mint(&mut app.chance.clone());
-    bench.execute(&format!("INSERT INTO epochs (epoch, number, began_at) VALUES ('{epoch}', 2, 0)")).await;
-    let kept_before_epochs = cut.map(|cut| Progress { epoch: None, ..cut });
-    for void in [cut, kept_before_epochs] {
-        let all = phone.parts(&app, Waiting { progress: void, ..nothing(None) }, 1).await;
-        assert_eq!(all.iter().map(|part| part.cards.len()).sum::<usize>(), 3);
-        assert!(all.last().unwrap().cursor.is_some_and(|cursor| cursor.epoch == epoch));
-    }
 }
 
 #[tokio::test]
