@@ -63,6 +63,10 @@ pub(crate) async fn seed(workload: &Workload, server: &Path, url: &str, mode: Mo
                 // A prescription is its author's and the supervisors': an OT's device has no other's.
                 write_prescription(&device, card, case).await;
             }
+            if mode == Mode::Stamped {
+                // Its clock goes on by hours in each case: without contact the lease would end.
+                device.sync(&link).await.unwrap();
+            }
         }
         device.sync(&link).await.unwrap();
         device.close().await.unwrap();
