@@ -126,11 +126,11 @@ impl Council {
     }
 
     /// How many changes of a document are in quarantine.
-    async fn set_aside(&self, document: DocumentId) -> u64 {
+    async fn set_aside(&self, document: DocumentId) -> usize {
         let (status, lines) = get(&self.world, &self.grace, "/v1/quarantine").await;
         assert_eq!(status, 200, "{lines}");
         let of_it = lines.as_array().unwrap().iter().filter(|line| line["document"] == json!(document));
-        of_it.map(|line| line["changes"].as_u64().unwrap()).sum()
+        of_it.map(|line| usize::try_from(line["changes"].as_u64().unwrap()).unwrap()).sum()
     }
 }
 
@@ -166,7 +166,7 @@ impl Out<'_> {
     }
 
     /// Types around the change; how much of it was typed before the tablet heard.
-    async fn types_around(&self, change: Change, when: When) -> u64 {
+    async fn types_around(&self, change: Change, when: When) -> usize {
         if when != When::Before {
             self.types().await;
         }
@@ -221,7 +221,7 @@ async fn rights_that_change_before_after_and_between_offline_work_take_the_case_
             match change {
                 // What she writes is hers; only the home she was shown goes.
                 Change::Release => {
-                    assert_eq!(taken(&report), (late as usize, &[][..], &[][..]), "{row}");
+                    assert_eq!(taken(&report), (late, &[][..], &[][..]), "{row}");
                     assert!(out.tablet.device.card(out.case).await.unwrap().home.is_none(), "{row}");
                     assert_eq!((council.set_aside(out.document).await, words), (0, (vec![], vec![])), "{row}");
                     continue;
