@@ -144,7 +144,8 @@ impl Line {
         let mut reply = self.council.answers(&request).await?;
         for late in self.weather.arrivals() {
             self.council.counts("late requests that arrived", 1);
-            // Its answer goes nowhere.
+            // What it changes is in no reply that was made before. Its answer goes nowhere.
+            self.weather.state().said.push("something late arrives".to_owned());
             let _ = self.council.answers(&late).await;
         }
         match fate {
