@@ -1,6 +1,7 @@
 //! One round trip of a device: who it is, what it brings, what it should have.
 
 mod comparing;
+mod frames;
 mod incoming;
 mod judging;
 mod outgoing;

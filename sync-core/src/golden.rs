@@ -320,7 +320,10 @@ fn sync_request() -> SyncRequest {
             kind: Kind::Home,
             fork: 2,
             base: vec![hash(1)],
-            changes: Packed::pack(&[Kind::Home.skeleton()], &Known::push(&sender(), document(1), 2, &vec![hash(1)])),
+            changes: Packed::pack(
+                &[Kind::Home.skeleton()],
+                &Known::push(&sender(), (document(1), Kind::Home), 2, &vec![hash(1)]),
+            ),
             signature: signed(&envelope().to_bytes()),
         }],
         // What was added later has bytes of its own: a message written before it stays as it was.
@@ -410,7 +413,7 @@ fn sync_reply() -> SyncReply {
             case: CaseId::from_bytes([9; 16]),
             kind: Kind::Home,
             heads: vec![hash(1)],
-            saved: vec![1, 2, 3].into(),
+            changes: Packed::pack(&[Kind::Home.skeleton()], &Known::news(Kind::Home)),
         }],
         purge: reasons.map(purge).to_vec(),
         photo_wants: vec![(document(1), hash(5))],

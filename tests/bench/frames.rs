@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use automerge::{Automerge, SaveOptions};
 use sync_core::domain::document::Document;
 use sync_core::domain::view::View;
 use sync_core::id::{CaseId, DocumentId};
-use sync_core::protocol::CaseCard;
+use sync_core::protocol::{CaseCard, Known, Packed};
 
 use crate::arguments::Arguments;
 use crate::server::{self, Serving};
 use crate::tablet;
 use crate::thin::Thin;
 
-/// A case as a new device gets it: its card, and its documents as Automerge saves them without deflating.
+/// A case as a new device gets it: its card, and its documents packed.
 struct Whole {
     card: CaseCard,
     documents: Vec<(DocumentId, Document, Vec<u8>)>,
@@ -39,9 +38,8 @@ async fn caseload(arguments: &Arguments) -> (Vec<Whole>, usize) {
     for (id, case, kind, changes) in got.news {
         let mut document = Document::new(kind).unwrap();
         document.apply(&changes).unwrap();
-        let saved = Automerge::load(&document.save()).unwrap();
-        let saved = saved.save_with_options(SaveOptions { deflate: false, retain_orphans: false });
-        by_case.entry(case).or_default().push((id, document, saved));
+        let packed = Packed::pack(&changes, &Known::news(kind)).as_bytes().to_vec();
+        by_case.entry(case).or_default().push((id, document, packed));
     }
     let whole =
         got.cards.into_iter().map(|card| Whole { documents: by_case.remove(&card.case).unwrap_or_default(), card });
@@ -67,21 +65,21 @@ fn inflated(pieces: &[Vec<u8>], level: i32) -> f64 {
 pub(crate) async fn tables(arguments: &Arguments) -> String {
     let (cases, down) = caseload(arguments).await;
     let mut said = format!("A new device was sent {down} bytes.\n\n{}", made_of(&cases));
-    let saved: Vec<Vec<u8>> =
-        cases.iter().flat_map(|case| case.documents.iter().map(|(.., saved)| saved.clone())).collect();
+    let singly: Vec<Vec<u8>> =
+        cases.iter().flat_map(|case| case.documents.iter().map(|(.., packed)| packed.clone())).collect();
     let of_cases: Vec<Vec<u8>> =
-        cases.iter().map(|case| case.documents.iter().flat_map(|(.., saved)| saved.clone()).collect()).collect();
-    let stream = vec![saved.concat()];
+        cases.iter().map(|case| case.documents.iter().flat_map(|(.., packed)| packed.clone()).collect()).collect();
+    let stream = vec![singly.concat()];
     let _ = writeln!(
         said,
-        "\n{} documents saved without deflating: {} bytes. Bytes and milliseconds to pack (to inflate one stream: {:.0} ms):\n\n\
+        "\n{} documents packed: {} bytes. Bytes and milliseconds to pack (to inflate one stream: {:.0} ms):\n\n\
          | level | one stream | a frame a case | a frame a document |\n|---|---|---|---|",
-        saved.len(),
+        singly.len(),
         stream[0].len(),
         inflated(&stream, 9)
     );
-    for level in [3, 6, 9, 12, 15, 19] {
-        let cells = [&stream, &of_cases, &saved].map(|pieces| {
+    for level in [3, 6, 7, 9, 10, 11, 12, 15, 19] {
+        let cells = [&stream, &of_cases, &singly].map(|pieces| {
             let (bytes, took) = packed(pieces, level);
             format!("{bytes} in {took:.0} ms")
         });
@@ -105,16 +103,18 @@ fn made_of(cases: &[Whole]) -> String {
     let texts = concat(&mut views.iter().flat_map(|view| view.texts.values().map(|text| text.clone().into_bytes())));
     let heads = concat(&mut views.iter().flat_map(|view| view.heads.iter().map(|head| head.as_bytes().to_vec())));
     let ids = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(id, ..)| id.as_bytes().to_vec())));
-    let saved = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(.., saved)| saved.clone())));
+    let saved = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(_, of, _)| of.save_plain())));
+    let packed = concat(&mut cases.iter().flat_map(|case| case.documents.iter().map(|(.., packed)| packed.clone())));
     let changes = concat(&mut cases.iter().flat_map(|case| {
         case.documents
             .iter()
             .map(|(_, document, _)| document.changes_since(&[document.kind().skeleton_hash()]).concat())
     }));
-    let parts: [(&str, &[u8]); 10] = [
+    let parts: [(&str, &[u8]); 11] = [
         ("case cards", &cards),
         ("changes as they were made", &changes),
         ("documents as Automerge saves them", &saved),
+        ("documents packed, as they travel", &packed),
         ("of these: records whole", &whole_records),
         ("records without who and when", &bodies),
         ("who and when of every record", &stamps),

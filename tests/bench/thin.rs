@@ -11,12 +11,12 @@ use sync_core::domain::kind::Kind;
 use sync_core::engine::{Effect, Identity, Waiting, WaitingPush};
 use sync_core::envelope::{self, Sender, actor, sign};
 use sync_core::id::{CaseId, DocumentId, Generation, Hash, Heads, Key};
-use sync_core::protocol::CaseCard;
 use sync_core::protocol::codec::Limits;
 use sync_core::protocol::enrolment::{
     EnrolmentReply, EnrolmentRequest, EnrolmentText, PublicKey, Signature, proof_of_possession,
 };
 use sync_core::protocol::sync::{Cursor, Frame, PATH};
+use sync_core::protocol::{CaseCard, Known, PackLimits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -196,9 +196,9 @@ impl Thin {
                 Effect::News { document, case, kind, changes, .. } => {
                     got.news.push((document, case, kind, changes.into_iter().map(|(_, bytes)| bytes).collect()));
                 }
-                Effect::Frame(Frame { document, case, kind, saved, .. }) => {
-                    let whole = Document::load(kind, &saved).unwrap();
-                    got.news.push((document, case, kind, whole.changes_since(&[kind.skeleton_hash()])));
+                Effect::Frame(Frame { document, case, kind, changes, .. }) => {
+                    let changes = changes.unpack(&Known::news(kind), PackLimits::REPLY).unwrap();
+                    got.news.push((document, case, kind, changes.into_iter().map(|(_, bytes)| bytes).collect()));
                 }
                 _ => {}
             }

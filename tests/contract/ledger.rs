@@ -43,6 +43,7 @@ held_by_both! {
     documents::appends as changes_are_taken_in_and_read_back_in_order;
     documents::moved as a_plan_on_a_moved_document_writes_nothing;
     documents::again as a_change_that_is_there_is_not_taken_in_again;
+    documents::frames as a_frame_is_read_while_its_document_stands_at_its_version;
     documents::two_documents as the_same_change_may_be_in_two_documents;
     documents::race as of_two_pushes_on_one_version_exactly_one_wins;
     prescriptions::versions as a_prescription_moves_by_compare_and_set;

@@ -112,7 +112,7 @@ impl Forger {
             state.edit(actor(&sender, document, 0), sender.account, stamp(), &mut keys, edits).unwrap();
         let envelope = Envelope::new(&sender, document, 0, base.clone(), vec![hash]);
         let signature = sign(&self.key, &envelope.to_bytes());
-        let changes = Packed::pack(&[change], &Known::push(&sender, document, 0, &base));
+        let changes = Packed::pack(&[change], &Known::push(&sender, (document, kind), 0, &base));
         Push { document, case, kind, fork: 0, base, changes, signature }
     }
 }

@@ -310,6 +310,17 @@ pub enum Write {
         /// When, by the server's clock.
         at: Timestamp,
     },
+    /// All changes of a document as it stood at `version`, packed: a cache. One of a later version stays.
+    Frame {
+        /// The document.
+        document: DocumentId,
+        /// Its case.
+        case: CaseId,
+        /// The version.
+        version: i64,
+        /// The changes.
+        packed: Vec<u8>,
+    },
     /// Somebody becomes a co-author. Touches the case.
     Author {
         /// The document.
@@ -461,11 +472,12 @@ pub trait Ledger: Send + Sync {
         &self,
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<(i64, Vec<u8>)>, StorageError>> + Send;
-    /// A document as it was last saved, with its heads then; `None` while it has nothing but its skeleton.
-    fn saved(
+    /// The frames of a case's documents, as far as there is one of a document's present version: its heads, and its
+    /// changes packed.
+    fn frames_of(
         &self,
-        document: DocumentId,
-    ) -> impl Future<Output = Result<Option<(Heads, Vec<u8>)>, StorageError>> + Send;
+        case: CaseId,
+    ) -> impl Future<Output = Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError>> + Send;
     /// The changes of a document behind `after`, in the ledger's order.
     fn changes(
         &self,

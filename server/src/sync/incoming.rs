@@ -102,7 +102,7 @@ impl Incoming {
         speaker: &Speaker<'_>,
         push: &Push,
     ) -> Result<(), Failed> {
-        let known = Known::push(&speaker.sender, push.document, push.fork, &push.base);
+        let known = Known::push(&speaker.sender, (push.document, push.kind), push.fork, &push.base);
         let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes };
         let (changes, unpacked) = match push.changes.unpack(&known, limits) {
             Ok(changes) => (changes, Ok(())),

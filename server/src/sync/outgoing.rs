@@ -15,6 +15,7 @@ use sync_core::protocol::{CarriedDigest, CaseCard, Known, Packed, SyncRequest, V
 
 use super::Desk;
 use super::comparing;
+use super::frames::Frames;
 use super::judging::{Belongs, Came, Judged, Judging};
 use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
@@ -47,6 +48,8 @@ pub struct Outgoing {
     pub(super) everything: Option<PurgeReason>,
     pub(super) photo_wants: Vec<(DocumentId, Hash)>,
     pub(super) digest: Option<CarriedDigest>,
+    /// Frames that were made for it, to be kept.
+    pub(super) made: Vec<Write>,
     /// Where the device's knowledge ends once all of it has come.
     pub(super) until: Number,
     pub(super) more: bool,
@@ -194,7 +197,7 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(cases)
     }
 
-    async fn write(&self, mut writes: Vec<Write>) -> Result<(), Problem> {
+    pub(super) async fn write(&self, mut writes: Vec<Write>) -> Result<(), Problem> {
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(WRITES));
             self.asking.ledger.commit(Plan { writes }).await.map_err(Problem::from)?;
@@ -278,7 +281,7 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(round)
     }
 
-    async fn chosen(&self) -> Result<BTreeMap<CaseId, bool>, StorageError> {
+    pub(super) async fn chosen(&self) -> Result<BTreeMap<CaseId, bool>, StorageError> {
         let chosen = self.asking.ledger.chosen(self.speaker.device.id).await?;
         Ok(chosen.into_iter().map(|choice| (choice.case, choice.carry)).collect())
     }
@@ -365,28 +368,29 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Some(digest))
     }
 
-    /// One case whole: its card, and the documents that were noted to be sent, as they were saved.
+    /// One case whole: its card, and the documents that were noted to be sent. `chosen`: what its person chose.
     ///
     /// # Errors
     /// What storage says.
-    pub async fn whole_case(&self, case: CaseId) -> Result<Outgoing, Problem> {
+    pub async fn whole_case(&self, case: CaseId, chosen: &BTreeMap<CaseId, bool>) -> Result<Outgoing, Problem> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
         let mut outgoing = Outgoing::default();
         let Some(rows) = CaseRows::read(ledger, case).await? else { return Ok(outgoing) };
-        let chosen = self.chosen().await?;
         let nothing = BTreeSet::new();
-        let judging = self.judging(Came { after: 0, cut: None }, (&chosen, &nothing));
+        let judging = self.judging(Came { after: 0, cut: None }, (chosen, &nothing));
         // A right that ended since is news of the next request.
         let Some((rows, reach)) = judging.belongs(rows) else { return Ok(outgoing) };
         let carried = ledger.carried_of(device, case).await?;
         let sent: BTreeSet<DocumentId> =
             carried.iter().filter(|row| row.reason.is_none()).filter_map(|row| row.row.document).collect();
+        let mut frames = Frames::of(ledger, case).await?;
         for row in rows.carried(&reach).filter(|row| sent.contains(&row.document)) {
-            if let Some((heads, saved)) = ledger.saved(row.document).await? {
-                let (document, kind) = (row.document, row.kind);
-                outgoing.frames.push(Frame { document, case, kind, heads, saved: saved.into() });
+            let (document, kind) = (row.document, row.kind);
+            if let Some((heads, changes)) = frames.take(ledger, row).await? {
+                outgoing.frames.push(Frame { document, case, kind, heads, changes });
             }
         }
+        outgoing.made = frames.made;
         outgoing
             .cards
             .extend(cards::card(ledger, self.asking.directory, &rows, self.speaker.person, self.asking.now).await?);

@@ -1,6 +1,6 @@
 //! An answer in parts: what is small first, then case by case what the device has nothing of.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use sync_core::id::{CaseId, KeyId};
 use sync_core::protocol::SyncReply;
@@ -86,19 +86,23 @@ impl Parts {
     /// What storage says; then nothing more comes, and the device goes on from the last part it has.
     pub async fn next<L: Ledger>(&mut self, desk: &Desk<'_, L>) -> Result<Option<Part>, Problem> {
         let Some(mut reply) = self.begun.take() else { return Ok(None) };
-        let mut size = 0;
+        let (mut size, mut made) = (0, Vec::new());
+        let chosen = if self.whole.is_empty() { BTreeMap::new() } else { desk.chosen().await? };
         while let Some(case) = self.whole.pop_front() {
-            let Outgoing { cards, frames, .. } = desk.whole_case(case).await?;
-            size += CARD * cards.len() + frames.iter().map(|frame| frame.saved.len()).sum::<usize>();
+            let Outgoing { cards, frames, made: more, .. } = desk.whole_case(case, &chosen).await?;
+            made.extend(more);
+            size += CARD * cards.len() + frames.iter().map(|frame| frame.changes.as_bytes().len()).sum::<usize>();
             reply.cards.extend(cards);
             reply.frames.extend(frames);
             if size >= self.most && !self.whole.is_empty() {
                 let n = self.end.cursor.map_or(0, |cursor| cursor.n);
                 reply.progress = Some(Progress { n, after: case, epoch: Some(self.end.epoch) });
                 self.begun = Some(SyncReply::new(self.end.epoch, self.end.at));
+                desk.write(made).await?;
                 return Ok(Some(Part { reply, last: false }));
             }
         }
+        desk.write(made).await?;
         let SyncReply { cursor, more, digest, .. } = &self.end;
         (reply.cursor, reply.more, reply.digest) = (*cursor, *more, *digest);
         Ok(Some(Part { reply, last: true }))

@@ -261,7 +261,7 @@ async fn a_commission_that_ends_by_its_date_takes_the_case_with_it_and_one_that_
     let back = bens.sync(&app, nothing(None)).await;
     assert_eq!((back.purges().0, back.cards.len()), (vec![], 1));
     let frame = back.frames.iter().find(|frame| frame.document == home).unwrap();
-    let whole = Document::load(Kind::Home, &frame.saved).unwrap();
+    let whole = frame.changes.document(Kind::Home).unwrap();
     assert_eq!((whole.changes_since(&[Kind::Home.skeleton_hash()]).len(), whole.heads()), (1, frame.heads.clone()));
     assert_eq!(documents(&bens.sync(&app, nothing(None)).await), []);
 }

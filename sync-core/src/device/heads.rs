@@ -160,6 +160,7 @@ mod tests {
     use crate::domain::record::SharedText;
     use crate::domain::testing::stamp;
     use crate::id::AccountId;
+    use crate::protocol::{Known, Packed};
 
     fn write(document: &mut Document, actor: u8, words: &str) -> ChangeRow {
         let edit = Edit::Splice { text: SharedText::Summary, at: 0, delete: 0, insert: words.to_owned() };
@@ -188,7 +189,12 @@ mod tests {
         assert_eq!(heads_of(Kind::Home, None, &changes), document.heads());
         // The same when the first three came whole, and one of them comes again.
         let whole = document.at(&[changes[2].hash]).unwrap();
-        let base = Base { heads: whole.heads(), bytes: whole.save().into() };
+        let raw = whole.changes_since(&[Kind::Home.skeleton_hash()]);
+        let packed = Packed::pack(&raw, &Known::news(Kind::Home));
+        let base = Base::of(whole.heads(), packed);
+        assert_eq!(heads_of(Kind::Home, Some(&base), &changes[1..]), document.heads());
+        // What came whole before documents travelled as their changes.
+        let base = Base { heads: whole.heads(), saved: whole.save().into(), changes: None };
         assert_eq!(heads_of(Kind::Home, Some(&base), &changes[1..]), document.heads());
         let join = write(&mut document, 1, "e");
         assert_eq!(

@@ -81,12 +81,12 @@ impl Applying {
 
     /// Seals a document that came whole. Its bytes are read when it is opened; what is typed and not sent stays on top.
     pub(super) async fn frame(&mut self, frame: Frame) -> Result<bool, StoreError> {
-        let Frame { document, case, kind, heads, saved } = frame;
+        let Frame { document, case, kind, heads, changes: packed } = frame;
         let Some(mut row) = self.sent_document(document, case, kind).await? else { return Ok(false) };
         let unsent = self.write.unsent(document).await?;
         let changes = self.write.group::<ChangeRow>(Shelf::Change, document.as_bytes(), 0).await?;
         let more = changes.iter().any(|(_, change)| !unsent.contains(&change.hash));
-        self.write.put_base(&row, &Base { heads: heads.clone(), bytes: saved }).await?;
+        self.write.put_base(&row, &Base::of(heads.clone(), packed)).await?;
         row.server_heads = heads;
         if more {
             row.server_heads = self.write.settled_heads(&row).await?;

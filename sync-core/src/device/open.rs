@@ -133,7 +133,10 @@ impl Base {
     /// # Errors
     /// [`Unreadable`], also when it is not the version that the server said it was.
     pub(super) fn open(&self, kind: Kind) -> Result<Document, Unreadable> {
-        let document = Document::load(kind, &self.bytes)?;
+        let document = match &self.changes {
+            None => Document::load(kind, &self.saved)?,
+            Some(changes) => changes.document(kind)?,
+        };
         let mut heads = self.heads.clone();
         heads.sort_unstable();
         if document.heads() == heads {

@@ -29,7 +29,7 @@ use crate::id::{
     AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, ServerId,
 };
 use crate::protocol::sync::{Cursor, Progress, Purge};
-use crate::protocol::{Ask, Verdict};
+use crate::protocol::{Ask, Packed, Verdict};
 
 /// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
 /// named by its id.
@@ -240,9 +240,13 @@ pub(super) struct Base {
     /// The heads it was saved at.
     #[n(0)]
     pub(super) heads: Heads,
-    /// As Automerge saved it.
+    /// As Automerge saved it; nothing since documents come as their changes.
     #[n(1)]
-    pub(super) bytes: ByteVec,
+    pub(super) saved: ByteVec,
+    /// All its changes but its skeleton.
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) changes: Option<Packed>,
 }
 
 /// A document's saved state up to a change on the shelf: a cache, rebuilt from the changes.
@@ -316,6 +320,10 @@ pub(super) struct OutboxAsk {
 }
 
 impl Base {
+    pub(super) fn of(heads: Heads, changes: Packed) -> Self {
+        Self { heads, saved: Vec::new().into(), changes: Some(changes) }
+    }
+
     pub(super) fn key(document: DocumentId) -> Vec<u8> {
         [b"base", &document.as_bytes()[..]].concat()
     }

@@ -81,6 +81,19 @@ impl Container {
     }
 }
 
+/// The number of the skeleton's operation that makes a container (by its place among all) in a document of this kind.
+pub(crate) fn counter_of_container(kind: Kind, container: usize) -> Option<u64> {
+    let of = Container::ALL.get(container)?;
+    // The first names the kind.
+    kind.containers().iter().position(|one| one == of).map(|at| at as u64 + 2)
+}
+
+/// The number of the skeleton's operation that makes one of the texts of a document of this kind.
+pub(crate) fn counter_of_text(kind: Kind, text: usize) -> Option<u64> {
+    let before = kind.containers().len() + usize::from(kind.containers().contains(&Container::Photos));
+    (text < kind.texts().len()).then(|| (before + text) as u64 + 2)
+}
+
 /// The key of the map of captions, the one place where the last writer wins.
 pub const CAPTIONS: &str = "captions";
 

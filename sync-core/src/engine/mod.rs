@@ -132,7 +132,7 @@ impl Identity {
                 fork: push.fork,
                 signature: self.seal_push(push.document, push.fork, &push.base, &hashes),
                 changes: {
-                    let known = Known::push(&self.sender, push.document, push.fork, &push.base);
+                    let known = Known::push(&self.sender, (push.document, push.kind), push.fork, &push.base);
                     let chunks: Vec<Vec<u8>> = push.changes.into_iter().map(|(_, bytes)| bytes).collect();
                     Packed::pack(&chunks, &known)
                 },

@@ -6,17 +6,23 @@
 mod chunk;
 mod columns;
 mod layout;
+mod memory;
 mod number;
-mod stamped;
+mod numbers;
+mod records;
+mod rows;
+mod shape;
+mod words;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use self::number::Bytes;
+use crate::domain::document::{Document, Unreadable};
 use crate::domain::kind::Kind;
 use crate::envelope::{Sender, actor};
 use crate::guard::chunk_hash;
-use crate::id::{DocumentId, Hash, Heads};
+use crate::id::{AccountId, DocumentId, Hash, Heads};
 
 /// Changes of one document, packed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -26,8 +32,18 @@ pub struct Packed(#[n(0)] ByteVec);
 /// What both ends know before any of the changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
+    kind: Kind,
     base: Heads,
-    actor: Option<[u8; 16]>,
+    author: Option<Author>,
+}
+
+/// Who makes changes that are pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Author {
+    actor: [u8; 16],
+    account: AccountId,
+    /// Of their device, in the keys of what it adds.
+    number: u32,
 }
 
 /// How much may come out of packed changes of one document.
@@ -72,14 +88,15 @@ pub enum BadPack {
 const LAYOUT: u8 = 1;
 
 impl Known {
-    /// Of a push: the heads it builds on, and its author's actor in the document.
-    pub fn push(sender: &Sender, document: DocumentId, fork: u32, base: &Heads) -> Self {
-        Self { base: base.clone(), actor: Some(actor(sender, document, fork)) }
+    /// Of a push: the document's kind, the heads it builds on, its author and their actor in the document.
+    pub fn push(sender: &Sender, (document, kind): (DocumentId, Kind), fork: u32, base: &Heads) -> Self {
+        let (actor, account, number) = (actor(sender, document, fork), sender.account, sender.number);
+        Self { kind, base: base.clone(), author: Some(Author { actor, account, number }) }
     }
 
     /// Of news: that a document of this kind begins with its skeleton.
     pub fn news(kind: Kind) -> Self {
-        Self { base: vec![kind.skeleton_hash()], actor: None }
+        Self { kind, base: vec![kind.skeleton_hash()], author: None }
     }
 }
 
@@ -113,6 +130,24 @@ impl Packed {
             Some((&LAYOUT, bytes)) => layout::unpack(bytes, known, limits),
             _ => Err(BadPack::Damaged),
         }
+    }
+
+    /// What was kept as it travels, by whoever packed it.
+    pub fn kept(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// A document of this kind with these changes, all that it has but its skeleton.
+    ///
+    /// # Errors
+    /// [`Unreadable`], when they can't be unpacked or make no document.
+    pub fn document(&self, kind: Kind) -> Result<Document, Unreadable> {
+        let changes = self.unpack(&Known::news(kind), PackLimits::REPLY);
+        let changes = changes.map_err(|bad| Unreadable::Refused(bad.to_string()))?;
+        let raw: Vec<&[u8]> = changes.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        let mut document = Document::new(kind)?;
+        document.apply(&raw)?;
+        Ok(document)
     }
 
     /// As it travels.

@@ -452,9 +452,9 @@ pub struct Frame {
     /// Its heads on the server.
     #[n(3)]
     pub heads: Heads,
-    /// As Automerge saved it, not deflated; parsed when it is first opened.
+    /// All its changes but its skeleton, as [`super::packed::Known::news`] unpacks them; unpacked when it is first opened.
     #[n(4)]
-    pub saved: ByteVec,
+    pub changes: Packed,
 }
 
 /// An order to purge a case, or one document of a case that stays.

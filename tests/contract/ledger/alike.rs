@@ -147,6 +147,7 @@ impl Pool {
             read!(case(case));
             read!(relations_to(case));
             read!(documents_of(case));
+            read!(frames_of(case));
             read!(prescriptions_of(case));
             read!(quarantine(Some(case)));
             read!(purges(case));

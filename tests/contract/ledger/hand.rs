@@ -276,6 +276,7 @@ impl Hand {
             Write::Commission(self.commission_row(case, account)),
             Write::Document(document.clone()),
             self.append(at, 0, (device, account), 3),
+            Write::Frame { document: document.document, case, version: 1, packed: SECRET.as_bytes().to_vec() },
             Write::Author { document: document.document, account },
             Write::Prescription(PrescriptionRow { state: State::Submitted { heads: self.heads() }, ..prescription }),
             Write::Signed(signed.clone()),

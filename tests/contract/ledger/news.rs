@@ -169,6 +169,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             Write::Ask(row) => row.decides.is_some(),
             Write::Commission(_)
             | Write::Append { .. }
+            | Write::Frame { .. }
             | Write::Quarantine(_)
             | Write::Expect { .. }
             | Write::Carry(_)

@@ -40,7 +40,7 @@ impl Forger {
         let base = vec![Kind::Home.skeleton_hash()];
         let envelope = Envelope::new(&self.sender(), document, 0, base.clone(), hashes);
         let signature = sign(&self.key, &envelope.to_bytes());
-        let changes = Packed::pack(changes, &Known::push(&self.sender(), document, 0, &base));
+        let changes = Packed::pack(changes, &Known::push(&self.sender(), (document, Kind::Home), 0, &base));
         Push { document, case, kind: Kind::Home, fork: 0, base, changes, signature }
     }
 
@@ -166,7 +166,7 @@ async fn what_no_honest_program_makes_is_refused_by_its_name_and_changes_nothing
     assert!(world.server.log().contains("two changes of one number"));
     let seen = Forger::enrol(&world, "olu").await.sync(&world, &empty()).await;
     let frame = seen.frames.iter().find(|frame| frame.document == home).unwrap();
-    let whole = Document::load(Kind::Home, &frame.saved).unwrap();
+    let whole = frame.changes.document(Kind::Home).unwrap();
     assert_eq!(whole.changes_since(&[Kind::Home.skeleton_hash()]), work, "what another device is sent");
 }
 

@@ -108,6 +108,7 @@ tables! {
     commissions: CommissionId => CommissionRow,
     documents: DocumentId => DocumentRow,
     snapshots: DocumentId => (i64, Vec<u8>),
+    frames: DocumentId => (i64, Vec<u8>),
     /// The order of the changes.
     order: Spot => (DocumentId, Hash),
     changes: (DocumentId, Hash) => (Spot, ChangeRow),
@@ -224,6 +225,11 @@ impl Tables {
                 if new {
                     let others = |row: &Carried| row.row.document == Some(document) && row.row.device != device;
                     self.recarry(others, |row| row.touched = row.touched.max(n));
+                }
+            }
+            Write::Frame { document, version, packed, .. } => {
+                if self.frames.rows.get(&document).is_none_or(|(kept, _)| *kept < version) {
+                    self.frames.set(document, (version, packed));
                 }
             }
             Write::Author { document, account } => {
@@ -461,10 +467,14 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().snapshots.rows.get(&document).cloned())
     }
 
-    async fn saved(&self, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
+    async fn frames_of(&self, case: CaseId) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
         let tables = self.tables();
-        let row = tables.documents.rows.get(&document).zip(tables.snapshots.rows.get(&document));
-        Ok(row.map(|(row, (_, saved))| (row.heads.clone(), saved.clone())))
+        let documents = tables.documents.rows.values().filter(|row| row.case == case);
+        let frame = |row: &DocumentRow| {
+            let (version, packed) = tables.frames.rows.get(&row.document)?;
+            (*version == row.version).then(|| (row.document, row.heads.clone(), packed.clone()))
+        };
+        Ok(documents.filter_map(frame).collect())
     }
 
     async fn changes(&self, document: DocumentId, after: Number) -> Result<Vec<ChangeRow>, StorageError> {

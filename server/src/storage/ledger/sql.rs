@@ -62,6 +62,7 @@ impl Write {
         match self {
             Self::Commission(CommissionRow { case, .. })
             | Self::Append { case, .. }
+            | Self::Frame { case, .. }
             | Self::Prescription(PrescriptionRow { case, .. })
             | Self::Signed(SignedRow { case, .. })
             | Self::Quarantine(QuarantineRow { case, .. })
@@ -130,6 +131,7 @@ impl Writing<'_> {
                 let push = documents::Append { document, case, version, device, account, at };
                 self.append(push, envelope, changes, &heads, &snapshot).await
             }
+            Write::Frame { document, case, version, packed } => self.frame((case, document), version, &packed).await,
             Write::Author { document, account } => self.author(document, account).await,
             Write::Prescription(row) => self.prescription(row).await,
             Write::Signed(row) => self.signed(row).await,
@@ -211,8 +213,8 @@ impl Ledger for SqlLedger {
         documents::snapshot(self, document).await
     }
 
-    async fn saved(&self, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
-        documents::saved(self, document).await
+    async fn frames_of(&self, case: CaseId) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
+        documents::frames_of(self, case).await
     }
 
     async fn changes(&self, document: DocumentId, after: Number) -> Result<Vec<ChangeRow>, StorageError> {

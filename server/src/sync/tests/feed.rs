@@ -289,7 +289,7 @@ impl<L: Ledger> Scene<L> {
             let (outgoing, whole) = desk.gather(&request, &BTreeSet::new()).await.unwrap();
             let mut parts = Vec::new();
             for case in &whole {
-                parts.push(desk.whole_case(*case).await.unwrap());
+                parts.push(desk.whole_case(*case, &BTreeMap::new()).await.unwrap());
             }
             (outgoing, whole, parts)
         };
@@ -378,7 +378,7 @@ impl Actor {
             held.1.extend(changes.into_iter().map(|(hash, _)| hash));
         }
         for frame in outgoing.frames {
-            let whole = Document::load(frame.kind, &frame.saved).unwrap();
+            let whole = frame.changes.document(frame.kind).unwrap();
             assert_eq!(whole.heads(), frame.heads);
             let held = self.held.documents.entry(frame.document).or_insert_with(|| (frame.case, BTreeSet::new()));
             held.1

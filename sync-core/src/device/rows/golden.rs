@@ -162,7 +162,8 @@ fn documents_and_photos() -> Vec<Row> {
     vec![
         row("document", &whole),
         row("document-new", &DocumentRow::new(document(1), case(), Kind::Thread, false)),
-        row("base", &Base { heads: vec![hash(1)], bytes: vec![1, 2, 3].into() }),
+        row("base", &Base { heads: vec![hash(1)], saved: vec![1, 2, 3].into(), changes: None }),
+        row("base-of-changes", &Base::of(vec![hash(1)], Packed::kept(vec![1, 2, 3]))),
         row("refused-work", &refused_work()),
         row("snapshot", &Snapshot { bytes: vec![1, 2, 3].into(), up_to: 17 }),
         row("change", &ChangeRow { hash: hash(2), bytes: vec![1, 2, 3].into() }),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::device::heads::Carried;
 use crate::device::rows::{DocumentRow, Writer};
+use crate::protocol::{Known, Packed};
 
 /// The sum that the device keeps is the one that its documents make.
 async fn keeps_count(server: &Server, device: &Device) {
@@ -129,8 +130,8 @@ async fn a_document_that_came_whole_is_read_at_its_opening_with_what_is_typed_on
     assert!(matches!(ben.open_document(clinical).await, Err(DeviceError::SetAside(_))));
     assert_eq!(ben.clashes(case).await.unwrap().len(), 1);
     // Nor is one believed that reads well and is another version.
-    let empty = crate::domain::document::Document::new(Kind::Clinical).unwrap().save();
-    server.state().frames.insert(clinical, Some(empty));
+    let empty = Packed::pack::<&[u8]>(&[], &Known::news(Kind::Clinical));
+    server.state().frames.insert(clinical, Some(empty.as_bytes().to_vec()));
     ben.sync(&other.link()).await.unwrap();
     assert!(matches!(ben.open_document(clinical).await, Err(DeviceError::SetAside(_))));
     // Later changes come one by one, what the whole held already among them.

@@ -278,7 +278,7 @@ impl Server {
         state.pushed.push(0);
         for push in request.pushes.clone() {
             let document = push.document;
-            let known = Known::push(&sender, document, push.fork, &push.base);
+            let known = Known::push(&sender, (document, push.kind), push.fork, &push.base);
             let changes = push.changes.unpack(&known, PackLimits::REPLY).unwrap();
             *state.pushed.last_mut().unwrap() += changes.len();
             let kept = Some(QuarantineId::from_bytes([7; 16]));
@@ -350,8 +350,10 @@ impl Server {
         let frames = state.frames.iter().filter_map(|(document, instead)| {
             let whole = state.documents.get(document)?;
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
-            let saved = instead.clone().unwrap_or_else(|| whole.save()).into();
-            Some(Frame { document: *document, case, kind: whole.kind(), heads: whole.heads(), saved })
+            let kind = whole.kind();
+            let all = || Packed::pack(&whole.changes_since(&[kind.skeleton_hash()]), &Known::news(kind));
+            let changes = instead.clone().map_or_else(all, Packed::kept);
+            Some(Frame { document: *document, case, kind, heads: whole.heads(), changes })
         });
         let case_of = |document| {
             state

@@ -11,8 +11,20 @@ use crate::id::Hash;
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// The type of an uncompressed change chunk.
 const CHANGE: u8 = 1;
-/// The column of the operations' kinds, which every operation has an entry in.
-const ACTION: u64 = 0x42;
+/// The columns that edits of ours fill.
+pub(super) mod column {
+    pub(in super::super) const OBJECT_ACTOR: u64 = 0x01;
+    pub(in super::super) const OBJECT_COUNTER: u64 = 0x02;
+    pub(in super::super) const KEY_ACTOR: u64 = 0x11;
+    pub(in super::super) const KEY_COUNTER: u64 = 0x13;
+    pub(in super::super) const KEY_STRING: u64 = 0x15;
+    pub(in super::super) const INSERT: u64 = 0x34;
+    /// Every operation has an entry in it.
+    pub(in super::super) const ACTION: u64 = 0x42;
+    pub(in super::super) const VALUE_META: u64 = 0x56;
+    pub(in super::super) const VALUE: u64 = 0x57;
+    pub(in super::super) const PRED_GROUP: u64 = 0x70;
+}
 /// The most columns that are taken apart; Automerge knows half as many.
 pub(super) const MOST_COLUMNS: usize = 32;
 
@@ -100,7 +112,7 @@ impl<'b> Chunk<'b> {
 
     /// The number of its last operation.
     pub(super) fn max_op(&self) -> u64 {
-        let actions = self.columns.iter().find(|(kind, _)| *kind == ACTION);
+        let actions = self.columns.iter().find(|(kind, _)| *kind == column::ACTION);
         let operations = actions.and_then(|(_, data)| entries(Bytes(data))).unwrap_or(0);
         self.start_op.saturating_add(operations).saturating_sub(1)
     }

@@ -3,51 +3,19 @@
 use std::borrow::Cow;
 
 use super::number::{Bytes, size};
-use super::stamped::{Clocks, Stamped};
 use super::{BadPack, PackLimits};
 
 /// What stands once for a run of changes.
 const RUNS: u8 = 0;
 /// What begins like the one before it: how much of it, how much follows, and what follows.
 const LIKE: u8 = 1;
-/// Records: who, then by how much the clocks moved on, then what. Where who is nothing, it is no record.
-const STAMPED: u8 = 2;
 
 /// Writes the column's data of each change that has it, in the shorter way.
 pub(super) fn write(bytes: &mut Vec<u8>, data: &[&[u8]]) {
-    let plain = plain(data);
-    match stamped(data).filter(|stamped| stamped.len() < plain.len()) {
-        Some(stamped) => bytes.extend_from_slice(&stamped),
-        None => bytes.extend_from_slice(&plain),
-    }
-}
-
-fn plain(data: &[&[u8]]) -> Vec<u8> {
     let (runs, like) = (runs(data), like(data));
-    if runs.len() <= like.len() { [&[RUNS], &runs[..]].concat() } else { [&[LIKE], &like[..]].concat() }
-}
-
-/// `None` when there is no record.
-fn stamped(data: &[&[u8]]) -> Option<Vec<u8>> {
-    let (mut heads, mut clocks, mut tails) = (Vec::new(), Vec::new(), Vec::new());
-    let mut last = Clocks::default();
-    for one in data {
-        match Stamped::parse(one) {
-            Some(record) => {
-                last.write(&mut clocks, record.claimed, record.elapsed);
-                heads.push(record.head);
-                tails.push(record.tail);
-            }
-            None => {
-                heads.push(&[][..]);
-                tails.push(*one);
-            }
-        }
-    }
-    heads
-        .iter()
-        .any(|head| !head.is_empty())
-        .then(|| [&[STAMPED], &plain(&heads)[..], &clocks, &plain(&tails)].concat())
+    let (way, data) = if runs.len() <= like.len() { (RUNS, runs) } else { (LIKE, like) };
+    bytes.push(way);
+    bytes.extend_from_slice(&data);
 }
 
 fn runs(data: &[&[u8]]) -> Vec<u8> {
@@ -75,39 +43,6 @@ fn like(data: &[&[u8]]) -> Vec<u8> {
 
 /// Reads what [`write`] wrote of `count` changes; `budget` is how many bytes may still come out.
 pub(super) fn read<'b>(
-    bytes: &mut Bytes<'b>,
-    count: usize,
-    (budget, limits): (&mut usize, PackLimits),
-) -> Result<Vec<Cow<'b, [u8]>>, BadPack> {
-    if bytes.0.first() == Some(&STAMPED) {
-        bytes.byte();
-        return read_stamped(bytes, count, (budget, limits));
-    }
-    read_plain(bytes, count, (budget, limits))
-}
-
-fn read_stamped<'b>(
-    bytes: &mut Bytes<'b>,
-    count: usize,
-    (budget, limits): (&mut usize, PackLimits),
-) -> Result<Vec<Cow<'b, [u8]>>, BadPack> {
-    let heads = read_plain(bytes, count, (budget, limits))?;
-    let mut last = Clocks::default();
-    let mut times = Vec::with_capacity(count);
-    for head in &heads {
-        times.push(if head.is_empty() { None } else { Some(last.read(bytes).ok_or(BadPack::Damaged)?) });
-    }
-    let tails = read_plain(bytes, count, (budget, limits))?;
-    // The times themselves, at their longest.
-    *budget = budget.checked_sub(18 * count).ok_or(BadPack::over(limits))?;
-    let records = heads.into_iter().zip(times).zip(tails).map(|((head, times), tail)| match times {
-        Some((claimed, elapsed)) => Cow::Owned(Stamped { head: &head, claimed, elapsed, tail: &tail }.build()),
-        None => tail,
-    });
-    Ok(records.collect())
-}
-
-fn read_plain<'b>(
     bytes: &mut Bytes<'b>,
     count: usize,
     (budget, limits): (&mut usize, PackLimits),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::chunk::{Chunk, MOST_COLUMNS};
 use super::number::{Bytes, counted, number, size};
-use super::{BadPack, Known, PackLimits, columns};
+use super::rows::{self, Run};
+use super::{BadPack, Known, PackLimits, columns, records};
 use crate::domain::container::skeleton_actor;
 use crate::guard::chunk_hash;
 use crate::id::Hash;
@@ -20,10 +21,12 @@ const SEQ: u8 = 4;
 const START_OP: u8 = 8;
 /// The other actors in it are others than in the change before it.
 const OTHERS: u8 = 16;
-/// It has other columns than the change before it.
+/// Its columns are others than those of the change before it that has columns.
 const SHAPE: u8 = 32;
 /// It follows whole: it is not of the form that is taken apart.
 const WHOLE: u8 = 64;
+/// It has columns as they are: not all of its operations put records or type text.
+const COLUMNS: u8 = 128;
 
 /// What is known before a change, on both ends alike.
 struct State {
@@ -47,7 +50,7 @@ impl State {
         let mut base = known.base.clone();
         base.sort_unstable();
         let skeleton = skeleton_actor().to_bytes().to_vec();
-        let actors = [skeleton].into_iter().chain(known.actor.map(|actor| actor.to_vec())).collect();
+        let actors = [skeleton].into_iter().chain(known.author.map(|author| author.actor.to_vec())).collect();
         Self {
             base,
             actors,
@@ -111,6 +114,7 @@ pub(super) fn pack(bytes: &mut Vec<u8>, changes: &[&[u8]], known: &Known, whole:
     let first_listed = state.actors.len();
     let (mut flags, mut details) = (Vec::new(), Vec::new());
     let mut data: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
+    let mut records = records::Writer::new(author(known));
     for change in changes {
         // Whoever unpacks refuses what has no hash, whatever stands here for it.
         let hash = chunk_hash(change).unwrap_or_else(|| Hash::of(change));
@@ -158,20 +162,12 @@ pub(super) fn pack(bytes: &mut Vec<u8>, changes: &[&[u8]], known: &Known, whole:
             others.iter().for_each(|other| size(&mut details, *other));
             state.others = others;
         }
-        let shape: Vec<u64> = chunk.columns.iter().map(|(kind, _)| *kind).collect();
-        if state.shapes.get(state.shape) != Some(&shape) {
-            flag |= SHAPE;
-            let found = state.shapes.iter().position(|known| *known == shape);
-            state.shape = found.unwrap_or(state.shapes.len());
-            size(&mut details, state.shape);
-            if found.is_none() {
-                size(&mut details, shape.len());
-                shape.iter().for_each(|kind| number(&mut details, *kind));
-                state.shapes.push(shape);
+        if !Run::all_of(&chunk, known.kind).is_some_and(|runs| records.change(&runs)) {
+            flag |= COLUMNS;
+            flag |= shape(&mut state, &mut details, &chunk);
+            for (kind, bytes) in &chunk.columns {
+                data.entry(*kind).or_default().push(bytes);
             }
-        }
-        for (kind, bytes) in &chunk.columns {
-            data.entry(*kind).or_default().push(bytes);
         }
         flags.push(flag);
         state.wrote(actor, chunk.seq);
@@ -188,6 +184,29 @@ pub(super) fn pack(bytes: &mut Vec<u8>, changes: &[&[u8]], known: &Known, whole:
     for column in data.values() {
         columns::write(bytes, column);
     }
+    records.write(bytes);
+}
+
+/// Writes which columns a change has, unless they are those of the one before it.
+fn shape(state: &mut State, details: &mut Vec<u8>, chunk: &Chunk<'_>) -> u8 {
+    let shape: Vec<u64> = chunk.columns.iter().map(|(kind, _)| *kind).collect();
+    if state.shapes.get(state.shape) == Some(&shape) {
+        return 0;
+    }
+    let found = state.shapes.iter().position(|known| *known == shape);
+    state.shape = found.unwrap_or(state.shapes.len());
+    size(details, state.shape);
+    if found.is_none() {
+        size(details, shape.len());
+        shape.iter().for_each(|kind| number(details, *kind));
+        state.shapes.push(shape);
+    }
+    SHAPE
+}
+
+/// Whose records they are, as far as it is known before.
+fn author(known: &Known) -> Option<([u8; 16], u32)> {
+    known.author.map(|author| (*author.account.as_bytes(), author.number))
 }
 
 /// One change as it was written, its columns not read yet.
@@ -202,7 +221,8 @@ struct Parts {
     seq: Option<u64>,
     start_op: Option<u64>,
     others: Option<Vec<usize>>,
-    shape: usize,
+    /// `None`: its operations are records and typed text.
+    shape: Option<usize>,
 }
 
 /// A change that is depended on: by its place, or by its hash.
@@ -226,6 +246,9 @@ pub(super) fn unpack(bytes: &[u8], known: &Known, limits: PackLimits) -> Result<
         let column = columns::read(&mut rest, count, (&mut budget, limits))?;
         data.insert(kind, column.into_iter());
     }
+    let taken_apart = written.iter().filter(|written| matches!(written, Written::Parts(Parts { shape: None, .. })));
+    let records = records::Reader::read(&mut rest, (taken_apart.count(), budget), author(known));
+    let mut records = records.ok_or(BadPack::Damaged)?.ok_or(BadPack::over(limits))?;
     if !rest.0.is_empty() {
         return Err(BadPack::Damaged);
     }
@@ -241,15 +264,25 @@ pub(super) fn unpack(bytes: &[u8], known: &Known, limits: PackLimits) -> Result<
             }
             Written::Parts(parts) => parts,
         };
-        let columns = state.shapes.get(parts.shape).ok_or(BadPack::Damaged)?.iter();
-        let columns = columns.map(|kind| Some((*kind, data.get_mut(kind)?.next()?))).collect::<Option<Vec<_>>>();
-        let columns = columns.ok_or(BadPack::Damaged)?;
-        let columns = columns.iter().map(|(kind, data)| (*kind, &**data)).collect();
         let named = parts.dependencies.as_ref().map_or(0, Vec::len);
         if named.saturating_mul(32) > budget {
             return Err(BadPack::over(limits));
         }
-        let (chunk, actor) = rebuilt(&state, &parts, columns).ok_or(BadPack::Damaged)?;
+        let (mut chunk, actor) = rebuilt(&state, &parts).ok_or(BadPack::Damaged)?;
+        let columns: Vec<(u64, Cow<'_, [u8]>)> = match parts.shape {
+            Some(shape) => {
+                let columns = state.shapes.get(shape).ok_or(BadPack::Damaged)?.iter();
+                let columns = columns.map(|kind| Some((*kind, data.get_mut(kind)?.next()?)));
+                columns.collect::<Option<_>>().ok_or(BadPack::Damaged)?
+            }
+            None => {
+                let runs = records.change(budget).ok_or(BadPack::Damaged)?.ok_or(BadPack::over(limits))?;
+                let columns = rows::columns(&runs, &chunk, known.kind).ok_or(BadPack::Damaged)?;
+                spend(&mut budget, columns.iter().map(|(_, data)| data.len()).sum(), limits)?;
+                columns.into_iter().map(|(kind, data)| (kind, data.into())).collect()
+            }
+        };
+        chunk.columns = columns.iter().map(|(kind, data)| (*kind, &**data)).collect();
         spend(&mut budget, chunk.head_size(), limits)?;
         let (hash, bytes) = chunk.build();
         let (seq, max_op) = (chunk.seq, chunk.max_op());
@@ -268,7 +301,8 @@ fn spend(budget: &mut usize, bytes: usize, limits: PackLimits) -> Result<(), Bad
     Ok(())
 }
 
-fn rebuilt<'s>(state: &'s State, parts: &Parts, columns: Vec<(u64, &'s [u8])>) -> Option<(Chunk<'s>, usize)> {
+/// A chunk without its columns.
+fn rebuilt<'s>(state: &'s State, parts: &Parts) -> Option<(Chunk<'s>, usize)> {
     let named = |named: &Named| match named {
         Named::Place(place) => state.at(*place),
         Named::Hash(hash) => Some(*hash),
@@ -288,7 +322,7 @@ fn rebuilt<'s>(state: &'s State, parts: &Parts, columns: Vec<(u64, &'s [u8])>) -
         },
         dependencies,
         others: others.iter().map(|other| state.actors.get(*other).map(Vec::as_slice)).collect::<Option<_>>()?,
-        columns,
+        columns: Vec::new(),
     };
     Some((chunk, actor))
 }
@@ -317,10 +351,10 @@ fn read<'b>(rest: &mut Bytes<'b>, state: &mut State, (count, limits): (usize, Pa
             written.push(Written::Whole(details.counted()?));
             continue;
         }
-        if flag & WHOLE != 0 || flag > WHOLE {
+        let has = |place: u8| flag & place != 0;
+        if has(WHOLE) || (has(SHAPE) && !has(COLUMNS)) {
             return None;
         }
-        let has = |place: u8| flag & place != 0;
         let dependencies = match has(DEPENDENCIES) {
             true => Some((0..names(details.size())?).map(|_| hash(&mut details)).collect::<Option<Vec<_>>>()?),
             false => None,
@@ -339,7 +373,8 @@ fn read<'b>(rest: &mut Bytes<'b>, state: &mut State, (count, limits): (usize, Pa
                 state.shapes.push((0..columns).map(|_| details.number()).collect::<Option<_>>()?);
             }
         }
-        written.push(Written::Parts(Parts { dependencies, actor, seq, start_op, others, shape: state.shape }));
+        let shape = has(COLUMNS).then_some(state.shape);
+        written.push(Written::Parts(Parts { dependencies, actor, seq, start_op, others, shape }));
     }
     details.0.is_empty().then_some(written)
 }
@@ -356,7 +391,7 @@ fn counts(written: &[Written<'_>], shapes: &[Vec<u64>]) -> BTreeMap<u64, usize> 
     let mut counts = BTreeMap::new();
     for written in written {
         let Written::Parts(parts) = written else { continue };
-        for kind in shapes.get(parts.shape).into_iter().flatten() {
+        for kind in parts.shape.and_then(|shape| shapes.get(shape)).into_iter().flatten() {
             *counts.entry(*kind).or_insert(0) += 1;
         }
     }

@@ -71,6 +71,28 @@ pub(super) fn number(bytes: &mut Vec<u8>, mut number: u64) {
     }
 }
 
+/// Signed LEB128, in as few bytes as it needs.
+pub(super) fn signed(bytes: &mut Vec<u8>, mut number: i64) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        let done = matches!((number, low & 0x40), (0, 0) | (-1, 0x40));
+        bytes.push(if done { low & 0x7f } else { low | 0x80 });
+        if done {
+            return;
+        }
+    }
+}
+
+/// A difference either way as a number that is small when the difference is.
+pub(super) const fn folded(difference: u64) -> u64 {
+    (difference << 1) ^ (0_u64.wrapping_sub(difference >> 63))
+}
+
+pub(super) const fn unfolded(number: u64) -> u64 {
+    (number >> 1) ^ (0_u64.wrapping_sub(number & 1))
+}
+
 pub(super) fn size(bytes: &mut Vec<u8>, size: usize) {
     number(bytes, size as u64);
 }

@@ -63,7 +63,8 @@ fn bytes(changes: &[(Hash, Vec<u8>)]) -> Vec<&[u8]> {
 }
 
 fn mine(writer: &Writer) -> Known {
-    Known { base: vec![Kind::Home.skeleton_hash()], actor: Some(writer.actor) }
+    let author = Author { actor: writer.actor, account: writer.account, number: writer.number };
+    Known { kind: Kind::Home, base: vec![Kind::Home.skeleton_hash()], author: Some(author) }
 }
 
 #[test]
@@ -180,16 +181,36 @@ fn a_pack_that_would_grow_beyond_the_limits_is_refused_before_it_does() {
     let mut chance = Seeded::new(3);
     let mut writer = Writer::new(Kind::Home, 1);
     let change = writer.edit(&[Edit::Add(Body::Note(note("property", &"steep path ".repeat(300))))], &mut chance).1;
-    // The same words in every one of ten thousand changes: next to nothing packed, thirty megabytes rebuilt.
+    // The same words in every one of ten thousand changes: next to nothing packed, thirty megabytes rebuilt. Of another
+    // kind of document they are not taken apart.
+    let columns = Known { kind: Kind::Thread, ..known.clone() };
     let many = vec![change.as_slice(); 10_000];
-    let packed = Packed::pack(&many, &known);
+    let packed = Packed::pack(&many, &columns);
     assert!(packed.0.len() < 60_000, "{}", packed.0.len());
-    assert_eq!(packed.unpack(&known, limits), over);
-    assert!(packed.unpack(&known, ALL).is_ok());
+    assert_eq!(packed.unpack(&columns, limits), over);
+    assert!(packed.unpack(&columns, ALL).is_ok());
     assert_eq!(
-        packed.unpack(&known, PackLimits { changes: 9_999, ..ALL }),
+        packed.unpack(&columns, PackLimits { changes: 9_999, ..ALL }),
         Err(BadPack::TooLarge { what: "changes", found: 10_000, most: 9_999 })
     );
+    // The same, each with an end of its own.
+    let alike: Vec<Vec<u8>> = (0..500)
+        .map(|n| {
+            let words = format!("{}{n}", "steep path ".repeat(300));
+            writer.edit(&[Edit::Add(Body::Note(note("property", &words)))], &mut chance).1
+        })
+        .collect();
+    let packed = Packed::pack(&alike, &columns);
+    assert!(packed.0.len() < 60_000, "{}", packed.0.len());
+    assert_eq!(packed.unpack(&columns, limits), over);
+    assert!(packed.unpack(&columns, ALL).is_ok());
+    // Records of words that both ends know, in many changes.
+    let items = vec![Edit::Add(Body::Item(Item { kind: ItemKind::VisitorRisk })); 1_000];
+    let items: Vec<Vec<u8>> = (0..30).map(|_| writer.edit(&items, &mut chance).1).collect();
+    let packed = Packed::pack(&items, &known);
+    assert!(packed.0.len() < 1_000, "{}", packed.0.len());
+    assert_eq!(packed.unpack(&known, limits), over);
+    assert!(packed.unpack(&known, ALL).is_ok());
     // Columns of nothing in every change, dependencies by a byte each, actors of no bytes.
     let announced = |body: &[u8]| Packed([&[LAYOUT][..], body].concat().into()).unpack(&known, limits);
     assert_eq!(

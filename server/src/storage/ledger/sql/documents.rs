@@ -81,15 +81,21 @@ pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result
     Ok(Some((version, ledger.unseal(spot, row.try_get("sealed")?).await?)))
 }
 
-pub(super) async fn saved(ledger: &SqlLedger, document: DocumentId) -> Result<Option<(Heads, Vec<u8>)>, StorageError> {
-    let sql = "SELECT snapshots.case_id, snapshots.version, sealed, heads FROM snapshots \
-               JOIN documents ON documents.document_id = snapshots.document_id AND documents.version = snapshots.version \
-               WHERE snapshots.document_id = $1";
-    let Some(row) = sqlx::query(sql).bind(document.to_string()).fetch_optional(ledger.readers()).await? else {
-        return Ok(None);
-    };
-    let spot = Spot::snapshot(text(&row, "case_id")?, document, row.try_get("version")?);
-    Ok(Some((read_heads(&row)?, ledger.unseal(spot, row.try_get("sealed")?).await?)))
+pub(super) async fn frames_of(
+    ledger: &SqlLedger,
+    case: CaseId,
+) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
+    let sql = "SELECT frames.document_id, frames.version, sealed, heads FROM frames \
+               JOIN documents ON documents.document_id = frames.document_id AND documents.version = frames.version \
+               WHERE frames.case_id = $1 ORDER BY frames.document_id";
+    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+    let mut frames = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let document = text(row, "document_id")?;
+        let spot = Spot::frame(case, document, row.try_get("version")?);
+        frames.push((document, read_heads(row)?, ledger.unseal(spot, row.try_get("sealed")?).await?));
+    }
+    Ok(frames)
 }
 
 pub(super) async fn changes(
@@ -256,6 +262,21 @@ impl Writing<'_> {
         let sql = "INSERT INTO snapshots (document_id, case_id, version, sealed) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (document_id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed";
         sqlx::query(sql).bind(&id).bind(&case_id).bind(version).bind(sealed).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    pub(super) async fn frame(
+        &mut self,
+        (case, document): (CaseId, DocumentId),
+        version: i64,
+        packed: &[u8],
+    ) -> Result<(), CommitError> {
+        let sealed = self.ledger.seal(Spot::frame(case, document, version), packed).await?;
+        let sql = "INSERT INTO frames (document_id, case_id, version, sealed) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (document_id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed \
+                   WHERE excluded.version > frames.version";
+        let write = sqlx::query(sql).bind(document.to_string()).bind(case.to_string()).bind(version).bind(sealed);
+        write.execute(&mut *self.transaction).await?;
         Ok(())
     }
 }

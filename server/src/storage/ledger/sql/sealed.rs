@@ -44,6 +44,10 @@ impl Spot {
         Self::new(case, "snapshots", document, "snapshot", version)
     }
 
+    pub(super) fn frame(case: CaseId, document: DocumentId, version: i64) -> Self {
+        Self::new(case, "frames", document, "frame", version)
+    }
+
     pub(super) fn state(case: CaseId, document: DocumentId, version: i64) -> Self {
         Self::new(case, "prescriptions", document, "state", version)
     }

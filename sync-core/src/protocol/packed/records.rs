@@ -1,0 +1,142 @@
+//! Records and typed text of many changes, column by column: like beside like.
+
+mod read;
+mod write;
+
+pub(super) use self::read::Reader;
+pub(super) use self::write::Writer;
+use super::memory::When;
+use super::number::{Bytes, folded, unfolded};
+use super::shape::{self, Leaf};
+use crate::id::Key;
+
+/// The fewest bytes that a record takes.
+const LEAST: usize = 24;
+/// Behind a text: no text has it in it.
+const END: u8 = 0xff;
+
+/// How a text is told: word for word,
+const LITERALLY: u64 = 0;
+/// as the place that was named last,
+const SAME: u64 = 1;
+/// as the next place of its sort in the same room,
+const NEXT: u64 = 2;
+/// as another place,
+const PLACE: u64 = 3;
+/// as a word that both ends know, counted from here.
+const WORD: u64 = 4;
+
+/// How typed text goes on: there is none any more,
+const DONE: u64 = 0;
+/// at the beginning of the text,
+const BEGINNING: u64 = 1;
+/// behind an element.
+const ELEMENT: u64 = 2;
+
+/// A record taken apart.
+struct Parts<'b> {
+    key: Key,
+    author: &'b [u8],
+    when: When,
+    shape: Vec<u8>,
+    leaves: Vec<Leaf<'b>>,
+}
+
+impl<'b> Parts<'b> {
+    /// `None` when it is of no form that [`record`] gives again.
+    fn parse(container: usize, key: Key, bytes: &'b [u8]) -> Option<Self> {
+        let mut rest = Bytes(bytes);
+        if rest.take(2)? != [0x83, 0x50] {
+            return None;
+        }
+        let author = rest.take(16)?;
+        let mut decoder = minicbor::Decoder::new(rest.0);
+        if decoder.array().ok()? != Some(3) {
+            return None;
+        }
+        let (claimed, elapsed) = (decoder.u64().ok()?, decoder.u64().ok()?);
+        let offset = match decoder.datatype().ok()? {
+            minicbor::data::Type::Null => {
+                decoder.null().ok()?;
+                0
+            }
+            _ => folded(decoder.i64().ok()?.cast_unsigned()).checked_add(1)?,
+        };
+        let (shape, leaves) = shape::parse(rest.0.get(decoder.position()..)?)?;
+        let when = When { claimed, elapsed, offset };
+        let mut given = leaves.iter().cloned();
+        let again = record(author, when, &shape, || given.next())?;
+        let same = again == bytes && shape::container(&shape) == Some(container);
+        same.then_some(Self { key, author, when, shape, leaves })
+    }
+}
+
+/// A record put together.
+fn record<'b>(author: &[u8], when: When, shape: &[u8], next: impl FnMut() -> Option<Leaf<'b>>) -> Option<Vec<u8>> {
+    let mut bytes = vec![0x83];
+    shape::head(&mut bytes, 2, author.len() as u64);
+    bytes.extend_from_slice(author);
+    bytes.push(0x83);
+    shape::head(&mut bytes, 0, when.claimed);
+    shape::head(&mut bytes, 0, when.elapsed);
+    match when.offset.checked_sub(1) {
+        None => bytes.push(0xf6),
+        Some(offset) => {
+            let offset = unfolded(offset).cast_signed();
+            let (major, value) = if offset < 0 { (1, !offset) } else { (0, offset) };
+            shape::head(&mut bytes, major, value.cast_unsigned());
+        }
+    }
+    shape::build(&mut bytes, shape, next)?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::number::{counted, size};
+    use super::super::rows::Run;
+    use super::*;
+    use crate::clock::{Stamp, Timestamp};
+    use crate::domain::record::{Body, Record};
+    use crate::domain::testing::note;
+    use crate::id::AccountId;
+
+    /// A thousand times the same words, in one change.
+    fn repeated(words: &str) -> Vec<u8> {
+        let at = Stamp { claimed: Timestamp::from_millis(1), elapsed: 0, offset: None };
+        let body = Body::Note(note("property", words));
+        let record = Record { by: AccountId::from_bytes([1; 16]), at, body }.to_bytes();
+        let run = |counter| Run::Record { container: 3, key: Key { device: 1, counter }, record: (&record).into() };
+        let runs: Vec<Run<'_>> = (1..=1_000).map(run).collect();
+        let mut writer = Writer::new(None);
+        assert!(writer.change(&runs));
+        let mut bytes = Vec::new();
+        writer.write(&mut bytes);
+        bytes
+    }
+
+    /// Invariant 6: a few bytes that stand for many records cost no more than there is room for.
+    #[test]
+    fn records_are_read_only_as_far_as_there_is_room_for_them() {
+        // A word that both ends know: a byte or two for all of them.
+        let bytes = repeated("communal-entrance");
+        assert!(bytes.len() < 100, "{}", bytes.len());
+        let read = |room| Reader::read(&mut Bytes(&bytes), (1, room), None).unwrap();
+        assert!(read(1_000 * LEAST - 1).is_none(), "more records than there is room for");
+        let mut reader = read(1_000 * LEAST).unwrap();
+        assert!(reader.change(1_000 * LEAST).unwrap().is_none(), "more bytes than there is room for");
+        let all = read(1 << 20).unwrap().change(1 << 20).unwrap().unwrap();
+        assert_eq!(all.len(), 1_000);
+        // Places that take nothing there, and many to a record.
+        let many = shape::leaves(&[0; shape::MOST_SHAPE]).unwrap().len();
+        let mut bytes = vec![];
+        size(&mut bytes, 1_000);
+        bytes.push(0);
+        bytes.extend([0, shape::COMMON.len() as u8]);
+        counted(&mut bytes, &[0; shape::MOST_SHAPE]);
+        bytes.extend([0; 12 + 16]);
+        bytes.extend([0, 0].repeat(many));
+        assert!(Reader::read(&mut Bytes(&bytes), (1, 1_000 * many - 1), None).unwrap().is_none());
+        assert!(Reader::read(&mut Bytes(&bytes), (1, 1_000 * many), None).unwrap().is_some());
+    }
+}
