@@ -10,6 +10,7 @@ use sync_core::protocol::enrolment::{EnrolmentCode, EnrolmentText, Fingerprint};
 use crate::auth::{Passwords, Throttle};
 use crate::chance::SharedChance;
 use crate::config::Config;
+use crate::documents::Documents;
 use crate::keys::Keys;
 use crate::reach::KnownDirectory;
 use crate::storage::keys::KeyPurpose;
@@ -30,6 +31,8 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Everyone, as last read.
     pub directory: Arc<KnownDirectory>,
+    /// Documents that were written in lately.
+    pub documents: Documents,
     /// Checks passwords, a bounded number at once.
     pub passwords: Arc<Passwords>,
     /// Slows down who guesses passwords.
@@ -53,6 +56,7 @@ impl App {
             passwords: Arc::new(Passwords::new(config.limits.argon2_at_once, chance.clone())),
             throttle: Arc::default(),
             directory: Arc::default(),
+            documents: Documents::default(),
             config: Arc::new(config),
             storage,
             clock,

@@ -2,14 +2,123 @@
 //! workers, which others wait for.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::view::View;
-use sync_core::id::{CaseId, DocumentId};
+use sync_core::id::{CaseId, DocumentId, Heads};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::storage::ledger::{DocumentRow, Ledger};
 use crate::storage::{StorageError, blocking};
+
+/// About how many bytes the documents that are kept in memory may take.
+const KEPT: usize = 16 << 20;
+/// About how many bytes a document and what it says take in memory for each byte of it saved.
+const INFLATES: usize = 6;
+
+/// Documents that were written in lately, so that the next push to one need not load it. Clones are handles of the same.
+///
+/// A document is asked for by the heads that its row has now, and they name all that is in it: one that another wrote in
+/// meanwhile, or whose commit failed, is never found. Who may read it is judged before, by rows.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    kept: Arc<Mutex<Kept>>,
+    turns: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    documents: BTreeMap<DocumentId, Entry>,
+    bytes: usize,
+    /// Counts the uses.
+    now: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    heads: Heads,
+    document: Arc<Document>,
+    bytes: usize,
+    used: u64,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { kept: Arc::default(), turns: Arc::new(Semaphore::new(processors)) }
+    }
+}
+
+impl Documents {
+    /// A turn at judging a push: more at once than there are processors would only take memory.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] never: nobody closes it.
+    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, StorageError> {
+        self.turns.acquire().await.map_err(|_| StorageError::Damaged("the queue of pushes"))
+    }
+
+    /// As [`load`], of what is kept if that is what the row says.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn load<L: Ledger>(&self, ledger: &L, row: &DocumentRow) -> Result<(i64, Arc<Document>), StorageError> {
+        if let Some(document) = self.kept().find(row) {
+            return Ok((row.version, document));
+        }
+        let (version, document) = load(ledger, row).await?;
+        Ok((version, Arc::new(document)))
+    }
+
+    /// Keeps a document that takes so many bytes saved.
+    pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
+        self.kept().keep(document, Arc::new(of), saved.saturating_mul(INFLATES));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keeps(&self, row: &DocumentRow) -> bool {
+        self.kept().find(row).is_some()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn find(&mut self, row: &DocumentRow) -> Option<Arc<Document>> {
+        self.now += 1;
+        let entry = self.documents.get_mut(&row.document)?;
+        if entry.heads != row.heads || entry.document.kind() != row.kind {
+            return None;
+        }
+        entry.used = self.now;
+        Some(entry.document.clone())
+    }
+
+    fn keep(&mut self, id: DocumentId, document: Arc<Document>, bytes: usize) {
+        self.forget(id);
+        if bytes > KEPT {
+            return;
+        }
+        while self.bytes + bytes > KEPT {
+            let Some((oldest, _)) = self.documents.iter().min_by_key(|(_, entry)| entry.used) else { break };
+            self.forget(*oldest);
+        }
+        self.now += 1;
+        self.bytes += bytes;
+        let entry = Entry { heads: document.heads(), document, bytes, used: self.now };
+        self.documents.insert(id, entry);
+    }
+
+    fn forget(&mut self, id: DocumentId) {
+        if let Some(entry) = self.documents.remove(&id) {
+            self.bytes -= entry.bytes;
+        }
+    }
+}
 
 /// A document as it stands, and the version the ledger has it at.
 ///

@@ -1,5 +1,6 @@
 //! One round trip of a device: who it is, what it brings, what it should have.
 
+mod admitting;
 mod comparing;
 mod frames;
 mod incoming;
@@ -26,6 +27,7 @@ pub use self::parts::{Part, Parts};
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
+use crate::documents::Documents;
 use crate::error::{Problem, ProblemKind};
 use crate::keys::Signer;
 use crate::reach::{Directory, Person};
@@ -152,7 +154,8 @@ impl Session {
             signer: None,
         };
         let speaker = Speaker { person, device, revoked: self.revoked(), changed: self.heard.changed, sender };
-        Ok(Desk { asking, speaker, epoch: self.heard.epoch, bounds: self.app.config.limits.bounds() })
+        let documents = self.app.documents.clone();
+        Ok(Desk { asking, speaker, epoch: self.heard.epoch, bounds: self.app.config.limits.bounds(), documents })
     }
 }
 
@@ -235,6 +238,8 @@ pub struct Desk<'a, L> {
     pub epoch: Epoch,
     /// How much is taken.
     pub bounds: Bounds,
+    /// Documents that were written in lately.
+    pub documents: Documents,
 }
 
 /// What a request comes to, not signed yet.
@@ -259,10 +264,10 @@ impl<L: Ledger> Desk<'_, L> {
     pub async fn settle(&self, request: &SyncRequest) -> Result<Answer, Problem> {
         bounded(request)?;
         let (asking, speaker) = (&self.asking, &self.speaker);
-        let mut incoming = incoming::Incoming::new(asking.server, self.epoch, asking.now, self.bounds);
+        let receipts = Receipts::new(asking.server, self.epoch, asking.now);
+        let mut incoming = incoming::Incoming::new(receipts, self.bounds, self.documents.clone());
         incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
-        let taken = incoming.receipts.documents.iter().map(|(document, _)| *document).collect();
-        let (first, whole) = self.gather(request, &taken).await?;
+        let (first, whole) = self.gather(request, &incoming.took()).await?;
         let mut verdicts = incoming.verdicts;
         let news = first.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
         verdicts.extend(news.cloned());

@@ -60,6 +60,7 @@ held_by_both! {
     news::pages as pages_skip_nothing_and_double_nothing;
     news::touched as touched_cases_are_those_whose_card_is_carried;
     news::touches as every_write_that_a_card_shows_touches_its_case;
+    news::shown as a_change_touches_only_a_case_whose_cards_show_what_documents_say;
     news::carries as what_was_sent_whole_is_carried_until_it_is_purged;
     news::withheld as what_a_device_was_told_to_purge_lies_behind_every_cursor;
     feed::pulse as a_pulse_tells_what_was_sent_touched_tied_and_decided_since;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use ed25519_dalek::SigningKey;
 use grabrail_server::asks::Asking;
 use grabrail_server::chance::SharedChance;
+use grabrail_server::documents::Documents;
 use grabrail_server::error::{Problem, ProblemKind};
 use grabrail_server::keys::Signer;
 use grabrail_server::reach::{Directory, Person, Reach};
@@ -82,6 +83,7 @@ pub(crate) struct Council {
     reply: SigningKey,
     signer: Signer,
     rows: Mutex<Rows>,
+    documents: Documents,
 }
 
 fn problem(problem: &Problem) -> HttpReply {
@@ -125,6 +127,7 @@ impl Council {
             signer: Signer::of(key, signoff),
             chance: SharedChance::new(chance),
             rows: Mutex::default(),
+            documents: Documents::default(),
         }
     }
 
@@ -368,6 +371,7 @@ impl Council {
             speaker: Speaker { person: &person, device: &device, revoked, changed, sender },
             epoch: self.epoch,
             bounds: Bounds::default(),
+            documents: self.documents.clone(),
         };
         let bearer = asked.wants_bearer.then(String::new);
         self.counts("requests that tell heads", usize::from(asked.heads.is_some()));

@@ -392,6 +392,9 @@ pub enum Write {
     Purged(PurgeRow),
     /// Something a card of this case shows has changed elsewhere.
     Touch(CaseId),
+    /// What documents of this case say has changed: touches it if its cards show any of that, which is a released home,
+    /// or whether something has changed since a version was signed.
+    TouchShown(CaseId),
     /// What a device brought counts towards its day (UTC). If that makes it more than `most`, the plan is not written:
     /// [`CommitError::DayFull`].
     Brought {

@@ -3,26 +3,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
-use sync_core::access::Action;
-use sync_core::clock::Timestamp;
-use sync_core::domain::document::Document;
-use sync_core::domain::kind::Kind;
-use sync_core::domain::signoff::State;
-use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
-use sync_core::id::{CaseId, DocumentId, Epoch, Hash, QuarantineId, ServerId};
+use sync_core::guard::{Bounds, Refusal};
+use sync_core::id::{CaseId, DeviceId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::packed::BadPack;
 use sync_core::protocol::sync::{Receipts, Refused, SignedPurge, WholePush};
 use sync_core::protocol::{Known, PackLimits, Push, Request, SyncRequest, Verdict};
 
 use super::Speaker;
+use super::admitting::{self, Ready};
 use crate::asks::{Asking, Failed};
-use crate::documents;
+use crate::documents::Documents;
 use crate::reach::Reach;
-use crate::storage::ledger::{CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, PurgeRow, QuarantineRow, Write};
+use crate::storage::ledger::{CommitError, Ledger, Plan, PurgeRow, QuarantineRow, Write};
 
 /// How often a push is judged anew because its document moved.
 const TRIES: usize = 8;
+/// How many pushes share a plan: those who wait for the disk meanwhile wait no longer than for one of these.
+const TOGETHER: usize = 32;
+/// From how many bytes of their documents on they are written.
+const TOGETHER_BYTES: usize = 1 << 20;
+
+/// What a reply has to heed of what a device brought.
+#[derive(Debug, Default)]
+pub(super) struct Took {
+    /// The documents of which it brought something that was taken in.
+    pub(super) taken: BTreeSet<DocumentId>,
+    /// The cases in which something was done that the rows of what the device carries may not tell of.
+    pub(super) named: BTreeSet<CaseId>,
+    /// The photos that the documents taken in name.
+    pub(super) photos: BTreeMap<DocumentId, BTreeSet<Hash>>,
+}
 
 /// What came of what a device brought.
 pub(super) struct Incoming {
@@ -37,17 +48,31 @@ pub(super) struct Incoming {
     unaware: bool,
     /// By document and fork, what was refused: what builds on it can't be taken either.
     blocked: BTreeMap<(DocumentId, u32), Refusal>,
+    /// The cases in which something was done that the rows of what the device carries may not tell of.
+    named: BTreeSet<CaseId>,
+    /// By case, the documents that were here before and that something was taken into.
+    wrote: BTreeMap<CaseId, BTreeSet<DocumentId>>,
+    /// The photos that the documents taken in name.
+    photos: BTreeMap<DocumentId, BTreeSet<Hash>>,
+    documents: Documents,
+    /// How many bytes the device may still bring today, once that was asked.
+    left: Option<u64>,
 }
 
 impl Incoming {
-    pub(super) fn new(server: ServerId, epoch: Epoch, now: Timestamp, bounds: Bounds) -> Self {
+    pub(super) fn new(receipts: Receipts, bounds: Bounds, documents: Documents) -> Self {
         Self {
-            receipts: Receipts::new(server, epoch, now),
+            receipts,
             refused: Vec::new(),
             verdicts: Vec::new(),
             bounds,
             unaware: false,
             blocked: BTreeMap::new(),
+            named: BTreeSet::new(),
+            wrote: BTreeMap::new(),
+            photos: BTreeMap::new(),
+            documents,
+            left: None,
         }
     }
 
@@ -67,9 +92,7 @@ impl Incoming {
                 self.decided(asking.decide(ask).await?);
             }
         }
-        for push in &request.pushes {
-            self.push(asking, speaker, push).await?;
-        }
+        self.pushes(asking, speaker, &request.pushes).await?;
         if !speaker.revoked {
             for ask in others {
                 // It speaks of a version that comes later: so does it, and the device asks again.
@@ -86,7 +109,14 @@ impl Incoming {
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             purged(asking, speaker, told).await?;
         }
-        Ok(())
+        self.named.extend(request.asks.iter().map(|ask| ask.case));
+        self.unnoted(asking, speaker.device.id).await
+    }
+
+    /// What the reply has to heed of it.
+    pub(super) fn took(&mut self) -> Took {
+        let taken = self.receipts.documents.iter().map(|(document, _)| *document).collect();
+        Took { taken, named: std::mem::take(&mut self.named), photos: std::mem::take(&mut self.photos) }
     }
 
     fn decided(&mut self, verdict: Verdict) {
@@ -96,12 +126,34 @@ impl Incoming {
         self.verdicts.push(verdict);
     }
 
-    async fn push<L: Ledger>(
+    /// Takes in the pushes, those behind one another together: one plan, one wait for the disk.
+    async fn pushes<L: Ledger>(
         &mut self,
         asking: &Asking<'_, L>,
         speaker: &Speaker<'_>,
-        push: &Push,
+        pushes: &[Push],
     ) -> Result<(), Failed> {
+        let mut ready: Vec<Ready<'_>> = Vec::new();
+        for push in pushes {
+            let full = ready.len() >= TOGETHER || ready.iter().map(|one| one.saved).sum::<usize>() >= TOGETHER_BYTES;
+            // The second push to a document rests on the first.
+            if full || ready.iter().any(|one| one.push.document == push.document) {
+                self.write(asking, speaker, std::mem::take(&mut ready)).await?;
+            }
+            let brought = ready.iter().map(|one| one.bytes).sum();
+            ready.extend(self.weigh(asking, speaker, push, brought).await?);
+        }
+        self.write(asking, speaker, ready).await
+    }
+
+    /// Judges a push, and sees to it if it is refused. `brought`: the bytes of those that are to be written with it.
+    async fn weigh<'p, L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        push: &'p Push,
+        brought: u64,
+    ) -> Result<Option<Ready<'p>>, Failed> {
         let known = Known::push(&speaker.sender, (push.document, push.kind), push.fork, &push.base);
         let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes };
         let (changes, unpacked) = match push.changes.unpack(&known, limits) {
@@ -112,17 +164,120 @@ impl Incoming {
             (Err(refusal), _) => Err(refusal),
             (Ok(()), Some(Refusal::Later)) => Err(Refusal::Later),
             (Ok(()), Some(_)) => Err(Refusal::Blocked),
-            (Ok(()), None) => admit(asking, speaker, push, &changes, &self.bounds).await?,
-        };
-        let reason = match judged {
-            Ok(heads) => {
-                self.receipts.documents.push((push.document, heads));
-                return Ok(());
+            (Ok(()), None) => {
+                let left = self.left(asking, speaker).await?.saturating_sub(brought);
+                admitting::admit(asking, speaker, &self.documents, (push, &changes), (&self.bounds, left)).await?
             }
-            // Signed in the name of the organisation that they were of: it is told, and signs anew.
-            Err(Refusal::Signature) if self.unaware => Refusal::Later,
-            Err(reason) => reason,
         };
+        match judged {
+            Ok(ready) => Ok(Some(ready)),
+            // Signed in the name of the organisation that they were of: it is told, and signs anew.
+            Err(Refusal::Signature) if self.unaware => {
+                self.refuse(asking, speaker, (push, changes), Refusal::Later).await?;
+                Ok(None)
+            }
+            Err(reason) => {
+                self.refuse(asking, speaker, (push, changes), reason).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// How many bytes the device may still bring today, as it was when the request came.
+    async fn left<L: Ledger>(&mut self, asking: &Asking<'_, L>, speaker: &Speaker<'_>) -> Result<u64, Failed> {
+        if let Some(left) = self.left {
+            return Ok(left);
+        }
+        let brought = asking.ledger.brought(speaker.device.id, asking.now).await?;
+        Ok(*self.left.insert(self.bounds.device_day_bytes.saturating_sub(brought)))
+    }
+
+    /// Writes what was admitted, all together; if something moved meanwhile, each by itself and judged anew.
+    async fn write<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        mut ready: Vec<Ready<'_>>,
+    ) -> Result<(), Failed> {
+        match self.commit(asking, speaker, &mut ready).await {
+            Ok(()) => {
+                ready.into_iter().for_each(|one| self.taken(one));
+                Ok(())
+            }
+            Err(CommitError::Moved | CommitError::DayFull) => {
+                for one in ready {
+                    self.alone(asking, speaker, one.push).await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn alone<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        push: &Push,
+    ) -> Result<(), Failed> {
+        for _ in 0..TRIES {
+            let Some(one) = self.weigh(asking, speaker, push, 0).await? else { return Ok(()) };
+            let mut one = [one];
+            match self.commit(asking, speaker, &mut one).await {
+                Ok(()) => {
+                    one.into_iter().for_each(|one| self.taken(one));
+                    return Ok(());
+                }
+                Err(CommitError::DayFull) => {
+                    return self.refuse(asking, speaker, (push, Vec::new()), Refusal::Later).await;
+                }
+                Err(CommitError::Moved) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(CommitError::Moved)
+    }
+
+    async fn commit<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        ready: &mut [Ready<'_>],
+    ) -> Result<(), Failed> {
+        let mut writes: Vec<Write> = ready.iter_mut().flat_map(|one| std::mem::take(&mut one.writes)).collect();
+        // All of it may be here already: the same receipts again.
+        if !writes.is_empty() {
+            let bytes = ready.iter().map(|one| one.bytes).sum();
+            writes.push(brought(asking, speaker, bytes, self.bounds.device_day_bytes));
+            asking.ledger.commit(Plan { writes }).await?;
+            self.left = self.left.map(|left| left.saturating_sub(bytes));
+        }
+        Ok(())
+    }
+
+    /// Notes what is fsynced.
+    fn taken(&mut self, one: Ready<'_>) {
+        let Push { document, case, .. } = *one.push;
+        self.receipts.documents.push((document, one.last));
+        if one.opens {
+            self.named.insert(case);
+        } else {
+            self.wrote.entry(case).or_default().insert(document);
+        }
+        if !one.photos.is_empty() {
+            self.photos.insert(document, one.photos);
+        }
+        self.documents.keep(document, one.document, one.saved);
+    }
+
+    async fn refuse<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        (push, changes): (&Push, Vec<(Hash, Vec<u8>)>),
+        reason: Refusal,
+    ) -> Result<(), Failed> {
+        self.named.insert(push.case);
         if let Refusal::Equivocation { seq, .. } = reason {
             let (device, document) = (speaker.device.id, push.document);
             tracing::warn!(%device, %document, seq, "a device sent two changes of one number: a copy of its store writes");
@@ -132,78 +287,32 @@ impl Incoming {
             Refusal::Later => Ok(None),
             _ => set_aside(asking, speaker, whole(push, changes), &reason, self.bounds.device_day_bytes).await?,
         };
+        // That counts as well.
+        self.left = None;
         let (reason, quarantine) = aside.map_or_else(|later| (later, None), |quarantine| (reason, quarantine));
         self.blocked.insert((push.document, push.fork), reason.clone());
         self.refused.push(Refused { document: push.document, reason, quarantine });
         Ok(())
     }
 
+    /// Adds the cases of which the device has what nobody noted that it has: it began it itself, and the answer to that
+    /// was never made.
+    async fn unnoted<L: Ledger>(&mut self, asking: &Asking<'_, L>, device: DeviceId) -> Result<(), Failed> {
+        for (case, documents) in std::mem::take(&mut self.wrote) {
+            if !self.named.contains(&case) {
+                let carried = asking.ledger.carried_of(device, case).await?;
+                let noted: BTreeSet<_> = carried.into_iter().filter_map(|row| row.row.document).collect();
+                if !documents.is_subset(&noted) {
+                    self.named.insert(case);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn comes_later(&self, document: DocumentId) -> bool {
         self.refused.iter().any(|refused| refused.document == document && refused.reason == Refusal::Later)
     }
-}
-
-/// Takes a push in, or says why not. Returns the last of its changes, which is what the receipt names.
-async fn admit<L: Ledger>(
-    asking: &Asking<'_, L>,
-    speaker: &Speaker<'_>,
-    push: &Push,
-    changes: &[(Hash, Vec<u8>)],
-    bounds: &Bounds,
-) -> Result<Result<Vec<Hash>, Refusal>, Failed> {
-    for _ in 0..TRIES {
-        let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
-        let found = asking.ledger.document(push.document).await?;
-        let opens = found.is_none();
-        let row = match found {
-            // Whoever may not know of the case is not told what is in it either.
-            _ if !reach.may_know() => return Ok(Err(Refusal::NotAllowed)),
-            Some(row) if row.case == push.case && row.kind == push.kind => row,
-            Some(_) => return Ok(Err(Refusal::OtherDocument)),
-            None => opened(speaker, &reach, push),
-        };
-        // A right to begin a document is a right to write what it begins with.
-        let may = if opens { reach.may_open(push.kind) } else { reach.may(&row, Action::Write) };
-        if speaker.revoked || !may {
-            return Ok(Err(Refusal::NotAllowed));
-        }
-        let (version, current) = documents::load(asking.ledger, &row).await?;
-        let day = bounds.device_day_bytes;
-        // Before the work: whoever has had their day costs no more than reading the document.
-        let left = day.saturating_sub(asking.ledger.brought(speaker.device.id, asking.now).await?);
-        if bytes_of(changes) > left && new_bytes(changes, &current) > left {
-            return Ok(Err(Refusal::Later));
-        }
-        let admitted = match judge((push, changes), speaker, &reach, &row, current, *bounds).await {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let last: Vec<_> = admitted.envelope.changes.last().copied().into_iter().collect();
-        if admitted.changes.is_empty() {
-            // All of it is here already: the same receipt again.
-            return Ok(Ok(last));
-        }
-        let bytes = admitted.changes.iter().map(|(_, change)| change.len() as u64).sum();
-        let mut plan = plan(asking, speaker, push, row, opens, version, admitted);
-        plan.writes.push(brought(asking, speaker, bytes, day));
-        match asking.ledger.commit(plan).await {
-            Ok(_) => return Ok(Ok(last)),
-            Err(CommitError::DayFull) => return Ok(Err(Refusal::Later)),
-            Err(CommitError::Moved) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(CommitError::Moved)
-}
-
-fn bytes_of(changes: &[(Hash, Vec<u8>)]) -> u64 {
-    changes.iter().map(|(_, change)| change.len() as u64).sum()
-}
-
-/// How many bytes of a push are not in the document. What is there already counts for no day.
-fn new_bytes(changes: &[(Hash, Vec<u8>)], document: &Document) -> u64 {
-    let new = changes.iter().filter(|(hash, _)| !document.knows(*hash));
-    new.map(|(_, change)| change.len() as u64).sum()
 }
 
 fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64, most: u64) -> Write {
@@ -228,103 +337,6 @@ async fn purged<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, told: 
     }
     asking.ledger.commit(Plan { writes }).await?;
     Ok(())
-}
-
-/// The row of a document that this push begins.
-fn opened(speaker: &Speaker<'_>, reach: &Reach, push: &Push) -> DocumentRow {
-    DocumentRow {
-        document: push.document,
-        case: push.case,
-        kind: push.kind,
-        commission: reach.commission().filter(|_| push.kind == Kind::Clinical),
-        about: None,
-        authors: vec![speaker.person.account],
-        version: 0,
-        heads: vec![push.kind.skeleton_hash()],
-    }
-}
-
-/// Runs the guard off the async workers.
-async fn judge(
-    (push, changes): (&Push, &[(Hash, Vec<u8>)]),
-    speaker: &Speaker<'_>,
-    reach: &Reach,
-    row: &DocumentRow,
-    current: Document,
-    bounds: Bounds,
-) -> Result<Admitted, Refusal> {
-    let (document, fork, base, signature) = (push.document, push.fork, push.base.clone(), push.signature);
-    let changes = changes.to_vec();
-    let sender = speaker.sender;
-    let standing = reach.standing().clone();
-    let ties = reach.ties(row);
-    let judged = tokio::task::spawn_blocking(move || {
-        let changes: Vec<&[u8]> = changes.iter().map(|(_, change)| change.as_slice()).collect();
-        let pushed = Pushed { document, fork, base: &base, changes: &changes, signature: &signature };
-        guard::judge(pushed, &sender, &standing, ties, &current, &bounds)
-    });
-    // A panic that the guard did not catch is still only this push's.
-    judged.await.unwrap_or(Err(Refusal::Unreadable))
-}
-
-fn plan<L: Ledger>(
-    asking: &Asking<'_, L>,
-    speaker: &Speaker<'_>,
-    push: &Push,
-    row: DocumentRow,
-    opens: bool,
-    version: i64,
-    admitted: Admitted,
-) -> Plan {
-    let mut writes = Vec::new();
-    if opens {
-        writes.push(Write::Document(row));
-        if push.kind == Kind::Prescription {
-            writes.extend(with_thread(asking, push));
-        }
-    }
-    writes.push(Write::Append {
-        document: push.document,
-        case: push.case,
-        version,
-        device: speaker.device.id,
-        account: speaker.person.account,
-        envelope: (admitted.envelope.to_bytes(), push.signature.0.to_vec()),
-        changes: admitted.changes,
-        heads: admitted.document.heads(),
-        snapshot: admitted.document.save_plain(),
-        at: asking.now,
-    });
-    if matches!(push.kind, Kind::Home | Kind::Clinical | Kind::Prescription | Kind::Survey) {
-        // Projections and "changed since sign-off" are drawn from these.
-        writes.push(Write::Touch(push.case));
-    }
-    Plan { writes }
-}
-
-/// A prescription begins with its row and its thread.
-fn with_thread<L: Ledger>(asking: &Asking<'_, L>, push: &Push) -> [Write; 2] {
-    let thread = DocumentId::mint(&mut asking.chance.clone());
-    [
-        Write::Document(DocumentRow {
-            document: thread,
-            case: push.case,
-            kind: Kind::Thread,
-            commission: None,
-            about: Some(push.document),
-            authors: Vec::new(),
-            version: 0,
-            heads: vec![Kind::Thread.skeleton_hash()],
-        }),
-        Write::Prescription(PrescriptionRow {
-            document: push.document,
-            case: push.case,
-            thread,
-            state: State::Draft,
-            submitted: None,
-            version: 0,
-        }),
-    ]
 }
 
 /// Why what can't be unpacked is refused.

@@ -16,10 +16,10 @@ use sync_core::protocol::{CarriedDigest, CaseCard, Known, Packed, SyncRequest, V
 use super::Desk;
 use super::comparing;
 use super::frames::Frames;
+use super::incoming::Took;
 use super::judging::{Belongs, Came, Judged, Judging};
 use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
-use crate::documents;
 use crate::error::Problem;
 use crate::reach::Reach;
 use crate::storage::StorageError;
@@ -91,20 +91,16 @@ struct Round {
 }
 
 impl<L: Ledger> Desk<'_, L> {
-    /// Gathers what the device should have, and the cases that are to be sent whole behind it, by id. `taken`: the
-    /// documents of which it just brought something.
-    pub(super) async fn gather(
-        &self,
-        request: &SyncRequest,
-        taken: &BTreeSet<DocumentId>,
-    ) -> Result<(Outgoing, Vec<CaseId>), Problem> {
+    /// Gathers what the device should have, and the cases that are to be sent whole behind it, by id. `took`: what it
+    /// just brought.
+    pub(super) async fn gather(&self, request: &SyncRequest, took: &Took) -> Result<(Outgoing, Vec<CaseId>), Problem> {
         let (ledger, speaker) = (self.asking.ledger, &self.speaker);
         if speaker.revoked {
             return Ok((self.revoked(request).await?, Vec::new()));
         }
         let chosen = self.choose(request).await?;
         let asked = Asked { chosen, ..Asked::of(request, self.epoch, speaker.changed) };
-        let (pulse, round, sure) = self.settle_down(&asked).await?;
+        let (pulse, round, sure) = self.settle_down(&asked, &took.named).await?;
         let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
         if pulse.decided {
             outgoing.verdicts = ledger.verdicts_of(speaker.person.account, asked.came.after).await?;
@@ -135,7 +131,7 @@ impl<L: Ledger> Desk<'_, L> {
                 continue;
             }
             for row in belongs.gained {
-                outgoing.documents.extend(self.all_of(&row, taken.contains(&row.document), pulse.end).await?);
+                outgoing.documents.extend(self.all_of(&row, took.taken.contains(&row.document), pulse.end).await?);
             }
         }
         if let (Some(heads), false) = (&request.heads, outgoing.more) {
@@ -144,7 +140,7 @@ impl<L: Ledger> Desk<'_, L> {
         if !outgoing.more && whole.is_empty() && sure {
             outgoing.digest = self.digest(&asked, &pulse).await?;
         }
-        outgoing.photo_wants = photo_wants(ledger, taken).await?;
+        outgoing.photo_wants = photo_wants(ledger, &took.photos).await?;
         Ok((outgoing, whole))
     }
 
@@ -208,11 +204,10 @@ impl<L: Ledger> Desk<'_, L> {
 
     /// Judges what moved until nothing moves beside it. Says of which moment the result is, and whether it stood still:
     /// if not, the cursor stays before what moved.
-    async fn settle_down(&self, asked: &Asked<'_>) -> Result<(Pulse, Round, bool), Problem> {
+    async fn settle_down(&self, asked: &Asked<'_>, named: &BTreeSet<CaseId>) -> Result<(Pulse, Round, bool), Problem> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
         let (account, now) = (self.speaker.person.account, self.asking.now);
         let mut pulse = ledger.pulse(device, account, asked.since, now).await?;
-        let named = super::incoming::cases_of(asked.request);
         let mut cases = named.clone();
         cases.extend(asked.chosen.iter().copied());
         cases.extend(pulse.tied.iter().copied());
@@ -230,7 +225,7 @@ impl<L: Ledger> Desk<'_, L> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut round = self.judge(&cases, asked.came, &named).await?;
+            let mut round = self.judge(&cases, asked.came, named).await?;
             let writes = std::mem::take(&mut round.writes);
             if writes.is_empty() {
                 return Ok((pulse, round, true));
@@ -411,14 +406,14 @@ pub(super) fn news_of(row: &DocumentRow, changes: Vec<ChangeRow>) -> DocumentNew
     DocumentNews { document: row.document, case: row.case, kind: row.kind, changes }
 }
 
-/// The photos named by the documents of this device that were taken in, as far as they have not arrived.
-async fn photo_wants<L: Ledger>(ledger: &L, taken: &BTreeSet<DocumentId>) -> Result<Vec<(DocumentId, Hash)>, Problem> {
+/// Of the photos that these documents name, those that have not arrived.
+async fn photo_wants<L: Ledger>(
+    ledger: &L,
+    named: &BTreeMap<DocumentId, BTreeSet<Hash>>,
+) -> Result<Vec<(DocumentId, Hash)>, Problem> {
     let mut wants = Vec::new();
-    for document in taken {
-        let Some(row) = ledger.document(*document).await? else { continue };
-        let view = documents::view(ledger, &row).await?;
+    for (document, named) in named {
         let here: BTreeSet<Hash> = ledger.photos_of(*document).await?.into_iter().map(|photo| photo.hash).collect();
-        let named = sync_core::guard::photos_named(&view);
         wants.extend(named.difference(&here).map(|hash| (*document, *hash)));
     }
     Ok(wants)

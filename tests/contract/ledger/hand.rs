@@ -293,6 +293,8 @@ impl Hand {
             Write::Uncarry { device, case, document: Some(document.document) },
             Write::Purged(self.purge_row(device, case, Some(document.document))),
             Write::Touch(case),
+            // A version was signed above.
+            Write::TouchShown(case),
         ]
     }
 }

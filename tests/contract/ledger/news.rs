@@ -165,7 +165,8 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Signed(_)
             | Write::Standing { .. }
             | Write::Photo(_)
-            | Write::Touch(_) => true,
+            | Write::Touch(_)
+            | Write::TouchShown(_) => true,
             Write::Ask(row) => row.decides.is_some(),
             Write::Commission(_)
             | Write::Append { .. }
@@ -195,6 +196,31 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
     // Written once, and somebody was tied to it once.
     let n = put(ledger, [Write::Case(CaseRow { version: 2, ..scene.case.clone() })]).await;
     assert_eq!(ledger.news(scene.reader, n - 1, 10).await.unwrap().touched, [scene.case.case]);
+}
+
+pub(super) async fn shown<L: Ledger>(ledger: &L) {
+    let mut scene = Scene::new(ledger, 49).await;
+    let case = scene.case.case;
+    let touches = async || {
+        let n = put(ledger, [Write::TouchShown(case)]).await;
+        ledger.news(scene.reader, n - 1, 10).await.unwrap().touched
+    };
+    assert_eq!(touches().await, []);
+    // Of another case it says nothing.
+    let other = scene.hand.case_row();
+    let signed = scene.hand.signed_row(scene.document.document, other.case, 1);
+    put(ledger, [Write::Case(CaseRow { released: Some(scene.hand.released()), ..other }), Write::Signed(signed)]).await;
+    assert_eq!(touches().await, []);
+    let stands = ledger.case(case).await.unwrap().unwrap();
+    let released = CaseRow { released: Some(scene.hand.released()), ..stands };
+    put(ledger, [Write::Case(released.clone())]).await;
+    assert_eq!(touches().await, [case]);
+    let stands = ledger.case(case).await.unwrap().unwrap();
+    put(ledger, [Write::Case(CaseRow { released: None, ..stands })]).await;
+    assert_eq!(touches().await, []);
+    let signed = scene.hand.signed_row(scene.document.document, case, 2);
+    put(ledger, [Write::Signed(signed)]).await;
+    assert_eq!(touches().await, [case]);
 }
 
 pub(super) async fn carries<L: Ledger>(ledger: &L) {

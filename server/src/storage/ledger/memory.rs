@@ -303,6 +303,12 @@ impl Tables {
                 }
             }
             Write::Touch(case) => self.touch(n, case),
+            Write::TouchShown(case) => {
+                let released = self.cases.rows.get(&case).is_some_and(|row| row.released.is_some());
+                if released || self.signed.rows.values().any(|row| row.case == case) {
+                    self.touch(n, case);
+                }
+            }
             Write::Brought { device, bytes, at, most } => {
                 let bytes = self.brought(device, at).saturating_add(bytes);
                 if bytes > most {

@@ -81,6 +81,7 @@ impl Write {
             | Self::Choose { .. }
             | Self::Purged(_)
             | Self::Touch(_)
+            | Self::TouchShown(_)
             | Self::Brought { .. }
             | Self::Expect { .. } => None,
         }
@@ -153,6 +154,7 @@ impl Writing<'_> {
             Write::Choose { device, choice } => self.choose(device, choice).await,
             Write::Purged(row) => self.purged(row).await,
             Write::Touch(case) => self.touch(case).await,
+            Write::TouchShown(case) => self.touch_shown(case).await,
             Write::Brought { device, bytes, at, most } => {
                 let counted = self.ledger.storage.count_bytes(&mut self.transaction, device, (bytes, most), at).await?;
                 if counted { Ok(()) } else { Err(CommitError::DayFull) }

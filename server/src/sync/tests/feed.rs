@@ -14,10 +14,12 @@ use super::*;
 use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::chance::SharedChance;
+use crate::documents::Documents;
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::devices::Device;
 use crate::storage::ledger::memory::MemoryLedger;
 use crate::storage::ledger::{DocumentRow, Number, RelationRow};
+use crate::sync::incoming::Took;
 use crate::sync::{Desk, Speaker};
 
 /// What a device has of the server's, as it applies replies.
@@ -282,11 +284,12 @@ impl<L: Ledger> Scene<L> {
             let person = &actor.person;
             let asking = Asking { ledger, directory: &directory, person, now, server, authority, chance, signer: None };
             let speaker = Speaker { person, device: &actor.device, revoked: false, changed: actor.changed, sender };
-            let desk = Desk { asking, speaker, epoch: self.epoch, bounds: Bounds::default() };
+            let desk =
+                Desk { asking, speaker, epoch: self.epoch, bounds: Bounds::default(), documents: Documents::default() };
             let choices = actor.choices.iter().map(|(case, carry)| Choice { case: *case, carry: *carry }).collect();
             let (cursor, progress) = (actor.cursor, actor.progress);
             let request = SyncRequest { cursor, progress, choices, ..SyncRequest::new(stamp()) };
-            let (outgoing, whole) = desk.gather(&request, &BTreeSet::new()).await.unwrap();
+            let (outgoing, whole) = desk.gather(&request, &Took::default()).await.unwrap();
             let mut parts = Vec::new();
             for case in &whole {
                 parts.push(desk.whole_case(*case, &BTreeMap::new()).await.unwrap());

@@ -13,7 +13,7 @@ use sync_core::protocol::sync::{Choice, PurgeReason};
 use super::documents::read_change;
 use super::{SqlLedger, Writing};
 use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Pulse, Since, WITHHELD};
-use crate::storage::{StorageError, bytes_if_any, text};
+use crate::storage::{StorageError, bytes_if_any, text, text_if_any};
 
 /// What `document_id` says for a case's card.
 const CARD: &str = "";
@@ -334,6 +334,15 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// As [`Self::touch`], of a case whose cards show what documents say.
+    pub(super) async fn touch_shown(&mut self, case: CaseId) -> Result<(), CommitError> {
+        let sql = "UPDATE carries SET touched = $1 WHERE case_id = $2 AND document_id = '' \
+                   AND (EXISTS (SELECT 1 FROM cases WHERE case_id = $2 AND released_home IS NOT NULL) \
+                   OR EXISTS (SELECT 1 FROM signed_versions WHERE case_id = $2))";
+        sqlx::query(sql).bind(self.n).bind(case.to_string()).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
     /// Notes for every other device that carries a document that it got a change by this one.
     pub(super) async fn news_of(&mut self, document: DocumentId, by: DeviceId) -> Result<(), CommitError> {
         let sql = "UPDATE carries SET touched = $1 WHERE document_id = $2 AND document_id <> '' AND device_id <> $3";
@@ -344,6 +353,21 @@ impl Writing<'_> {
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
+    }
+
+    /// Where a document stands that is here, and the devices that carry it and are not to purge it.
+    pub(super) async fn stands(&mut self, document: DocumentId) -> Result<Option<(Heads, Vec<DeviceId>)>, CommitError> {
+        let sql = "SELECT documents.heads, carries.device_id FROM documents LEFT JOIN carries \
+                   ON carries.document_id = documents.document_id AND carries.document_id <> '' AND carries.n <> $2 \
+                   WHERE documents.document_id = $1";
+        let query = sqlx::query(sql).bind(document.to_string()).bind(WITHHELD);
+        let rows = query.fetch_all(&mut *self.transaction).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut carriers = Vec::new();
+        for row in &rows {
+            carriers.extend(text_if_any::<DeviceId>(row, "device_id")?);
+        }
+        Ok(Some((super::documents::read_heads(first)?, carriers)))
     }
 
     /// The devices that carry a document and are not to purge it.

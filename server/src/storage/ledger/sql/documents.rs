@@ -199,8 +199,7 @@ impl Writing<'_> {
         let (id, case_id) = (document.to_string(), case.to_string());
         let (device, account) = (by.to_string(), account.to_string());
         let version = push.version + 1;
-        let carriers = self.carriers(document).await?;
-        if let (false, Some(before)) = (carriers.is_empty(), self.heads_of(document).await?) {
+        if let Some((before, carriers)) = self.stands(document).await? {
             for device in carriers {
                 let digest = self.digest(device).await?;
                 digest.remove(document, &before);

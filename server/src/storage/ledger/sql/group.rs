@@ -116,7 +116,24 @@ impl SqlLedger {
         let mut transaction = self.storage.write().await?;
         let counted = self.storage.counters.write(&mut transaction).await?;
         let mut answers = Vec::with_capacity(plans.len());
+        let alone = plans.len() == 1;
         for plan in plans {
+            if alone {
+                // The transaction itself is its savepoint.
+                let (back, answer) = self.write_one(transaction, plan).await;
+                transaction = back;
+                match answer {
+                    Ok(n) => answers.push(Ok(n)),
+                    Err(CommitError::Storage(error @ (StorageError::DiskFull | StorageError::Sql(_)))) => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        transaction.rollback().await?;
+                        return Ok(vec![Err(error)]);
+                    }
+                }
+                continue;
+            }
             sqlx::query("SAVEPOINT one_plan").execute(&mut *transaction).await?;
             let (back, answer) = self.write_one(transaction, plan).await;
             transaction = back;

@@ -1,0 +1,177 @@
+//! Pushes that are written together, and what is kept in memory of the documents they went to.
+
+use std::collections::BTreeSet;
+
+use sync_core::protocol::card::DocumentCard;
+
+use super::*;
+use crate::documents;
+use crate::storage::ledger::DocumentRow;
+
+/// Two people with a case between them, and its home and clinical assessment.
+async fn scene(app: &App) -> ([Phone; 2], CaseId, Vec<DocumentCard>) {
+    let (ana, eve) = (account(app, "ana", Role::Ot).await, account(app, "eve", Role::Ot).await);
+    let case = case(app, "R1").await;
+    for who in [&ana, &eve] {
+        cases::relate(app, case, who, Relation::Allocated).await.unwrap();
+    }
+    let (mut anas, mut eves) = (Phone::of(app, &ana).await, Phone::of(app, &eve).await);
+    let planned = anas.sync(app, nothing(None)).await.cards.remove(0).documents;
+    eves.sync(app, nothing(None)).await;
+    ([anas, eves], case, planned)
+}
+
+fn item(kind: Kind) -> Edit {
+    Edit::Add(Body::Item(Item { kind: if kind == Kind::Home { ItemKind::VisitorRisk } else { ItemKind::Outcome } }))
+}
+
+/// One more item in each of these documents, on top of what the server has.
+async fn more(app: &App, phone: &Phone, case: CaseId, planned: &[DocumentCard], at: u32) -> Vec<WaitingPush> {
+    let (ledger, sender) = (app.storage.ledger(), phone.identity.sender);
+    let mut pushes = Vec::new();
+    for listed in planned {
+        let row = ledger.document(listed.document).await.unwrap().unwrap();
+        let (_, mut state) = documents::load(&ledger, &row).await.unwrap();
+        let base = state.heads();
+        let mut keys = (at..).map(|counter| Key { device: sender.number, counter });
+        let edits = [item(listed.kind)];
+        let by = actor(&sender, listed.document, 0);
+        let made = state.edit(by, sender.account, stamp(), &mut keys, &edits).unwrap();
+        let (document, kind) = (listed.document, listed.kind);
+        pushes.push(WaitingPush { document, case, kind, fork: 0, base, changes: vec![made] });
+    }
+    pushes
+}
+
+async fn items(app: &App, document: DocumentId) -> usize {
+    let ledger = app.storage.ledger();
+    let row = ledger.document(document).await.unwrap().unwrap();
+    let kept = app.documents.load(&ledger, &row).await.unwrap().1;
+    let stored = documents::load(&ledger, &row).await.unwrap().1;
+    assert_eq!((kept.heads(), kept.read()), (stored.heads(), stored.read()), "what is kept is what is stored");
+    stored.view().items().count()
+}
+
+#[tokio::test]
+async fn the_pushes_of_a_request_are_written_together() {
+    let bench = Bench::new(21);
+    let app = bench.app().await;
+    let ([mut anas, _], case, planned) = scene(&app).await;
+    assert!(planned.len() > 1);
+    let pushes = more(&app, &anas, case, &planned, 1).await;
+    let reply = anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    assert_eq!(reply.receipts.unwrap().receipts.documents.len(), planned.len());
+    let ledger = app.storage.ledger();
+    let mut places = BTreeSet::new();
+    for listed in &planned {
+        let changes = ledger.changes(listed.document, 0).await.unwrap();
+        places.extend(changes.iter().map(|change| change.n));
+    }
+    assert_eq!(places.len(), 1, "one plan, one wait for the disk");
+    // Two pushes to one document in one request rest on each other.
+    let mut first = more(&app, &anas, case, &planned[..1], 100).await;
+    let (row, sender) = (ledger.document(planned[0].document).await.unwrap().unwrap(), anas.identity.sender);
+    let (_, mut state) = documents::load(&ledger, &row).await.unwrap();
+    state.apply(&[&first[0].changes[0].1]).unwrap();
+    let base = state.heads();
+    let mut keys = (200..).map(|counter| Key { device: sender.number, counter });
+    let edits = [item(row.kind)];
+    let by = actor(&sender, row.document, 0);
+    let made = state.edit(by, sender.account, stamp(), &mut keys, &edits).unwrap();
+    first.push(WaitingPush { base, changes: vec![made], ..first[0].clone() });
+    let reply = anas.sync(&app, Waiting { pushes: first, ..nothing(None) }).await;
+    assert_eq!((reply.refused.len(), items(&app, row.document).await), (0, 3));
+}
+
+#[tokio::test]
+async fn two_people_who_push_to_the_same_documents_at_once_both_get_all_of_it_in() {
+    let bench = Bench::new(22);
+    let app = bench.app().await;
+    let ([mut anas, mut eves], case, planned) = scene(&app).await;
+    for round in 1..6 {
+        let (of_ana, of_eve) =
+            (more(&app, &anas, case, &planned, round).await, more(&app, &eves, case, &planned, round).await);
+        let (a, b) = tokio::join!(
+            anas.send(&app, Waiting { pushes: of_ana, ..nothing(None) }),
+            eves.send(&app, Waiting { pushes: of_eve, ..nothing(None) })
+        );
+        for reply in [a.unwrap(), b.unwrap()] {
+            assert_eq!(reply.refused, []);
+            assert_eq!(reply.receipts.unwrap().receipts.documents.len(), planned.len());
+        }
+        for listed in &planned {
+            assert_eq!(items(&app, listed.document).await, 2 * round as usize);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_document_is_found_only_as_its_row_says_that_it_stands() {
+    let bench = Bench::new(23);
+    let app = bench.app().await;
+    let ([mut anas, _], case, planned) = scene(&app).await;
+    let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap().clone();
+    let document = home.document;
+    let pushes = more(&app, &anas, case, &[home.clone()], 1).await;
+    anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    let ledger = app.storage.ledger();
+    let before = ledger.document(document).await.unwrap().unwrap();
+    // What was judged and whose commit failed: nothing of it may be built on.
+    let (_, mut never) = documents::load(&ledger, &before).await.unwrap();
+    let push = more(&app, &anas, case, &[home.clone()], 50).await.remove(0);
+    never.apply(&[&push.changes[0].1]).unwrap();
+    app.documents.keep(document, never, 100);
+    assert_eq!(items(&app, document).await, 1);
+    // What another wrote past this process's memory, as one with the same folder would.
+    let stale = documents::load(&ledger, &before).await.unwrap().1;
+    let pushes = more(&app, &anas, case, &[home.clone()], 2).await;
+    anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    app.documents.keep(document, stale, 100);
+    assert_eq!(items(&app, document).await, 2);
+    let pushes = more(&app, &anas, case, &[home], 3).await;
+    let reply = anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    assert_eq!((reply.refused, items(&app, document).await), (vec![], 3));
+}
+
+#[tokio::test]
+async fn whoever_lost_their_right_is_refused_a_document_that_is_kept() {
+    let bench = Bench::new(24);
+    let app = bench.app().await;
+    let ([mut anas, mut eves], case, planned) = scene(&app).await;
+    let pushes = more(&app, &anas, case, &planned, 1).await;
+    anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    let pushes = more(&app, &eves, case, &planned, 1).await;
+    let eve = eves.identity.sender.account;
+    cases::end(&app, case, eve, Relation::Allocated).await.unwrap();
+    let reply = eves.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    assert_eq!(reply.refused.len(), planned.len());
+    assert!(reply.refused.iter().all(|refused| refused.reason == Refusal::NotAllowed), "{:?}", reply.refused);
+    assert!(reply.receipts.is_none() && reply.purges().0 == [case]);
+    for listed in &planned {
+        assert_eq!(items(&app, listed.document).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_stays_within_its_bound_and_what_was_used_last_stays() {
+    let bench = Bench::new(25);
+    let app = bench.app().await;
+    let ([mut anas, _], case, planned) = scene(&app).await;
+    let pushes = more(&app, &anas, case, &planned, 1).await;
+    anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+    let ledger = app.storage.ledger();
+    let row = ledger.document(planned[0].document).await.unwrap().unwrap();
+    let of = documents::load(&ledger, &row).await.unwrap().1;
+    let kept = documents::Documents::default();
+    let names: Vec<DocumentId> = (0..40).map(|_| DocumentId::mint(&mut app.chance.clone())).collect();
+    let is_kept = |name: DocumentId| kept.keeps(&DocumentRow { document: name, ..row.clone() });
+    kept.keep(names[0], of.clone(), 1 << 20);
+    for name in &names[1..] {
+        assert!(is_kept(names[0]), "it is used again and again");
+        kept.keep(*name, of.clone(), 1 << 20);
+    }
+    assert!(is_kept(names[0]) && is_kept(names[39]) && !is_kept(names[1]));
+    assert_eq!(names.iter().filter(|name| is_kept(**name)).count(), 2, "16 MiB hold two of 6");
+    kept.keep(names[0], of, 1 << 30);
+    assert!(!is_kept(names[0]), "larger than all the room there is");
+}
