@@ -355,7 +355,7 @@ async fn a_row_that_was_lost_on_either_end_is_noticed_and_mended() {
     assert_eq!((mended.digest, mended.purge.len()), (Some(digest), 0));
     assert_eq!(app.storage.ledger().carried_of(device, case).await.unwrap().len(), 3);
 
-    // A change that the device lost comes again; a document it should not have has to go.
+    // A change that the device lost comes again; of a case that it should not have everything has to go.
     let elsewhere = cases::find(&app, "R2").await.unwrap().case;
     let stranger = app.storage.ledger().documents_of(elsewhere).await.unwrap()[0].document;
     let lost = vec![(home, vec![Kind::Home.skeleton_hash()]), (clinical, base.clone()), (stranger, base)];
@@ -363,7 +363,8 @@ async fn a_row_that_was_lost_on_either_end_is_noticed_and_mended() {
     assert_eq!(documents(&told), [home]);
     let again = told.documents[0].changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap();
     assert_eq!(again.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(), [head]);
-    assert_eq!(told.purge.iter().map(|order| order.document).collect::<Vec<_>>(), [Some(stranger)]);
+    let orders: Vec<_> = told.purge.iter().map(|order| (order.case, order.document)).collect();
+    assert_eq!(orders, [(elsewhere, None)]);
     bens.sync(&app, nothing(None)).await;
 }
 
