@@ -17,6 +17,8 @@ use crate::storage::{StorageError, blocking};
 const KEPT: usize = 16 << 20;
 /// About how many bytes a document and what it says take in memory for each byte of it saved.
 const INFLATES: usize = 6;
+/// About how many bytes a document takes that says nothing.
+const EMPTY: usize = 8 << 10;
 
 /// Documents that were written in lately, so that the next push to one need not load it. Clones are handles of the same.
 ///
@@ -74,7 +76,7 @@ impl Documents {
 
     /// Keeps a document that takes so many bytes saved.
     pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
-        self.kept().keep(document, Arc::new(of), saved.saturating_mul(INFLATES));
+        self.kept().keep(document, Arc::new(of), saved.saturating_mul(INFLATES).saturating_add(EMPTY));
     }
 
     #[cfg(test)]

@@ -267,7 +267,10 @@ impl Incoming {
         if !one.photos.is_empty() {
             self.photos.insert(document, one.photos);
         }
-        self.documents.keep(document, one.document, one.saved);
+        // What was here already is kept, or is not, as before.
+        if one.saved > 0 {
+            self.documents.keep(document, one.document, one.saved);
+        }
     }
 
     async fn refuse<L: Ledger>(
