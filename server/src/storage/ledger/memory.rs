@@ -5,6 +5,7 @@
 //! PostgreSQL may: what reads it looks no further than the first number that is still to come.
 
 mod coming;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use sync_core::protocol::sync::Choice;
 use sync_core::protocol::{CarriedDigest, Verdict};
 
 use self::coming::Coming;
+use self::table::Table;
 use super::faults::Faults;
 use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
@@ -37,50 +39,6 @@ pub struct MemoryLedger {
 
 /// A place in the ledger: of a plan, and of a row within it.
 type Spot = (Number, i64);
-
-/// Rows by their key, and what they were before the plan that is being written.
-#[derive(Debug)]
-struct Table<K, V> {
-    rows: BTreeMap<K, V>,
-    before: Vec<(K, Option<V>)>,
-}
-
-impl<K, V> Default for Table<K, V> {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), before: Vec::new() }
-    }
-}
-
-impl<K: Ord + Clone, V: Clone> Table<K, V> {
-    fn set(&mut self, key: K, value: V) {
-        let before = self.rows.insert(key.clone(), value);
-        self.before.push((key, before));
-    }
-
-    fn remove(&mut self, key: &K) {
-        let before = self.rows.remove(key);
-        self.before.push((key.clone(), before));
-    }
-
-    /// Adds what must be new.
-    fn add(&mut self, key: K, value: V) -> Result<(), CommitError> {
-        if self.rows.contains_key(&key) {
-            return Err(CommitError::Moved);
-        }
-        self.set(key, value);
-        Ok(())
-    }
-
-    fn settle(&mut self, keep: bool) {
-        for (key, before) in self.before.drain(..).rev() {
-            match before {
-                _ if keep => {}
-                Some(value) => drop(self.rows.insert(key, value)),
-                None => drop(self.rows.remove(&key)),
-            }
-        }
-    }
-}
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty,)*) => {
@@ -156,6 +114,12 @@ impl Tables {
     fn touch(&mut self, n: Number, case: CaseId) {
         let card = |row: &Carried| row.row.case == case && row.row.document.is_none();
         self.recarry(card, |row| row.touched = row.touched.max(n));
+    }
+
+    /// Whether cards of a case show what documents say.
+    fn shows(&self, case: CaseId) -> bool {
+        let released = self.cases.rows.get(&case).is_some_and(|row| row.released.is_some());
+        released || self.signed.rows.values().any(|row| row.case == case)
     }
 
     fn carry(&mut self, row: CarryRow, shown: Option<Hash>) {
@@ -303,12 +267,8 @@ impl Tables {
                 }
             }
             Write::Touch(case) => self.touch(n, case),
-            Write::TouchShown(case) => {
-                let released = self.cases.rows.get(&case).is_some_and(|row| row.released.is_some());
-                if released || self.signed.rows.values().any(|row| row.case == case) {
-                    self.touch(n, case);
-                }
-            }
+            Write::TouchShown(case) if self.shows(case) => self.touch(n, case),
+            Write::TouchShown(_) => {}
             Write::Brought { device, bytes, at, most } => {
                 let bytes = self.brought(device, at).saturating_add(bytes);
                 if bytes > most {
@@ -331,7 +291,7 @@ impl Tables {
     }
 
     fn brought(&self, device: DeviceId, at: Timestamp) -> u64 {
-        self.brought.rows.get(&device).filter(|(of, _)| *of == day(at)).map_or(0, |(_, bytes)| *bytes)
+        self.brought.rows.get(&device).filter(|(of, _)| *of == day(at)).map_or(0, |row| row.1)
     }
 
     fn news(&self, device: DeviceId, after: Number, most: usize) -> News {
@@ -423,8 +383,7 @@ impl MemoryLedger {
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        // Whoever panicked in here left at most an unfinished plan, which the next one's end would settle wrongly:
-        // take it back first.
+        // Whoever panicked in here left at most an unfinished plan: it is taken back first.
         self.tables.lock().unwrap_or_else(|poisoned: PoisonError<MutexGuard<'_, Tables>>| {
             let mut tables = poisoned.into_inner();
             tables.settle(false);
