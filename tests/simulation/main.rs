@@ -41,8 +41,8 @@ const SEEDS: (u64, u64) = (600, 100_000);
 const STEPS: usize = 100;
 /// Seeds that are run twice.
 const TWICE: u64 = 12;
-/// Failures after which no more are looked for.
-const ENOUGH: usize = 3;
+/// Failures after which no more are looked for, in a run that takes its minutes and in one that takes its time.
+const ENOUGH: (usize, usize) = (1, 3);
 /// After how many seeds a run says how far it is.
 const PROGRESS: u64 = 1_000;
 
@@ -117,13 +117,14 @@ fn tell(what: &str) {
 fn all_of(seeds: &Range<u64>) -> (Vec<String>, BTreeMap<&'static str, u64>) {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let totals: Mutex<BTreeMap<&'static str, u64>> = Mutex::default();
+    let enough = if is_long() { ENOUGH.1 } else { ENOUGH.0 };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || failed.lock().unwrap_or_else(PoisonError::into_inner).len() >= ENOUGH {
+                    if seed >= seeds.end || failed.lock().unwrap_or_else(PoisonError::into_inner).len() >= enough {
                         break;
                     }
                     let ran = once(seed);
