@@ -117,6 +117,7 @@ pub(super) async fn again<L: Ledger>(ledger: &L) {
 
 pub(super) async fn frames<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(17);
+    let from = hand.sender();
     let (row, other) = (hand.lone_document(), hand.lone_document());
     let (case, document, at) = (row.case, row.document, (row.document, row.case));
     let frame = |version, packed: &str| Write::Frame { document, case, version, packed: packed.as_bytes().to_vec() };
@@ -124,13 +125,13 @@ pub(super) async fn frames<L: Ledger>(ledger: &L) {
         let frames = ledger.frames_of(case).await.unwrap().into_iter();
         frames.map(|(of, heads, packed)| (of, heads, String::from_utf8(packed).unwrap())).collect::<Vec<_>>()
     };
-    let first = hand.append(at, 0, hand.sender(), 1);
+    let first = hand.append(at, 0, from, 1);
     put(ledger, [Write::Document(row.clone()), Write::Document(other.clone()), first, frame(1, "one")]).await;
     let heads = ledger.document(document).await.unwrap().unwrap().heads;
     assert_eq!(read().await, [(document, heads, "one".to_owned())]);
     assert_eq!(ledger.frames_of(other.case).await.unwrap(), []);
     // It has grown: what was packed is not all of it any more.
-    let second = hand.append(at, 1, hand.sender(), 1);
+    let second = hand.append(at, 1, from, 1);
     put(ledger, [second]).await;
     assert_eq!(read().await, []);
     // Whoever packed the older version later does not put it in the place of the newer.
