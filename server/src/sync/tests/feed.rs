@@ -290,9 +290,10 @@ impl<L: Ledger> Scene<L> {
             let (cursor, progress) = (actor.cursor, actor.progress);
             let request = SyncRequest { cursor, progress, choices, ..SyncRequest::new(stamp()) };
             let (outgoing, whole) = desk.gather(&request, &Took::default()).await.unwrap();
+            let chosen = desk.chosen().await.unwrap();
             let mut parts = Vec::new();
             for case in &whole {
-                parts.push(desk.whole_case(*case, &BTreeMap::new()).await.unwrap());
+                parts.push(desk.whole_case(*case, &chosen).await.unwrap());
             }
             (outgoing, whole, parts)
         };
