@@ -8,7 +8,8 @@ use sync_core::clock::Stamp;
 use sync_core::device::{MemoryDisk, RefusedWork, Shelf};
 use sync_core::domain::edit::Edit;
 use sync_core::domain::kind::Kind;
-use sync_core::id::{DocumentId, Hash};
+use sync_core::id::{DocumentId, Hash, Heads};
+use sync_core::protocol::{Known, PackLimits, Packed};
 
 /// How long the bytes of a document's id are.
 const DOCUMENT: usize = 17;
@@ -47,8 +48,12 @@ pub(crate) struct OnDisk {
 
 #[derive(Decode)]
 struct BaseRow {
+    #[n(0)]
+    heads: Heads,
     #[n(1)]
     bytes: ByteVec,
+    #[n(2)]
+    changes: Option<Packed>,
 }
 
 #[derive(Decode)]
@@ -86,9 +91,18 @@ fn document_of(bytes: &[u8]) -> Option<DocumentId> {
     Some(DocumentId::from_bytes(bytes.get(..DOCUMENT)?.try_into().ok()?))
 }
 
-/// The changes in a document as Automerge saved it, but for its skeleton.
-fn saved(row: &[u8]) -> BTreeSet<Hash> {
-    let BaseRow { bytes } = minicbor::decode(row).unwrap();
+/// The changes in a document that came whole, but for its skeleton.
+fn whole(row: &[u8]) -> BTreeSet<Hash> {
+    let BaseRow { heads, bytes, changes } = minicbor::decode(row).unwrap();
+    if let Some(packed) = changes {
+        // Its kind is in another row; on the skeleton of another kind other hashes come out.
+        let of = |kind: &Kind| {
+            let changes = packed.unpack(&Known::news(*kind), PackLimits::REPLY).ok()?;
+            let hashes: BTreeSet<Hash> = changes.into_iter().map(|(hash, _)| hash).collect();
+            heads.iter().all(|head| hashes.contains(head) || *head == kind.skeleton_hash()).then_some(hashes)
+        };
+        return Kind::ALL.iter().find_map(of).expect("a document of some kind");
+    }
     let mut document = automerge::AutoCommit::load(&bytes).unwrap();
     let skeletons: Vec<Hash> = Kind::ALL.iter().map(|kind| kind.skeleton_hash()).collect();
     let hashes = document.get_changes(&[]).iter().map(|change| Hash::from(change.hash())).collect::<Vec<_>>();
@@ -107,7 +121,7 @@ impl OnDisk {
                 }
                 Shelf::Document => {
                     let Some(document) = key.strip_prefix(BASE).and_then(document_of) else { continue };
-                    let changes = bases.entry(Hash::of(&row.value)).or_insert_with(|| saved(&row.value));
+                    let changes = bases.entry(Hash::of(&row.value)).or_insert_with(|| whole(&row.value));
                     on_disk.documents.entry(document).or_default().changes.extend(changes.iter());
                 }
                 Shelf::Change => {

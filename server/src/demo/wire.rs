@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sync_core::protocol::{Known, PackLimits, SyncReply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -168,6 +169,7 @@ impl Heard {
             for (at, _) in frames {
                 match inflated(&stream[at..]) {
                     Ok(frame) => {
+                        heard.bytes.extend(changes(&frame));
                         heard.bytes.extend(frame);
                         heard.read += 1;
                     }
@@ -187,6 +189,23 @@ impl Heard {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// The changes that a reply brings, as they were made: on the way, words of the vocabulary are numbers. A request's bytes
+/// are no reply and are searched as they are.
+fn changes(frame: &[u8]) -> Vec<u8> {
+    let mut decoder = minicbor::Decoder::new(frame);
+    let mut found = Vec::new();
+    while decoder.position() < frame.len() {
+        let Ok(reply) = decoder.decode::<SyncReply>() else { break };
+        let news = reply.documents.iter().map(|news| (news.kind, &news.changes));
+        let whole = reply.frames.iter().map(|whole| (whole.kind, &whole.changes));
+        for (kind, packed) in news.chain(whole) {
+            let unpacked = packed.unpack(&Known::news(kind), PackLimits::REPLY).unwrap_or_default();
+            found.extend(unpacked.into_iter().flat_map(|(_, bytes)| bytes));
+        }
+    }
+    found
 }
 
 /// The frame that `bytes` begin with, whatever follows it.
