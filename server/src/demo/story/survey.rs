@@ -9,19 +9,11 @@ use super::{
 
 const ON_SITE: &str = "2026-11-23T10:00:00Z";
 
-/// What must never come to Housing: words of health, of the visit and of the justification, the client's numbers, and
-/// the names under which a weight and a justification would come.
-const SECRETS: [&str; 9] = [
-    CLINICAL,
-    FUNCTION,
-    REASONING,
-    GROUNDS,
-    "At work until six",
-    "9434765919",
-    "1948-03-09",
-    "person.weight",
-    "justification/",
-];
+/// What must never come to Housing: words of health, of the visit and of the justification, and the client's numbers.
+const SECRETS: [&str; 7] = [CLINICAL, FUNCTION, REASONING, GROUNDS, "At work until six", "9434765919", "1948-03-09"];
+/// The names under which a weight and a justification would come. In what a device pushes such names are numbers, so on
+/// the OTs' links there is nothing to find; what came to the surveyor is unpacked before it is searched.
+const NAMES: [&str; 2] = ["person.weight", "justification/"];
 /// The client's weight: too short to look for among bytes, so it is looked for as a number among what is shown.
 const WEIGHT: u64 = 118;
 /// What she must have: whose home it is, and a signed dimension.
@@ -51,6 +43,12 @@ async fn nothing_clinical(stage: &Stage, clock: &'static str) -> Result<(usize, 
         check(passed && read, format!("the search is blind: {secret:?} is with the OTs and is not found"))?;
         check(!of_sue.holds(secret.as_bytes()), format!("{secret:?} passed over the link of the surveyor's device"))?;
         check(!sue_reads.contains(secret), format!("the surveyor's device shows {secret:?}"))?;
+    }
+    for name in NAMES {
+        let read = ana_reads.contains(name) || ben_reads.contains(name);
+        check(read, format!("the search is blind: {name:?} is with the OTs and is not found"))?;
+        let hers = of_sue.holds(name.as_bytes()) || sue_reads.contains(name);
+        check(!hers, format!("{name:?} came to the surveyor's device"))?;
     }
     check(shows_number(&by_ben, WEIGHT), "the search is blind: it does not find the client's weight on Ben's phone")?;
     check(!shows_number(&by_sue, WEIGHT), "the surveyor's device shows the client's weight")?;
