@@ -112,8 +112,8 @@ async fn a_part_that_the_server_cannot_make_ends_the_reply_and_what_came_before_
     let file = SqliteConnectOptions::new().filename(world.data().join("grabrail.sqlite"));
     let pool = SqlitePool::connect_with(file).await.unwrap();
     for sql in [
-        "CREATE TABLE snapshots_kept AS SELECT * FROM snapshots WHERE case_id = $1",
-        "UPDATE snapshots SET sealed = x'00' WHERE case_id = $1",
+        "CREATE TABLE changes_kept AS SELECT * FROM changes WHERE case_id = $1",
+        "UPDATE changes SET sealed = x'00' WHERE case_id = $1",
     ] {
         sqlx::query(sql).bind(&damaged).execute(&pool).await.unwrap();
     }
@@ -125,10 +125,10 @@ async fn a_part_that_the_server_cannot_make_ends_the_reply_and_what_came_before_
     assert!(here.iter().all(|(home, view)| all[home] == *view));
     assert!(world.server.log().contains("a part of it could not be made"));
 
-    let sql = "UPDATE snapshots SET sealed = (SELECT kept.sealed FROM snapshots_kept AS kept \
-               WHERE kept.document_id = snapshots.document_id) WHERE case_id = $1";
+    let sql = "UPDATE changes SET sealed = (SELECT kept.sealed FROM changes_kept AS kept \
+               WHERE kept.document_id = changes.document_id AND kept.hash = changes.hash) WHERE case_id = $1";
     sqlx::query(sql).bind(&damaged).execute(&pool).await.unwrap();
-    sqlx::query("DROP TABLE snapshots_kept").execute(&pool).await.unwrap();
+    sqlx::query("DROP TABLE changes_kept").execute(&pool).await.unwrap();
     pool.close().await;
     let report = tablet.device.sync(&link()).await.unwrap();
     assert_eq!((report.exchanges, report.cards), (1, CASES - here.len()));

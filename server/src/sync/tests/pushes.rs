@@ -112,19 +112,19 @@ async fn a_kept_document_is_found_only_as_its_row_says_that_it_stands() {
     let ([mut anas, _], case, planned) = scene(&app).await;
     let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap().clone();
     let document = home.document;
-    let pushes = more(&app, &anas, case, &[home.clone()], 1).await;
+    let pushes = more(&app, &anas, case, std::slice::from_ref(&home), 1).await;
     anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
     let ledger = app.storage.ledger();
     let before = ledger.document(document).await.unwrap().unwrap();
     // What was judged and whose commit failed: nothing of it may be built on.
     let (_, mut never) = documents::load(&ledger, &before).await.unwrap();
-    let push = more(&app, &anas, case, &[home.clone()], 50).await.remove(0);
+    let push = more(&app, &anas, case, std::slice::from_ref(&home), 50).await.remove(0);
     never.apply(&[&push.changes[0].1]).unwrap();
     app.documents.keep(document, never, 100);
     assert_eq!(items(&app, document).await, 1);
     // What another wrote past this process's memory, as one with the same folder would.
     let stale = documents::load(&ledger, &before).await.unwrap().1;
-    let pushes = more(&app, &anas, case, &[home.clone()], 2).await;
+    let pushes = more(&app, &anas, case, std::slice::from_ref(&home), 2).await;
     anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
     app.documents.keep(document, stale, 100);
     assert_eq!(items(&app, document).await, 2);
