@@ -29,6 +29,8 @@ pub struct CaseRows {
     pub documents: Vec<DocumentRow>,
     /// Its prescriptions.
     pub prescriptions: Vec<PrescriptionRow>,
+    /// The asks that its cards show, in the ledger's order.
+    decided: Vec<(AskRow, Ask)>,
 }
 
 impl CaseRows {
@@ -37,13 +39,33 @@ impl CaseRows {
     /// # Errors
     /// What storage says.
     pub async fn read<L: Ledger>(ledger: &L, case: CaseId) -> Result<Option<Self>, StorageError> {
-        let Some(row) = ledger.case(case).await? else { return Ok(None) };
-        Ok(Some(Self {
-            case: row,
-            relations: ledger.relations_to(case).await?,
-            documents: ledger.documents_of(case).await?,
-            prescriptions: ledger.prescriptions_of(case).await?,
-        }))
+        Ok(Self::read_all(ledger, &[case]).await?.remove(&case))
+    }
+
+    /// Reads those of several cases, as far as these are there.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn read_all<L: Ledger>(ledger: &L, cases: &[CaseId]) -> Result<BTreeMap<CaseId, Self>, StorageError> {
+        let rows = |case: CaseRow| {
+            let (relations, documents, prescriptions, decided) = Default::default();
+            (case.case, Self { case, relations, documents, prescriptions, decided })
+        };
+        let mut all: BTreeMap<CaseId, Self> = ledger.cases_of(cases).await?.into_iter().map(rows).collect();
+        for row in ledger.relations_to(cases).await? {
+            all.entry(row.case).and_modify(|rows| rows.relations.push(row));
+        }
+        for row in ledger.documents_of(cases).await? {
+            all.entry(row.case).and_modify(|rows| rows.documents.push(row));
+        }
+        for row in ledger.prescriptions_of(cases).await? {
+            all.entry(row.case).and_modify(|rows| rows.prescriptions.push(row));
+        }
+        for row in ledger.decided(cases).await? {
+            let ask = minicbor::decode(&row.bytes).map_err(|_| StorageError::Damaged("asks"))?;
+            all.entry(row.case).and_modify(|rows| rows.decided.push((row, ask)));
+        }
+        Ok(all)
     }
 
     fn document(&self, document: DocumentId) -> Option<&DocumentRow> {
@@ -53,6 +75,15 @@ impl CaseRows {
     /// The documents that may be on a device of someone with this reach.
     pub fn carried<'a>(&'a self, reach: &'a Reach) -> impl Iterator<Item = &'a DocumentRow> + 'a {
         self.documents.iter().filter(move |row| reach.may(row, Action::Read))
+    }
+
+    /// As [`Self::carried`]; a thread is about something, and there for those who are shown that.
+    fn carried_with<'a>(
+        &'a self,
+        reach: &'a Reach,
+        shown: &'a BTreeSet<DocumentId>,
+    ) -> impl Iterator<Item = &'a DocumentRow> + 'a {
+        self.carried(reach).filter(move |row| row.about.is_none_or(|about| shown.contains(&about)))
     }
 }
 
@@ -73,25 +104,23 @@ pub async fn card<L: Ledger>(
     }
     let lane = person.role.lane();
     let mut behind = Behind { views: None };
-    let decided = decided(ledger, rows.case.case).await?;
+    let decided = &rows.decided;
     let mut prescriptions = Vec::new();
     for row in &rows.prescriptions {
-        if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind, &decided).await? {
+        if let Some(card) = prescription(ledger, rows, row, &reach, lane, &mut behind).await? {
             prescriptions.push(card);
         }
     }
     let shown: BTreeSet<DocumentId> = prescriptions.iter().map(|card| card.document).collect();
     let documents = rows
-        .carried(&reach)
-        // A thread is about something: it is there for those who may know of that.
-        .filter(|row| row.about.is_none_or(|about| shown.contains(&about)))
+        .carried_with(&reach, &shown)
         .map(|row| DocumentCard {
             document: row.document,
             kind: row.kind,
             writable: reach.may(row, Action::Write),
             commission: row.commission,
             about: row.about,
-            completed: completed(row.document, &decided),
+            completed: completed(row.document, decided),
         })
         .collect();
     Ok(Some(CaseCard {
@@ -104,9 +133,29 @@ pub async fn card<L: Ledger>(
         documents,
         prescriptions,
         home: home(ledger, rows, &reach).await?,
-        people: people(rows, &decided, directory, now),
+        people: people(rows, directory, now),
         ends: reach.ends(),
     }))
+}
+
+/// The documents that the card of a case lists for someone with this reach.
+///
+/// # Errors
+/// What storage says.
+pub async fn listed<L: Ledger>(
+    ledger: &L,
+    rows: &CaseRows,
+    reach: &Reach,
+) -> Result<BTreeSet<DocumentId>, StorageError> {
+    let mut shown = BTreeSet::new();
+    for PrescriptionRow { document, .. } in &rows.prescriptions {
+        let Some(row) = rows.document(*document) else { continue };
+        let signed = async || Ok::<_, StorageError>(!ledger.signed(*document).await?.is_empty());
+        if reach.may(row, Action::Read) || (reach.may(row, Action::ReadProjection) && signed().await?) {
+            shown.insert(*document);
+        }
+    }
+    Ok(rows.carried_with(reach, &shown).map(|row| row.document).collect())
 }
 
 fn client(case: &CaseRow, lane: Lane) -> ClientCard {
@@ -143,7 +192,6 @@ async fn prescription<L: Ledger>(
     reach: &Reach,
     lane: Lane,
     behind: &mut Behind,
-    decided: &[(AskRow, Ask)],
 ) -> Result<Option<PrescriptionCard>, StorageError> {
     let Some(document) = rows.document(row.document) else { return Ok(None) };
     let whole = reach.may(document, Action::Read);
@@ -181,22 +229,13 @@ async fn prescription<L: Ledger>(
             (_, standing) => standing,
         },
         changed_since,
-        decisions: decisions(row.document, decided),
+        decisions: decisions(row.document, &rows.decided),
     }))
 }
 
 /// What was granted about a document, in the ledger's order.
 fn granted(document: DocumentId, decided: &[(AskRow, Ask)]) -> impl DoubleEndedIterator<Item = &(AskRow, Ask)> {
     decided.iter().filter(move |(row, _)| row.decides == Some(document))
-}
-
-/// The asks that cards of a case show.
-async fn decided<L: Ledger>(ledger: &L, case: CaseId) -> Result<Vec<(AskRow, Ask)>, StorageError> {
-    let read = |row: AskRow| {
-        let ask = minicbor::decode(&row.bytes).map_err(|_| StorageError::Damaged("asks"))?;
-        Ok((row, ask))
-    };
-    ledger.decided(case).await?.into_iter().map(read).collect()
 }
 
 fn completed(document: DocumentId, decided: &[(AskRow, Ask)]) -> Option<Completed> {
@@ -246,10 +285,10 @@ async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<O
     Ok(Some(blocking(move || Ok(HomeProjection::of(document, released.at, &view))).await?))
 }
 
-fn people(rows: &CaseRows, decided: &[(AskRow, Ask)], directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
+fn people(rows: &CaseRows, directory: &Directory, now: Timestamp) -> Vec<PersonCard> {
     let related = rows.relations.iter().filter(|relation| relation.holds(now)).map(|relation| relation.account);
     let authors = rows.documents.iter().flat_map(|document| document.authors.iter().copied());
-    let deciders = decided.iter().map(|(row, _)| row.account);
+    let deciders = rows.decided.iter().map(|(row, _)| row.account);
     let accounts: BTreeSet<AccountId> = related.chain(authors).chain(deciders).collect();
     let cards = accounts.into_iter().filter_map(|account| directory.person(account)).map(|person| PersonCard {
         account: person.account,

@@ -167,7 +167,7 @@ pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation
         // The case before who is tied to it: a change in between is noticed when this is written.
         let stands =
             ledger.case(case).await?.map(|row| Write::Expect { of: Counted::Case(case), version: row.version });
-        let relations = ledger.relations_to(case).await?;
+        let relations = ledger.relations_to(&[case]).await?;
         let found =
             relations.into_iter().find(|row| row.account == account && row.relation == relation && !row.over(now));
         let Some(row) = found else { return Err(CaseError::NotRelated(relation)) };
@@ -239,7 +239,7 @@ pub async fn commission(
         // There is one row for a person's commission of a case: where one of the two has yet to begin, the new one would
         // take away what the other gives until then.
         let waits = |row: &RelationRow| starts > now || row.starts > now;
-        let other = ledger.relations_to(case).await?.into_iter().find(|row| {
+        let other = ledger.relations_to(&[case]).await?.into_iter().find(|row| {
             row.account == account.id && row.relation == Relation::Commissioned && !row.over(now) && waits(row)
         });
         if let Some(other) = other {

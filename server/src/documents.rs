@@ -168,7 +168,7 @@ pub fn empty(kind: Kind) -> Result<Document, StorageError> {
 /// As [`load`].
 pub async fn views_behind<L: Ledger>(ledger: &L, case: CaseId) -> Result<BTreeMap<DocumentId, View>, StorageError> {
     let mut views = BTreeMap::new();
-    for row in ledger.documents_of(case).await? {
+    for row in ledger.documents_of(&[case]).await? {
         if matches!(row.kind, Kind::Home | Kind::Clinical | Kind::Survey) {
             views.insert(row.document, view(ledger, &row).await?);
         }

@@ -93,7 +93,7 @@ async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> 
         let mut writes = vec![Write::Photo(photo)];
         // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
         // to look again.
-        for row in ledger.prescriptions_of(photo.case).await? {
+        for row in ledger.prescriptions_of(&[photo.case]).await? {
             let state = row.state.clone().photos_missing(missing(ledger, &row, photo).await?);
             writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }

@@ -155,7 +155,7 @@ impl Reach {
         case: CaseId,
         now: Timestamp,
     ) -> Result<Self, StorageError> {
-        Ok(Self::of(person, ledger.relations_to(case).await?, now))
+        Ok(Self::of(person, ledger.relations_to(&[case]).await?, now))
     }
 
     /// For the table.

@@ -44,7 +44,7 @@ impl World {
             ledger.relations_of(person.account).await.unwrap().into_iter().map(|row| row.case).collect();
         let here: BTreeSet<CaseId> = glance.device().cases().await.unwrap().iter().map(|card| card.case).collect();
         for case in mine {
-            let relations = ledger.relations_to(case).await.unwrap();
+            let relations = ledger.relations_to(&[case]).await.unwrap();
             if ledger.case(case).await.unwrap().is_some_and(|row| row.state == CaseState::Closed) {
                 if here.contains(&case) {
                     return Err(format!("{case} is closed and still here"));

@@ -163,7 +163,7 @@ impl World {
     async fn server_reads_alike(&mut self) -> Held {
         let ledger = self.council.ledger.clone();
         for case in ledger.cases().await.unwrap() {
-            for row in ledger.documents_of(case.case).await.unwrap() {
+            for row in ledger.documents_of(&[case.case]).await.unwrap() {
                 if self.model.versions.insert(row.document, row.version) == Some(row.version) {
                     continue;
                 }
@@ -191,7 +191,7 @@ impl World {
     /// Invariant 3: what was signed reads the same for ever.
     async fn signed_stays(&mut self) -> Held {
         for case in self.council.ledger.cases().await.unwrap() {
-            for prescription in self.council.ledger.prescriptions_of(case.case).await.unwrap() {
+            for prescription in self.council.ledger.prescriptions_of(&[case.case]).await.unwrap() {
                 for row in self.council.ledger.signed(prescription.document).await.unwrap() {
                     let bytes = row.signed.to_bytes();
                     let before = self.model.signed.entry((row.document, row.number)).or_insert_with(|| bytes.clone());

@@ -49,7 +49,7 @@ impl World {
             }
             _ => {
                 let case = self.dice.pick(&self.cases).unwrap();
-                let prescriptions = ledger.prescriptions_of(case).await.unwrap();
+                let prescriptions = ledger.prescriptions_of(&[case]).await.unwrap();
                 let signed = prescriptions.into_iter().find(|row| matches!(row.state, State::SignedOff { .. }));
                 let Some(row) = signed.filter(|_| self.dice.one_in(4)) else { return self.asks().await };
                 (case, Request::Recall { document: row.document, number: 1, reason: "the client moved".to_owned() })

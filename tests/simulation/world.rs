@@ -246,7 +246,7 @@ impl World {
             hasher.update(format!("{:?}", tablet.disk.rows()).as_bytes());
         }
         for case in self.council.ledger.cases().await.unwrap() {
-            for row in self.council.ledger.documents_of(case.case).await.unwrap() {
+            for row in self.council.ledger.documents_of(&[case.case]).await.unwrap() {
                 hasher.update(format!("{row:?}{:?}", self.council.ledger.changes(row.document, 0).await).as_bytes());
             }
         }

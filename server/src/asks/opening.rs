@@ -142,7 +142,7 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::NotAllowed));
         }
         let (mut findings, mut writes) = (Vec::new(), Vec::new());
-        for row in self.ledger.prescriptions_of(ask.case).await? {
+        for row in self.ledger.prescriptions_of(&[ask.case]).await? {
             if matches!(row.state, State::Submitted { .. } | State::AwaitingPhotos { .. }) {
                 findings.push("a prescription waits for sign-off: have it decided or withdraw it".to_owned());
             }
@@ -152,7 +152,7 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::Findings { findings }));
         }
         writes.push(Write::Case(CaseRow { state: CaseState::Closed, ..case }));
-        let open = self.ledger.relations_to(ask.case).await?.into_iter().filter(|relation| !relation.over(self.now));
+        let open = self.ledger.relations_to(&[ask.case]).await?.into_iter().filter(|relation| !relation.over(self.now));
         writes.extend(open.map(|relation| Write::Relation(RelationRow { ends: Some(self.now), ..relation })));
         Ok(Ok(writes))
     }

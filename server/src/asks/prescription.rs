@@ -45,7 +45,7 @@ macro_rules! granted {
 impl<L: Ledger> Asking<'_, L> {
     async fn judged(&self, row: &DocumentRow, heads: &Heads) -> Result<Result<Judged, AskRefusal>, StorageError> {
         // The versions before the documents: one that moves in between is noticed when the decision is written.
-        let rows = self.ledger.documents_of(row.case).await?;
+        let rows = self.ledger.documents_of(&[row.case]).await?;
         let seen = rows
             .iter()
             .filter(|other| {

@@ -153,7 +153,7 @@ async fn planned(
             }
         };
         let Some(account) = row.allocated_to.as_ref().and_then(|sign_in| accounts.get(sign_in)) else { continue };
-        let relations = ledger.relations_to(case).await?;
+        let relations = ledger.relations_to(&[case]).await?;
         let earlier = relations.iter().find(|row| row.account == account.id && row.relation == Relation::Allocated);
         match earlier {
             None => plan.writes.push(Write::Relation(RelationRow {

@@ -110,7 +110,7 @@ pub(super) async fn show(
     let view = whole.at(&looked_at).unwrap_or_else(|| whole.clone()).view();
     let mut behind = documents::views_behind(&ledger, row.case).await?;
     let basis = specification::basis(&view, &behind);
-    let rows = ledger.documents_of(row.case).await?;
+    let rows = ledger.documents_of(&[row.case]).await?;
     let readable = |document| rows.iter().any(|row| row.document == document && reach.may(row, Action::Read));
     behind.retain(|document, _| readable(*document));
     let name = |account| directory.name(account);

@@ -457,8 +457,10 @@ pub trait Ledger: Send + Sync {
     fn case_by_reference(&self, reference: &str) -> impl Future<Output = Result<Option<CaseRow>, StorageError>> + Send;
     /// Every case, by creation.
     fn cases(&self) -> impl Future<Output = Result<Vec<CaseRow>, StorageError>> + Send;
-    /// Every relation to a case, ended ones too.
-    fn relations_to(&self, case: CaseId) -> impl Future<Output = Result<Vec<RelationRow>, StorageError>> + Send;
+    /// Those of these cases that are there, by id.
+    fn cases_of(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<CaseRow>, StorageError>> + Send;
+    /// Every relation to these cases, ended ones too, by case.
+    fn relations_to(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<RelationRow>, StorageError>> + Send;
     /// Every relation of an account, ended ones too.
     fn relations_of(&self, account: AccountId) -> impl Future<Output = Result<Vec<RelationRow>, StorageError>> + Send;
     /// A commission.
@@ -468,18 +470,18 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Option<CommissionRow>, StorageError>> + Send;
     /// A document's row.
     fn document(&self, document: DocumentId) -> impl Future<Output = Result<Option<DocumentRow>, StorageError>> + Send;
-    /// The rows of a case's documents, by id.
-    fn documents_of(&self, case: CaseId) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
+    /// The rows of these cases' documents, by id.
+    fn documents_of(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
     /// A document as it was last saved, with its version; `None` while it has nothing but its skeleton.
     fn snapshot(
         &self,
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<(i64, Vec<u8>)>, StorageError>> + Send;
-    /// The frames of a case's documents, as far as there is one of a document's present version: its heads, and its
-    /// changes packed.
+    /// The frames of these cases' documents, as far as there is one of a document's present version: its heads, and its
+    /// changes packed. By document.
     fn frames_of(
         &self,
-        case: CaseId,
+        cases: &[CaseId],
     ) -> impl Future<Output = Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError>> + Send;
     /// The changes of a document behind `after`, in the ledger's order.
     fn changes(
@@ -492,17 +494,19 @@ pub trait Ledger: Send + Sync {
         &self,
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<PrescriptionRow>, StorageError>> + Send;
-    /// The prescriptions of a case, by id.
-    fn prescriptions_of(&self, case: CaseId)
-    -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    /// The prescriptions of these cases, by id.
+    fn prescriptions_of(
+        &self,
+        cases: &[CaseId],
+    ) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every prescription that is submitted or awaits photos, oldest submission first.
     fn submitted(&self) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every signed version of a prescription, by number.
     fn signed(&self, document: DocumentId) -> impl Future<Output = Result<Vec<SignedRow>, StorageError>> + Send;
     /// An ask.
     fn ask(&self, ask: AskId) -> impl Future<Output = Result<Option<AskRow>, StorageError>> + Send;
-    /// The asks of a case that its cards show, in the ledger's order.
-    fn decided(&self, case: CaseId) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
+    /// The asks of these cases that their cards show, in the ledger's order.
+    fn decided(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
     /// The verdicts on an account's asks behind `after`, in the ledger's order.
     fn verdicts_of(
         &self,
@@ -524,11 +528,11 @@ pub trait Ledger: Send + Sync {
     fn photos_of(&self, document: DocumentId) -> impl Future<Output = Result<Vec<PhotoRow>, StorageError>> + Send;
     /// What a device has been sent whole.
     fn carried(&self, device: DeviceId) -> impl Future<Output = Result<Vec<CarryRow>, StorageError>> + Send;
-    /// What a device carries of one case.
+    /// What a device carries of these cases, by case.
     fn carried_of(
         &self,
         device: DeviceId,
-        case: CaseId,
+        cases: &[CaseId],
     ) -> impl Future<Output = Result<Vec<Carried>, StorageError>> + Send;
     /// What the person of a device chose, by case.
     fn chosen(&self, device: DeviceId) -> impl Future<Output = Result<Vec<Choice>, StorageError>> + Send;

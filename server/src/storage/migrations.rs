@@ -157,8 +157,8 @@ mod tests {
             let case = ledger.case_by_reference("W-1001").await.unwrap().unwrap();
             assert_eq!((case.name.as_str(), case.nhs_number.as_deref()), ("Elsie Marsh", Some("9434765919")));
             assert!(case.version >= 1 && case.released.is_none(), "{case:?}");
-            assert_eq!(ledger.relations_to(case.case).await.unwrap().len(), 2);
-            assert_eq!(ledger.documents_of(case.case).await.unwrap().len(), 3);
+            assert_eq!(ledger.relations_to(&[case.case]).await.unwrap().len(), 2);
+            assert_eq!(ledger.documents_of(&[case.case]).await.unwrap().len(), 3);
             assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
         }
     }
@@ -184,16 +184,16 @@ mod tests {
         let case = ledger.case_by_reference("W-1001").await.unwrap().unwrap().case;
         let says = |what: &str, read: String| assert!(read.contains(WORDS), "{what}: {read}");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let [relation] = ledger.relations_to(case).await.unwrap().try_into().unwrap();
+        let [relation] = ledger.relations_to(&[case]).await.unwrap().try_into().unwrap();
         assert_eq!(relation.commission, None);
-        let [document] = ledger.documents_of(case).await.unwrap().try_into().unwrap();
+        let [document] = ledger.documents_of(&[case]).await.unwrap().try_into().unwrap();
         let changes = ledger.changes(document.document, 0).await.unwrap();
         assert_eq!(changes.len(), 3);
         changes.iter().for_each(|change| says("change", text(&change.bytes)));
         let (version, saved) = ledger.snapshot(document.document).await.unwrap().unwrap();
         assert_eq!(version, document.version);
         says("snapshot", text(&saved));
-        let [prescription] = ledger.prescriptions_of(case).await.unwrap().try_into().unwrap();
+        let [prescription] = ledger.prescriptions_of(&[case]).await.unwrap().try_into().unwrap();
         assert!(prescription.state.submitted().is_some());
         let [signed] = ledger.signed(prescription.document).await.unwrap().try_into().unwrap();
         says("signed version", format!("{:?}", signed.signed));
@@ -201,7 +201,7 @@ mod tests {
         let [aside] = ledger.quarantine(Some(case)).await.unwrap().try_into().unwrap();
         says("reason", aside.reason.to_string());
         says("push", text(&aside.push));
-        let [decided] = ledger.decided(case).await.unwrap().try_into().unwrap();
+        let [decided] = ledger.decided(&[case]).await.unwrap().try_into().unwrap();
         says("ask", text(&decided.bytes));
         assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
         assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);

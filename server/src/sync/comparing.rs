@@ -63,7 +63,7 @@ pub(super) async fn compare<L: Ledger>(
         }
         let (case, reason) = (row.case, PurgeReason::Withdrawn);
         // Of a case that does not belong there at all, nothing does, its card and its key least.
-        let nothing = ledger.carried_of(desk.speaker.device.id, case).await?.is_empty();
+        let nothing = ledger.carried_of(desk.speaker.device.id, &[case]).await?.is_empty();
         let document = (!nothing).then_some(*document);
         outgoing.purge.push(Purge { case, document, reason });
     }

@@ -9,7 +9,8 @@ use sync_core::protocol::{Known, Packed};
 use crate::storage::ledger::{ChangeRow, DocumentRow, Ledger, Write};
 use crate::storage::{StorageError, blocking};
 
-/// The frames of one case.
+/// The frames of some cases.
+#[derive(Default)]
 pub(super) struct Frames {
     kept: BTreeMap<DocumentId, (Heads, Packed)>,
     /// Those that had to be made, to be kept.
@@ -17,8 +18,8 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) async fn of<L: Ledger>(ledger: &L, case: CaseId) -> Result<Self, StorageError> {
-        let kept = ledger.frames_of(case).await?.into_iter();
+    pub(super) async fn of<L: Ledger>(ledger: &L, cases: &[CaseId]) -> Result<Self, StorageError> {
+        let kept = ledger.frames_of(cases).await?.into_iter();
         let kept = kept.map(|(document, heads, packed)| (document, (heads, Packed::kept(packed))));
         Ok(Self { kept: kept.collect(), made: Vec::new() })
     }

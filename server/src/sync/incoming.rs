@@ -303,7 +303,7 @@ impl Incoming {
     async fn unnoted<L: Ledger>(&mut self, asking: &Asking<'_, L>, device: DeviceId) -> Result<(), Failed> {
         for (case, documents) in std::mem::take(&mut self.wrote) {
             if !self.named.contains(&case) {
-                let carried = asking.ledger.carried_of(device, case).await?;
+                let carried = asking.ledger.carried_of(device, &[case]).await?;
                 let noted: BTreeSet<_> = carried.into_iter().filter_map(|row| row.row.document).collect();
                 if !documents.is_subset(&noted) {
                     self.named.insert(case);
@@ -403,7 +403,7 @@ async fn knew<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, case: Ca
         // A visit that a device began by itself and could not open any more, because it was revoked.
         return Ok(speaker.revoked);
     }
-    let relations = asking.ledger.relations_to(case).await?;
+    let relations = asking.ledger.relations_to(&[case]).await?;
     let related = relations.iter().any(|relation| relation.account == asking.person.account);
     Ok(related || Reach::of(asking.person, relations, asking.now).may_know())
 }

@@ -75,27 +75,27 @@ impl<L: Ledger> Judging<'_, L> {
         self.speaker.device.id
     }
 
-    /// Judges a case, and adds to `writes` what notes it.
-    pub(super) async fn judge(&self, case: CaseId, writes: &mut Vec<Write>) -> Result<Judged, StorageError> {
-        // What is carried before the rows it is judged by: one that is written between is then judged again.
-        let carried = self.ledger.carried_of(self.device(), case).await?;
-        let rows = CaseRows::read(self.ledger, case).await?;
-        let knew = rows.as_ref().is_some_and(|rows| self.ended(rows));
-        let Some((rows, reach)) = rows.and_then(|rows| self.belongs(rows)) else {
-            return self.lost(case, &carried, knew, writes).await;
+    /// Judges a case by what of it is carried and by its rows, and adds to `writes` what notes it.
+    pub(super) async fn judge(
+        &self,
+        case: CaseId,
+        (carried, rows): (&[Carried], Option<&CaseRows>),
+        writes: &mut Vec<Write>,
+    ) -> Result<Judged, StorageError> {
+        let Some((rows, reach)) = rows.and_then(|rows| Some((rows, self.belongs(rows)?))) else {
+            return Ok(self.lost(case, carried, rows, writes));
         };
         let card_row = carried.iter().find(|row| row.row.document.is_none());
         let fresh = !carried.iter().any(|row| self.came.has(row));
         let mut belongs = Belongs { whole: fresh, ..Belongs::default() };
-        // A card is drawn when it is sent; what comes whole is sent later, and which documents it has is simple to say
-        // as long as nothing is prescribed.
-        let drawn = match fresh && rows.prescriptions.is_empty() {
+        // A card is drawn when it is sent, and what comes whole is sent later.
+        let drawn = match fresh {
             true => None,
-            false => cards::card(self.ledger, self.directory, &rows, self.speaker.person, self.now).await?,
+            false => cards::card(self.ledger, self.directory, rows, self.speaker.person, self.now).await?,
         };
         belongs.readable = match &drawn {
             Some(card) => card.documents.iter().map(|listed| listed.document).collect(),
-            None => rows.carried(&reach).filter(|row| row.about.is_none()).map(|row| row.document).collect(),
+            None => cards::listed(self.ledger, rows, &reach).await?,
         };
         for row in &rows.documents {
             let carried = carried.iter().find(|carried| carried.row.document == Some(row.document));
@@ -106,9 +106,9 @@ impl<L: Ledger> Judging<'_, L> {
                     belongs.gained.push(row.clone());
                 }
             } else if let Some(carried) = carried
-                && (carried.row.n == WITHHELD || !readable(&rows, &reach, row))
+                && (carried.row.n == WITHHELD || !readable(rows, &reach, row))
             {
-                let reason = carried.reason.unwrap_or_else(|| self.why_document(&rows, carried));
+                let reason = carried.reason.unwrap_or_else(|| self.why_document(rows, carried));
                 if carried.row.n != WITHHELD {
                     let document = Some(row.document);
                     writes.push(Write::Withhold { device: self.device(), case, document, reason });
@@ -137,61 +137,53 @@ impl<L: Ledger> Judging<'_, L> {
         self.came.cut.is_some() && row.shown.is_none() && still
     }
 
-    /// The case with this person before it, if it belongs on their device.
-    pub(super) fn belongs(&self, rows: CaseRows) -> Option<(CaseRows, Reach)> {
+    /// The person before a case that belongs on their device.
+    pub(super) fn belongs(&self, rows: &CaseRows) -> Option<Reach> {
         let reach = Reach::of(self.speaker.person, rows.relations.clone(), self.now);
         let chosen = self.chosen.get(&rows.case.case) == Some(&true);
         let belongs = reach.carries() || (chosen && reach.may_know());
-        (belongs && rows.case.state != CaseState::Closed && !self.speaker.revoked).then_some((rows, reach))
+        (belongs && rows.case.state != CaseState::Closed && !self.speaker.revoked).then_some(reach)
     }
 
-    async fn lost(
-        &self,
-        case: CaseId,
-        carried: &[Carried],
-        knew: bool,
-        writes: &mut Vec<Write>,
-    ) -> Result<Judged, StorageError> {
+    fn lost(&self, case: CaseId, carried: &[Carried], rows: Option<&CaseRows>, writes: &mut Vec<Write>) -> Judged {
         if carried.is_empty() {
+            let knew = rows.is_some_and(|rows| self.ended(rows));
             if !knew || !self.named.contains(&case) {
-                return Ok(Judged::Nothing);
+                return Judged::Nothing;
             }
             // It began the case itself, and its right ended before it was sent any of it.
             let card = CarryRow { device: self.device(), case, document: None, n: 0 };
             let reason = PurgeReason::Ended;
             writes.push(Write::Carry(card));
             writes.push(Write::Withhold { device: self.device(), case, document: None, reason });
-            return Ok(Judged::Lost(reason));
+            return Judged::Lost(reason);
         }
         let known = carried.iter().find_map(|row| row.reason.filter(|_| row.row.document.is_none()));
-        let reason = match known {
-            Some(reason) => reason,
-            None => self.why(case).await?,
-        };
+        let reason = known.unwrap_or_else(|| self.why(case, rows));
         if carried.iter().any(|row| row.row.n != WITHHELD) {
             writes.push(Write::Withhold { device: self.device(), case, document: None, reason });
         }
-        Ok(Judged::Lost(reason))
+        Judged::Lost(reason)
     }
 
     /// Why a case has to leave, by the rows as they are.
-    async fn why(&self, case: CaseId) -> Result<PurgeReason, StorageError> {
+    fn why(&self, case: CaseId, rows: Option<&CaseRows>) -> PurgeReason {
         if let Some(reason) = self.speaker.why_revoked() {
-            return Ok(reason);
+            return reason;
         }
-        let Some(rows) = CaseRows::read(self.ledger, case).await? else { return Ok(PurgeReason::Ended) };
+        let Some(rows) = rows else { return PurgeReason::Ended };
         if rows.case.state == CaseState::Closed {
-            return Ok(PurgeReason::Closed);
+            return PurgeReason::Closed;
         }
         let unchosen = self.chosen.get(&case) == Some(&false);
         let may_know = Reach::of(self.speaker.person, rows.relations.clone(), self.now).may_know();
-        Ok(match (self.ended(&rows), may_know) {
+        match (self.ended(rows), may_know) {
             (_, true) if unchosen => PurgeReason::NotChosen,
             (true, _) => PurgeReason::Ended,
             (false, true) => PurgeReason::NotChosen,
             // Nothing ended, and still they may not know of it: they are somebody else than they were.
             (false, false) => PurgeReason::Role,
-        })
+        }
     }
 
     /// Why one document of a case that stays has to leave.

@@ -5,7 +5,7 @@
 //! nothing: for a device that begins, one that compares heads, and once the account itself changed.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
@@ -23,13 +23,16 @@ use crate::cards::{self, CaseRows};
 use crate::error::Problem;
 use crate::reach::Reach;
 use crate::storage::StorageError;
-use crate::storage::ledger::{ChangeRow, DocumentRow, Ledger, Number, Plan, Pulse, Since, Write};
+use crate::storage::ledger::{Carried, ChangeRow, DocumentRow, Ledger, Number, Plan, Pulse, Since, Write};
 
 /// Changes of one page of news; tests turn many.
 const PAGE: usize = if cfg!(test) { 7 } else { 5_000 };
 
 /// How often it is judged anew because something moved meanwhile.
 const TRIES: usize = 4;
+
+/// How many cases are read together; tests turn many.
+const AT_ONCE: usize = if cfg!(test) { 3 } else { 32 };
 
 /// How many writes share a plan: a whole caseload is noted in few.
 const WRITES: usize = 2_000;
@@ -266,11 +269,17 @@ impl<L: Ledger> Desk<'_, L> {
         }
         let chosen = self.chosen().await?;
         let judging = self.judging(came, (&chosen, named));
-        for case in cases {
-            match judging.judge(*case, &mut round.writes).await? {
-                Judged::Nothing => {}
-                Judged::Lost(reason) => drop(round.lost.insert(*case, reason)),
-                Judged::Belongs(belongs) => drop(round.belongs.insert(*case, *belongs)),
+        let cases: Vec<CaseId> = cases.iter().copied().collect();
+        for cases in cases.chunks(AT_ONCE) {
+            // What is carried before the rows it is judged by: one that is written between is then judged again.
+            let carried = self.asking.ledger.carried_of(self.speaker.device.id, cases).await?;
+            let rows = CaseRows::read_all(self.asking.ledger, cases).await?;
+            for case in cases {
+                match judging.judge(*case, (of_case(&carried, *case), rows.get(case)), &mut round.writes).await? {
+                    Judged::Nothing => {}
+                    Judged::Lost(reason) => drop(round.lost.insert(*case, reason)),
+                    Judged::Belongs(belongs) => drop(round.belongs.insert(*case, *belongs)),
+                }
             }
         }
         Ok(round)
@@ -363,34 +372,65 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Some(digest))
     }
 
-    /// One case whole: its card, and the documents that were noted to be sent. `chosen`: what its person chose.
-    ///
-    /// # Errors
-    /// What storage says.
-    pub async fn whole_case(&self, case: CaseId, chosen: &BTreeMap<CaseId, bool>) -> Result<Outgoing, Problem> {
+    /// The next of these cases, to be sent whole.
+    pub(super) async fn next_whole(&self, cases: &VecDeque<CaseId>) -> Result<WholeCases, Problem> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
+        let cases: Vec<CaseId> = cases.iter().take(AT_ONCE).copied().collect();
+        let rows = CaseRows::read_all(ledger, &cases).await?;
+        let carried = ledger.carried_of(device, &cases).await?;
+        let frames = Frames::of(ledger, &cases).await?;
+        Ok(WholeCases { cases, rows, carried, frames })
+    }
+
+    /// One of them: its card, and the documents that were noted to be sent. `chosen`: what its person chose.
+    pub(super) async fn whole_case(
+        &self,
+        case: CaseId,
+        read: &mut WholeCases,
+        chosen: &BTreeMap<CaseId, bool>,
+    ) -> Result<Outgoing, Problem> {
+        let (ledger, directory, now) = (self.asking.ledger, self.asking.directory, self.asking.now);
         let mut outgoing = Outgoing::default();
-        let Some(rows) = CaseRows::read(ledger, case).await? else { return Ok(outgoing) };
+        let Some(rows) = read.rows.get(&case) else { return Ok(outgoing) };
         let nothing = BTreeSet::new();
         let judging = self.judging(Came { after: 0, cut: None }, (chosen, &nothing));
         // A right that ended since is news of the next request.
-        let Some((rows, reach)) = judging.belongs(rows) else { return Ok(outgoing) };
-        let carried = ledger.carried_of(device, case).await?;
-        let sent: BTreeSet<DocumentId> =
-            carried.iter().filter(|row| row.reason.is_none()).filter_map(|row| row.row.document).collect();
-        let mut frames = Frames::of(ledger, case).await?;
+        let Some(reach) = judging.belongs(rows) else { return Ok(outgoing) };
+        let sent = of_case(&read.carried, case).iter().filter(|row| row.reason.is_none());
+        let sent: BTreeSet<DocumentId> = sent.filter_map(|row| row.row.document).collect();
         for row in rows.carried(&reach).filter(|row| sent.contains(&row.document)) {
             let (document, kind) = (row.document, row.kind);
-            if let Some((heads, changes)) = frames.take(ledger, row).await? {
+            if let Some((heads, changes)) = read.frames.take(ledger, row).await? {
                 outgoing.frames.push(Frame { document, case, kind, heads, changes });
             }
         }
-        outgoing.made = frames.made;
-        outgoing
-            .cards
-            .extend(cards::card(ledger, self.asking.directory, &rows, self.speaker.person, self.asking.now).await?);
+        outgoing.made = std::mem::take(&mut read.frames.made);
+        outgoing.cards.extend(cards::card(ledger, directory, rows, self.speaker.person, now).await?);
         Ok(outgoing)
     }
+}
+
+/// What some cases that are sent whole are made of, read together just before.
+#[derive(Default)]
+pub(super) struct WholeCases {
+    cases: Vec<CaseId>,
+    rows: BTreeMap<CaseId, CaseRows>,
+    carried: Vec<Carried>,
+    frames: Frames,
+}
+
+impl WholeCases {
+    /// Whether this case was read.
+    pub(super) fn has(&self, case: CaseId) -> bool {
+        self.cases.contains(&case)
+    }
+}
+
+/// The rows of one case, among rows by case.
+fn of_case(carried: &[Carried], case: CaseId) -> &[Carried] {
+    let begins = carried.partition_point(|row| row.row.case < case);
+    let ends = carried.partition_point(|row| row.row.case <= case);
+    &carried[begins..ends]
 }
 
 /// A page of news.

@@ -6,7 +6,7 @@ use sync_core::id::{CaseId, KeyId};
 use sync_core::protocol::SyncReply;
 use sync_core::protocol::sync::{Cursor, Progress, SignedReceipts};
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, WholeCases};
 use super::{Answer, Desk};
 use crate::error::Problem;
 use crate::storage::ledger::Ledger;
@@ -88,8 +88,14 @@ impl Parts {
         let Some(mut reply) = self.begun.take() else { return Ok(None) };
         let (mut size, mut made) = (0, Vec::new());
         let chosen = if self.whole.is_empty() { BTreeMap::new() } else { desk.chosen().await? };
-        while let Some(case) = self.whole.pop_front() {
-            let Outgoing { cards, frames, made: more, .. } = desk.whole_case(case, &chosen).await?;
+        let mut read = WholeCases::default();
+        while let Some(case) = self.whole.front().copied() {
+            // Anew for each part: what was read for cases that were not sent with it may have been long ago by then.
+            if !read.has(case) {
+                read = desk.next_whole(&self.whole).await?;
+            }
+            self.whole.pop_front();
+            let Outgoing { cards, frames, made: more, .. } = desk.whole_case(case, &mut read, &chosen).await?;
             made.extend(more);
             size += CARD * cards.len() + frames.iter().map(|frame| frame.changes.as_bytes().len()).sum::<usize>();
             reply.cards.extend(cards);

@@ -353,11 +353,11 @@ async fn a_row_that_was_lost_on_either_end_is_noticed_and_mended() {
     assert!(noticed.is_some() && noticed != Some(digest));
     let mended = anas.sync(&app, Waiting { heads: Some(has.clone()), ..nothing(None) }).await;
     assert_eq!((mended.digest, mended.purge.len()), (Some(digest), 0));
-    assert_eq!(app.storage.ledger().carried_of(device, case).await.unwrap().len(), 3);
+    assert_eq!(app.storage.ledger().carried_of(device, &[case]).await.unwrap().len(), 3);
 
     // A change that the device lost comes again; of a case that it should not have everything has to go.
     let elsewhere = cases::find(&app, "R2").await.unwrap().case;
-    let stranger = app.storage.ledger().documents_of(elsewhere).await.unwrap()[0].document;
+    let stranger = app.storage.ledger().documents_of(&[elsewhere]).await.unwrap()[0].document;
     let lost = vec![(home, vec![Kind::Home.skeleton_hash()]), (clinical, base.clone()), (stranger, base)];
     let told = anas.sync(&app, Waiting { heads: Some(lost), ..nothing(None) }).await;
     assert_eq!(documents(&told), [home]);
@@ -375,7 +375,7 @@ async fn a_case_one_may_not_know_of_answers_as_one_that_is_not_here() {
     let (ana, eve) = (account(&app, "ana", Role::Ot).await, account(&app, "eve", Role::Ot).await);
     let (known, closed) = (case(&app, "R1").await, case(&app, "R2").await);
     let ledger = app.storage.ledger();
-    let home = ledger.documents_of(known).await.unwrap().into_iter().find(|row| row.kind == Kind::Home).unwrap();
+    let home = ledger.documents_of(&[known]).await.unwrap().into_iter().find(|row| row.kind == Kind::Home).unwrap();
     let mut phone = Phone::of(&app, &eve).await;
     let nowhere = CaseId::mint(&mut app.chance.clone());
     let unknown = DocumentId::mint(&mut app.chance.clone());
@@ -476,7 +476,7 @@ async fn an_import_beside_a_release_or_an_ended_allocation_writes_back_neither()
     let found = cases::find(&app, "R1").await.unwrap();
     assert_eq!(found.address, "5 Mill Lane");
     let now = app.clock.now();
-    let relations = app.storage.ledger().relations_to(case).await.unwrap();
+    let relations = app.storage.ledger().relations_to(&[case]).await.unwrap();
     assert!(relations.iter().all(|relation| !relation.holds(now)), "{relations:?}");
     let bad = format!("{}R2,,6 Mill Lane,\n", csv("7 Mill Lane"));
     assert_eq!(cases::import(&app, bad.as_bytes(), false).await.unwrap().unwrap_err().len(), 1);
@@ -527,7 +527,7 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     for person in [&ana, &olu] {
         cases::relate(&app, case, person, Relation::Allocated).await.unwrap();
     }
-    let rows = app.storage.ledger().documents_of(case).await.unwrap();
+    let rows = app.storage.ledger().documents_of(&[case]).await.unwrap();
     let home = rows.iter().find(|row| row.kind == Kind::Home).unwrap().document;
     let annexe = DocumentId::mint(&mut app.chance.clone());
     let (mut anas, mut olus) = (Phone::of(&app, &ana).await, Phone::of(&app, &olu).await);

@@ -135,7 +135,7 @@ pub(super) async fn run(app: &App, verb: CaseVerb) -> Result<(), VerbError> {
                     case.name,
                     case.address
                 ));
-                for relation in ledger.relations_to(case.case).await? {
+                for relation in ledger.relations_to(&[case.case]).await? {
                     let name = app.storage.account(relation.account).await?.map(|account| account.sign_in.to_string());
                     let until = relation.ends.map(|ends| format!(" until {ends}")).unwrap_or_default();
                     out(format_args!("    {} {}{until}", relation.relation.name(), name.unwrap_or_default()));

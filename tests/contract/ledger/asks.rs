@@ -27,9 +27,9 @@ pub(super) async fn decided<L: Ledger>(ledger: &L) {
     let last = ask(case, document);
     let after = put(ledger, [Write::Ask(last.clone())]).await;
     let [first, _, elsewhere, third] = rows.map(|row| AskRow { n, ..row });
-    assert_eq!(ledger.decided(case).await.unwrap(), [first, third, AskRow { n: after, ..last }]);
-    assert_eq!(ledger.decided(other).await.unwrap(), [elsewhere]);
-    assert_eq!(ledger.decided(hand.case()).await.unwrap(), []);
+    assert_eq!(ledger.decided(&[case]).await.unwrap(), [first, third, AskRow { n: after, ..last }]);
+    assert_eq!(ledger.decided(&[other]).await.unwrap(), [elsewhere]);
+    assert_eq!(ledger.decided(&[hand.case()]).await.unwrap(), []);
 }
 
 pub(super) async fn verdicts<L: Ledger>(ledger: &L) {

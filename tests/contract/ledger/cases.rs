@@ -112,7 +112,7 @@ pub(super) async fn relations_end<L: Ledger>(ledger: &L) {
         rows.sort_by_key(|row| (row.case, row.account, row.relation));
         rows
     };
-    let to = ledger.relations_to(case.case).await.unwrap();
+    let to = ledger.relations_to(&[case.case]).await.unwrap();
     assert_eq!(to, sorted(vec![allocated.clone(), team.clone(), commissioned.clone()]));
     assert_eq!(
         ledger.relations_of(ot).await.unwrap(),

@@ -29,7 +29,7 @@ pub(super) async fn begins<L: Ledger>(ledger: &L) {
     document.authors.push(third);
     let mut here = vec![document, thread, nobodys];
     here.sort_by_key(|row| row.document);
-    assert_eq!(ledger.documents_of(case).await.unwrap(), here);
+    assert_eq!(ledger.documents_of(&[case]).await.unwrap(), here);
     let unknown = DocumentId::mint(&mut hand.chance);
     assert_eq!(ledger.document(unknown).await.unwrap(), None);
     refused(ledger, [Write::Author { document: unknown, account: first }]).await;
@@ -122,14 +122,14 @@ pub(super) async fn frames<L: Ledger>(ledger: &L) {
     let (case, document, at) = (row.case, row.document, (row.document, row.case));
     let frame = |version, packed: &str| Write::Frame { document, case, version, packed: packed.as_bytes().to_vec() };
     let read = async || {
-        let frames = ledger.frames_of(case).await.unwrap().into_iter();
+        let frames = ledger.frames_of(&[case]).await.unwrap().into_iter();
         frames.map(|(of, heads, packed)| (of, heads, String::from_utf8(packed).unwrap())).collect::<Vec<_>>()
     };
     let first = hand.append(at, 0, from, 1);
     put(ledger, [Write::Document(row.clone()), Write::Document(other.clone()), first, frame(1, "one")]).await;
     let heads = ledger.document(document).await.unwrap().unwrap().heads;
     assert_eq!(read().await, [(document, heads, "one".to_owned())]);
-    assert_eq!(ledger.frames_of(other.case).await.unwrap(), []);
+    assert_eq!(ledger.frames_of(&[other.case]).await.unwrap(), []);
     // It has grown: what was packed is not all of it any more.
     let second = hand.append(at, 1, from, 1);
     put(ledger, [second]).await;

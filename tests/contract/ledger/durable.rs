@@ -40,13 +40,13 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
             "{:?}",
             (
                 ledger.cases().await.unwrap(),
-                ledger.documents_of(case.case).await.unwrap(),
+                ledger.documents_of(&[case.case]).await.unwrap(),
                 ledger.changes(document, 0).await.unwrap(),
-                (ledger.snapshot(document).await.unwrap(), ledger.frames_of(case.case).await.unwrap()),
+                (ledger.snapshot(document).await.unwrap(), ledger.frames_of(&[case.case]).await.unwrap()),
                 ledger.signed(signed).await.unwrap(),
                 ledger.submitted().await.unwrap(),
                 ledger.quarantine(None).await.unwrap(),
-                ledger.decided(case.case).await.unwrap(),
+                ledger.decided(&[case.case]).await.unwrap(),
                 ledger.verdicts_of(account, 0).await.unwrap(),
                 ledger.carried(device).await.unwrap(),
                 ledger.end().await.unwrap(),
@@ -118,8 +118,8 @@ async fn a_plan_given_up_in_the_middle_is_there_whole_or_not_at_all() {
             other => panic!("{other} plans"),
         };
         assert_eq!(ledger.case(case.case).await.unwrap().is_some(), whole);
-        assert_eq!(ledger.documents_of(case.case).await.unwrap().len(), usize::from(whole));
-        assert_eq!(ledger.prescriptions_of(case.case).await.unwrap().len(), usize::from(whole));
+        assert_eq!(ledger.documents_of(&[case.case]).await.unwrap().len(), usize::from(whole));
+        assert_eq!(ledger.prescriptions_of(&[case.case]).await.unwrap().len(), usize::from(whole));
         assert_eq!(ledger.quarantine(Some(case.case)).await.unwrap().len(), 2 * usize::from(whole));
         if whole {
             there += 1

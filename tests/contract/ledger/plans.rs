@@ -18,8 +18,8 @@ pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
     refused(ledger, writes).await;
     assert_eq!(ledger.end().await.unwrap(), 1);
     assert_eq!(ledger.cases().await.unwrap(), [CaseRow { version: 1, ..case }]);
-    assert_eq!(ledger.documents_of(other.case).await.unwrap(), []);
-    assert_eq!(ledger.relations_to(other.case).await.unwrap(), []);
+    assert_eq!(ledger.documents_of(&[other.case]).await.unwrap(), []);
+    assert_eq!(ledger.relations_to(&[other.case]).await.unwrap(), []);
     assert_eq!(ledger.quarantine(None).await.unwrap(), []);
     assert_eq!(ledger.commit(Plan::default()).await.unwrap(), 1);
     assert_eq!(put(ledger, [Write::Case(other)]).await, 2);

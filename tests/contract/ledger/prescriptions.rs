@@ -30,8 +30,8 @@ pub(super) async fn versions<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Prescription(second.clone())]).await;
     let mut all = vec![row, PrescriptionRow { version: 1, ..second }];
     all.sort_by_key(|row| row.document);
-    assert_eq!(ledger.prescriptions_of(case).await.unwrap(), all);
-    assert_eq!(ledger.prescriptions_of(other_case).await.unwrap(), []);
+    assert_eq!(ledger.prescriptions_of(&[case]).await.unwrap(), all);
+    assert_eq!(ledger.prescriptions_of(&[other_case]).await.unwrap(), []);
     assert_eq!(ledger.prescription(DocumentId::mint(&mut hand.chance)).await.unwrap(), None);
 }
 

@@ -408,8 +408,12 @@ impl Ledger for MemoryLedger {
         Ok(cases)
     }
 
-    async fn relations_to(&self, case: CaseId) -> Result<Vec<RelationRow>, StorageError> {
-        Ok(self.tables().relations.rows.values().filter(|row| row.case == case).cloned().collect())
+    async fn cases_of(&self, cases: &[CaseId]) -> Result<Vec<CaseRow>, StorageError> {
+        Ok(self.tables().cases.rows.values().filter(|row| cases.contains(&row.case)).cloned().collect())
+    }
+
+    async fn relations_to(&self, cases: &[CaseId]) -> Result<Vec<RelationRow>, StorageError> {
+        Ok(self.tables().relations.rows.values().filter(|row| cases.contains(&row.case)).cloned().collect())
     }
 
     async fn relations_of(&self, account: AccountId) -> Result<Vec<RelationRow>, StorageError> {
@@ -424,17 +428,17 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().documents.rows.get(&document).cloned())
     }
 
-    async fn documents_of(&self, case: CaseId) -> Result<Vec<DocumentRow>, StorageError> {
-        Ok(self.tables().documents.rows.values().filter(|row| row.case == case).cloned().collect())
+    async fn documents_of(&self, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {
+        Ok(self.tables().documents.rows.values().filter(|row| cases.contains(&row.case)).cloned().collect())
     }
 
     async fn snapshot(&self, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
         Ok(self.tables().snapshots.rows.get(&document).cloned())
     }
 
-    async fn frames_of(&self, case: CaseId) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
+    async fn frames_of(&self, cases: &[CaseId]) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
         let tables = self.tables();
-        let documents = tables.documents.rows.values().filter(|row| row.case == case);
+        let documents = tables.documents.rows.values().filter(|row| cases.contains(&row.case));
         let frame = |row: &DocumentRow| {
             let (version, packed) = tables.frames.rows.get(&row.document)?;
             (*version == row.version).then(|| (row.document, row.heads.clone(), packed.clone()))
@@ -453,8 +457,8 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().prescriptions.rows.get(&document).cloned())
     }
 
-    async fn prescriptions_of(&self, case: CaseId) -> Result<Vec<PrescriptionRow>, StorageError> {
-        Ok(self.tables().prescriptions.rows.values().filter(|row| row.case == case).cloned().collect())
+    async fn prescriptions_of(&self, cases: &[CaseId]) -> Result<Vec<PrescriptionRow>, StorageError> {
+        Ok(self.tables().prescriptions.rows.values().filter(|row| cases.contains(&row.case)).cloned().collect())
     }
 
     async fn submitted(&self) -> Result<Vec<PrescriptionRow>, StorageError> {
@@ -474,9 +478,9 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().asks.rows.get(&ask).map(|(_, row)| row.clone()))
     }
 
-    async fn decided(&self, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
+    async fn decided(&self, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
         let tables = self.tables();
-        let shown = |(_, row): &&(Spot, AskRow)| row.case == case && row.decides.is_some();
+        let shown = |(_, row): &&(Spot, AskRow)| cases.contains(&row.case) && row.decides.is_some();
         Ok(by_place(tables.asks.rows.values().filter(shown).collect()))
     }
 
@@ -516,9 +520,10 @@ impl Ledger for MemoryLedger {
         Ok(rows)
     }
 
-    async fn carried_of(&self, device: DeviceId, case: CaseId) -> Result<Vec<Carried>, StorageError> {
+    async fn carried_of(&self, device: DeviceId, cases: &[CaseId]) -> Result<Vec<Carried>, StorageError> {
         let tables = self.tables();
-        let rows = tables.carries.rows.values().filter(|row| row.row.device == device && row.row.case == case);
+        let rows = tables.carries.rows.values();
+        let rows = rows.filter(|row| row.row.device == device && cases.contains(&row.row.case));
         let mut rows: Vec<Carried> = rows.copied().collect();
         rows.sort_unstable();
         Ok(rows)

@@ -8,6 +8,7 @@ mod carries;
 mod cases;
 mod documents;
 mod group;
+mod listed;
 mod prescriptions;
 mod purges;
 mod sealed;
@@ -140,10 +141,8 @@ impl Writing<'_> {
             Write::Quarantine(row) => self.quarantine(row).await,
             Write::Ask(row) => self.ask(row).await,
             Write::Photo(row) => self.photo(row).await,
-            Write::Carry(row) => self.carry(row, None).await,
-            Write::Card { device, case, shown } => {
-                self.carry(CarryRow { device, case, document: None, n: self.n }, Some(shown)).await
-            }
+            Write::Carry(row) => self.carry(vec![row]).await,
+            Write::Card { device, case, shown } => self.card(device, case, shown).await,
             Write::Withhold { device, case, document, reason } => self.withhold((device, case), document, reason).await,
             Write::Uncarry { device, case, document } => self.uncarry(device, case, document).await,
             Write::Resum(device) => {
@@ -191,8 +190,12 @@ impl Ledger for SqlLedger {
         cases::cases(self).await
     }
 
-    async fn relations_to(&self, case: CaseId) -> Result<Vec<RelationRow>, StorageError> {
-        cases::relations_to(self, case).await
+    async fn cases_of(&self, cases: &[CaseId]) -> Result<Vec<CaseRow>, StorageError> {
+        cases::cases_of(self, cases).await
+    }
+
+    async fn relations_to(&self, cases: &[CaseId]) -> Result<Vec<RelationRow>, StorageError> {
+        cases::relations_to(self, cases).await
     }
 
     async fn relations_of(&self, account: AccountId) -> Result<Vec<RelationRow>, StorageError> {
@@ -207,16 +210,16 @@ impl Ledger for SqlLedger {
         documents::document(self, document).await
     }
 
-    async fn documents_of(&self, case: CaseId) -> Result<Vec<DocumentRow>, StorageError> {
-        documents::documents_of(self, case).await
+    async fn documents_of(&self, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {
+        documents::documents_of(self, cases).await
     }
 
     async fn snapshot(&self, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
         documents::snapshot(self, document).await
     }
 
-    async fn frames_of(&self, case: CaseId) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
-        documents::frames_of(self, case).await
+    async fn frames_of(&self, cases: &[CaseId]) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
+        documents::frames_of(self, cases).await
     }
 
     async fn changes(&self, document: DocumentId, after: Number) -> Result<Vec<ChangeRow>, StorageError> {
@@ -227,8 +230,8 @@ impl Ledger for SqlLedger {
         prescriptions::prescription(self, document).await
     }
 
-    async fn prescriptions_of(&self, case: CaseId) -> Result<Vec<PrescriptionRow>, StorageError> {
-        prescriptions::prescriptions_of(self, case).await
+    async fn prescriptions_of(&self, cases: &[CaseId]) -> Result<Vec<PrescriptionRow>, StorageError> {
+        prescriptions::prescriptions_of(self, cases).await
     }
 
     async fn submitted(&self) -> Result<Vec<PrescriptionRow>, StorageError> {
@@ -243,8 +246,8 @@ impl Ledger for SqlLedger {
         arrivals::ask(self, ask).await
     }
 
-    async fn decided(&self, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
-        arrivals::decided(self, case).await
+    async fn decided(&self, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
+        arrivals::decided(self, cases).await
     }
 
     async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {
@@ -267,8 +270,8 @@ impl Ledger for SqlLedger {
         arrivals::photos_of(self, document).await
     }
 
-    async fn carried_of(&self, device: DeviceId, case: CaseId) -> Result<Vec<Carried>, StorageError> {
-        carries::carried_of(self, device, case).await
+    async fn carried_of(&self, device: DeviceId, cases: &[CaseId]) -> Result<Vec<Carried>, StorageError> {
+        carries::carried_of(self, device, cases).await
     }
 
     async fn chosen(&self, device: DeviceId) -> Result<Vec<Choice>, StorageError> {

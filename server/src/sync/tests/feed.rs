@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order, a device that asks from where it stands has what one would have that asks for all
 //! of it: held over both ledgers, with replies that are lost, pages, clocks and people who change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sync_core::clock::{Chance as _, Seeded};
 use sync_core::guard::Bounds;
@@ -20,6 +20,7 @@ use crate::storage::devices::Device;
 use crate::storage::ledger::memory::MemoryLedger;
 use crate::storage::ledger::{DocumentRow, Number, RelationRow};
 use crate::sync::incoming::Took;
+use crate::sync::outgoing::WholeCases;
 use crate::sync::{Desk, Speaker};
 
 /// What a device has of the server's, as it applies replies.
@@ -292,8 +293,13 @@ impl<L: Ledger> Scene<L> {
             let (outgoing, whole) = desk.gather(&request, &Took::default()).await.unwrap();
             let chosen = desk.chosen().await.unwrap();
             let mut parts = Vec::new();
-            for case in &whole {
-                parts.push(desk.whole_case(*case, &chosen).await.unwrap());
+            let (mut left, mut read) = (VecDeque::from(whole.clone()), WholeCases::default());
+            while let Some(case) = left.front().copied() {
+                if !read.has(case) {
+                    read = desk.next_whole(&left).await.unwrap();
+                }
+                left.pop_front();
+                parts.push(desk.whole_case(case, &mut read, &chosen).await.unwrap());
             }
             (outgoing, whole, parts)
         };

@@ -57,13 +57,14 @@ pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>
     }
 }
 
-pub(super) async fn decided(ledger: &SqlLedger, case: CaseId) -> Result<Vec<AskRow>, StorageError> {
-    let sql = select_ask!("WHERE case_id = $1 AND decides IS NOT NULL ORDER BY n, place");
-    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+pub(super) async fn decided(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
+    let select = select_ask!("WHERE decides IS NOT NULL AND case_id");
+    let rows = ledger.listed(select, cases, " ORDER BY n, place").await?;
     let mut asks = Vec::with_capacity(rows.len());
     for row in &rows {
         asks.push(read_ask(ledger, row).await?);
     }
+    asks.sort_by_key(|row| row.n);
     Ok(asks)
 }
 

@@ -3,8 +3,10 @@
 //! What is new is noted when it is written ([`Writing::touch`], [`Writing::news_of`]), in the rows of the devices that
 //! carry it; reading it is a range of an index.
 
-use sqlx::Row;
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash, Heads};
 use sync_core::protocol::CarriedDigest;
@@ -14,6 +16,9 @@ use super::documents::read_change;
 use super::{SqlLedger, Writing};
 use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Pulse, Since, WITHHELD};
 use crate::storage::{StorageError, bytes_if_any, text, text_if_any};
+
+/// How many rows one statement writes.
+const TOGETHER: usize = 32;
 
 /// What `document_id` says for a case's card.
 const CARD: &str = "";
@@ -74,12 +79,10 @@ pub(super) async fn carried(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<
 pub(super) async fn carried_of(
     ledger: &SqlLedger,
     device: DeviceId,
-    case: CaseId,
+    cases: &[CaseId],
 ) -> Result<Vec<Carried>, StorageError> {
-    let sql = "SELECT case_id, document_id, n, touched, shown, reason FROM carries \
-               WHERE device_id = $1 AND case_id = $2";
-    let query = sqlx::query(sql).bind(device.to_string()).bind(case.to_string());
-    let rows = query.fetch_all(ledger.readers()).await?;
+    let select = "SELECT case_id, document_id, n, touched, shown, reason FROM carries WHERE device_id = ";
+    let rows = ledger.listed_of(select, &device.to_string(), " AND case_id", cases).await?;
     let mut carried = rows.iter().map(|row| read_carried(device, row)).collect::<Result<Vec<_>, _>>()?;
     carried.sort_unstable();
     Ok(carried)
@@ -217,29 +220,64 @@ pub(super) async fn news(
 }
 
 impl Writing<'_> {
-    pub(super) async fn carry(&mut self, row: CarryRow, shown: Option<Hash>) -> Result<(), CommitError> {
-        let (device, case) = (row.device.to_string(), row.case.to_string());
-        if let Some(document) = row.document {
-            let sql = "SELECT n FROM carries WHERE device_id = $1 AND document_id = $2 AND case_id = $3";
-            let query = sqlx::query_scalar(sql).bind(&device).bind(document.to_string()).bind(&case);
-            let before: Option<Number> = query.fetch_optional(&mut *self.transaction).await?;
-            if before.is_none_or(|n| n == WITHHELD)
-                && let Some(heads) = self.heads_of(document).await?
-            {
-                self.digest(row.device).await?.add(document, &heads);
+    /// Notes that devices were sent these whole, at this plan's place.
+    pub(super) async fn carry(&mut self, mut rows: Vec<CarryRow>) -> Result<(), CommitError> {
+        rows.sort_unstable();
+        rows.dedup();
+        for rows in rows.chunk_by(|one, next| one.device == next.device).flat_map(|rows| rows.chunks(TOGETHER)) {
+            // Before the rows are there: where there is no sum yet, it is made from them.
+            self.count(rows).await?;
+            self.note(rows, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a device was sent a case's card of these bytes' hash.
+    pub(super) async fn card(&mut self, device: DeviceId, case: CaseId, shown: Hash) -> Result<(), CommitError> {
+        self.note(&[CarryRow { device, case, document: None, n: self.n }], Some(shown)).await
+    }
+
+    async fn note(&mut self, rows: &[CarryRow], shown: Option<Hash>) -> Result<(), CommitError> {
+        let insert = "INSERT INTO carries (device_id, document_id, case_id, n, shown) ";
+        let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(insert);
+        let (n, shown) = (self.n, shown.map(|hash| hash.as_bytes().to_vec()));
+        statement.push_values(rows, |mut values, row| {
+            values.push_bind(row.device.to_string()).push_bind(document_text(row.document));
+            values.push_bind(row.case.to_string()).push_bind(n).push_bind(shown.clone());
+        });
+        statement.push(
+            " ON CONFLICT (device_id, document_id, case_id) DO UPDATE SET n = excluded.n, shown = excluded.shown, \
+             reason = NULL",
+        );
+        statement.build().execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Adds to a device's sum those of these documents, all of that device, that are not in it.
+    async fn count(&mut self, rows: &[CarryRow]) -> Result<(), CommitError> {
+        let documents: BTreeSet<DocumentId> = rows.iter().filter_map(|row| row.document).collect();
+        let Some(device) = rows.first().map(|row| row.device).filter(|_| !documents.is_empty()) else { return Ok(()) };
+        let select = "SELECT documents.document_id, heads, carries.case_id FROM documents LEFT JOIN carries \
+                      ON carries.document_id = documents.document_id AND carries.device_id = ";
+        let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
+        statement.push_bind(device.to_string()).push(" AND carries.n <> ").push_bind(WITHHELD);
+        let mut list = statement.push(" WHERE documents.document_id IN (").separated(", ");
+        for document in &documents {
+            list.push_bind(document.to_string());
+        }
+        statement.push(")");
+        let (mut heads, mut counted) = (BTreeMap::new(), BTreeSet::new());
+        for row in statement.build().fetch_all(&mut *self.transaction).await? {
+            let document: DocumentId = text(&row, "document_id")?;
+            heads.insert(document, super::documents::read_heads(&row)?);
+            counted.extend(text_if_any::<CaseId>(&row, "case_id")?.map(|case| (document, case)));
+        }
+        for row in rows {
+            let Some(document) = row.document.filter(|document| !counted.contains(&(*document, row.case))) else { continue };
+            if let Some(heads) = heads.get(&document) {
+                self.digest(device).await?.add(document, heads);
             }
         }
-        let sql = "INSERT INTO carries (device_id, document_id, case_id, n, shown) VALUES ($1, $2, $3, $4, $5) \
-                   ON CONFLICT (device_id, document_id, case_id) \
-                   DO UPDATE SET n = excluded.n, shown = excluded.shown, reason = NULL";
-        sqlx::query(sql)
-            .bind(device)
-            .bind(document_text(row.document))
-            .bind(case)
-            .bind(self.n)
-            .bind(shown.map(|hash| hash.as_bytes().to_vec()))
-            .execute(&mut *self.transaction)
-            .await?;
         Ok(())
     }
 
@@ -376,12 +414,6 @@ impl Writing<'_> {
         let query = sqlx::query(sql).bind(document.to_string()).bind(WITHHELD);
         let rows = query.fetch_all(&mut *self.transaction).await?;
         Ok(rows.iter().map(|row| text(row, "device_id")).collect::<Result<_, _>>()?)
-    }
-
-    pub(super) async fn heads_of(&mut self, document: DocumentId) -> Result<Option<Heads>, CommitError> {
-        let query = sqlx::query("SELECT heads FROM documents WHERE document_id = $1").bind(document.to_string());
-        let row = query.fetch_optional(&mut *self.transaction).await?;
-        Ok(row.as_ref().map(super::documents::read_heads).transpose()?)
     }
 
     /// The running sum of what a device carries, to be moved on; written when the plan is. Ask for it before what it sums

@@ -100,11 +100,17 @@ pub(super) async fn cases(ledger: &SqlLedger) -> Result<Vec<CaseRow>, StorageErr
     Ok(cases)
 }
 
-pub(super) async fn relations_to(ledger: &SqlLedger, case: CaseId) -> Result<Vec<RelationRow>, StorageError> {
-    let rows =
-        sqlx::query(select_relation!("WHERE case_id = $1")).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+pub(super) async fn cases_of(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<CaseRow>, StorageError> {
+    let rows = ledger.listed(select_case!("WHERE case_id"), cases, "").await?;
+    let mut cases = rows.iter().map(read_case).collect::<Result<Vec<_>, _>>()?;
+    cases.sort_by_key(|row| row.case);
+    Ok(cases)
+}
+
+pub(super) async fn relations_to(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<RelationRow>, StorageError> {
+    let rows = ledger.listed(select_relation!("WHERE case_id"), cases, "").await?;
     let mut relations = rows.iter().map(read_relation).collect::<Result<Vec<_>, _>>()?;
-    relations.sort_by_key(|row| (row.account, row.relation));
+    relations.sort_by_key(|row| (row.case, row.account, row.relation));
     Ok(relations)
 }
 

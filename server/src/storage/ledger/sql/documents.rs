@@ -49,12 +49,10 @@ pub(super) async fn document(ledger: &SqlLedger, document: DocumentId) -> Result
     Ok(Some(DocumentRow { authors, ..read_document(&row)? }))
 }
 
-pub(super) async fn documents_of(ledger: &SqlLedger, case: CaseId) -> Result<Vec<DocumentRow>, StorageError> {
-    let id = case.to_string();
-    let rows = sqlx::query(select_document!("WHERE case_id = $1")).bind(&id).fetch_all(ledger.readers()).await?;
-    let sql = "SELECT document_id, account_id FROM document_authors WHERE case_id = $1 ORDER BY n, place";
-    let authors = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
-    with_authors(&rows, &authors)
+pub(super) async fn documents_of(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {
+    let rows = ledger.listed(select_document!("WHERE case_id"), cases, "").await?;
+    let select = "SELECT document_id, account_id FROM document_authors WHERE case_id";
+    with_authors(&rows, &ledger.listed(select, cases, " ORDER BY n, place").await?)
 }
 
 /// Documents by id, each with its authors in their order.
@@ -83,18 +81,19 @@ pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result
 
 pub(super) async fn frames_of(
     ledger: &SqlLedger,
-    case: CaseId,
+    cases: &[CaseId],
 ) -> Result<Vec<(DocumentId, Heads, Vec<u8>)>, StorageError> {
-    let sql = "SELECT frames.document_id, frames.version, sealed, heads FROM frames \
-               JOIN documents ON documents.document_id = frames.document_id AND documents.version = frames.version \
-               WHERE frames.case_id = $1 ORDER BY frames.document_id";
-    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+    let select = "SELECT frames.document_id, frames.case_id, frames.version, sealed, heads FROM frames \
+                  JOIN documents ON documents.document_id = frames.document_id \
+                  AND documents.version = frames.version WHERE frames.case_id";
+    let rows = ledger.listed(select, cases, "").await?;
     let mut frames = Vec::with_capacity(rows.len());
     for row in &rows {
         let document = text(row, "document_id")?;
-        let spot = Spot::frame(case, document, row.try_get("version")?);
+        let spot = Spot::frame(text(row, "case_id")?, document, row.try_get("version")?);
         frames.push((document, read_heads(row)?, ledger.unseal(spot, row.try_get("sealed")?).await?));
     }
+    frames.sort_by_key(|(document, ..)| *document);
     Ok(frames)
 }
 

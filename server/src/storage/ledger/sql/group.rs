@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{SqlLedger, Writing};
-use crate::storage::ledger::{CommitError, Number, Plan};
-use crate::storage::{StorageError, Write};
+use crate::storage::ledger::{CommitError, Number, Plan, Write};
+use crate::storage::{StorageError, Write as Transaction};
 
 /// The most plans that share a transaction.
 const MOST: usize = 64;
@@ -155,7 +155,7 @@ impl SqlLedger {
         Ok(answers)
     }
 
-    async fn write_one(&self, transaction: Write, plan: Plan) -> (Write, Answer) {
+    async fn write_one(&self, transaction: Transaction, plan: Plan) -> (Transaction, Answer) {
         let mut writing = Writing { ledger: self, transaction, n: 0, place: 0, digests: BTreeMap::new() };
         let answer = writing.plan(plan).await;
         (writing.transaction, answer)
@@ -167,9 +167,18 @@ impl Writing<'_> {
         self.n = sqlx::query_scalar("UPDATE counters SET value = value + 1 WHERE name = 'ledger' RETURNING value")
             .fetch_one(&mut *self.transaction)
             .await?;
+        // Of a caseload that is sent whole, a plan notes thousands of rows: those behind one another go together.
+        let mut carried = Vec::new();
         for write in plan.writes {
-            self.write(write).await?;
+            match write {
+                Write::Carry(row) => carried.push(row),
+                write => {
+                    self.carry(std::mem::take(&mut carried)).await?;
+                    self.write(write).await?;
+                }
+            }
         }
+        self.carry(carried).await?;
         self.keep_digests().await?;
         Ok(self.n)
     }

@@ -53,9 +53,11 @@ pub(super) async fn prescription(
     }
 }
 
-pub(super) async fn prescriptions_of(ledger: &SqlLedger, case: CaseId) -> Result<Vec<PrescriptionRow>, StorageError> {
-    let sql = select_prescription!("WHERE case_id = $1");
-    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+pub(super) async fn prescriptions_of(
+    ledger: &SqlLedger,
+    cases: &[CaseId],
+) -> Result<Vec<PrescriptionRow>, StorageError> {
+    let rows = ledger.listed(select_prescription!("WHERE case_id"), cases, "").await?;
     let mut prescriptions = read_prescriptions(ledger, rows).await?;
     prescriptions.sort_by_key(|row| row.document);
     Ok(prescriptions)
