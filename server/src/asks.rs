@@ -78,14 +78,19 @@ impl<L: Ledger> Asking<'_, L> {
             }
             let decision = self.weigh(ask).await?;
             let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
-            let decides = if decision.is_ok() { shown_on(&ask.request) } else { None };
-            let opens = matches!(ask.request, Request::OpenCase(_)) && decision.is_ok();
+            let granted = decision.is_ok();
+            let decides = if granted { shown_on(&ask.request) } else { None };
+            let opens = matches!(ask.request, Request::OpenCase(_)) && granted;
             let mut writes = decision.unwrap_or_default();
             // A refusal about a case that is not here, or not theirs to know of, leaves no trace in it.
             let known = match self.ledger.case(ask.case).await? {
                 Some(_) => Reach::read(self.ledger, self.person, ask.case, self.now).await?.may_know(),
                 None => opens,
             };
+            if !known && granted {
+                // Their right ended since it was weighed.
+                continue;
+            }
             if !known {
                 return Ok(verdict);
             }

@@ -37,6 +37,7 @@ held_by_both! {
     cases::particulars as new_particulars_replace_the_old_ones;
     cases::moves as a_case_moves_by_compare_and_set_with_who_is_tied_to_it;
     cases::reference_once as a_reference_belongs_to_one_case;
+    cases::many as the_rows_of_many_cases_are_read_and_noted_together;
     cases::relations_end as a_relation_ends_and_stays_readable;
     cases::commissions as a_commission_is_kept_and_prolonged;
     documents::begins as a_document_begins_once_with_its_authors;

@@ -230,7 +230,7 @@ impl Storage {
     /// What storage says.
     pub async fn directory_state(&self) -> Result<i64, StorageError> {
         let sql = "SELECT value FROM counters WHERE name = 'directory'";
-        Ok(sqlx::query_scalar(sql).fetch_one(self.readers()).await?)
+        Ok(self.readers().one(sqlx::query(sql)).await?.try_get("value")?)
     }
 
     /// One account.
@@ -238,7 +238,7 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
-        let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(select!("WHERE id = $1")).bind(id.to_string())).await?;
         row.as_ref().map(account).transpose()
     }
 
@@ -255,7 +255,7 @@ impl Storage {
         &self,
         name: &SignInName,
     ) -> Result<Option<(Account, Option<String>)>, StorageError> {
-        let row = sqlx::query(select!("WHERE sign_in = $1")).bind(name.as_str()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(select!("WHERE sign_in = $1")).bind(name.as_str())).await?;
         row.map(|row| Ok((account(&row)?, row.try_get("password_hash")?))).transpose()
     }
 
@@ -264,7 +264,7 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn accounts(&self) -> Result<Vec<Account>, StorageError> {
-        let rows = sqlx::query(select!("ORDER BY sign_in")).fetch_all(self.readers()).await?;
+        let rows = self.readers().all(sqlx::query(select!("ORDER BY sign_in"))).await?;
         rows.iter().map(account).collect()
     }
 

@@ -233,7 +233,7 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn device(&self, id: DeviceId) -> Result<Option<Device>, StorageError> {
-        let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(select!("WHERE id = $1")).bind(id.to_string())).await?;
         row.as_ref().map(device).transpose()
     }
 
@@ -251,7 +251,7 @@ impl Storage {
                    JOIN server_keys ON server_keys.purpose = $2 AND server_keys.retired_at IS NULL \
                    WHERE devices.id = $1";
         let query = sqlx::query(sql).bind(id.to_string()).bind(KeyPurpose::Reply.name());
-        let Some(row) = query.fetch_optional(self.readers()).await? else { return Ok(None) };
+        let Some(row) = self.readers().first(query).await? else { return Ok(None) };
         Ok(Some(Heard {
             device: device(&row)?,
             enabled: row.try_get("enabled")?,
@@ -271,7 +271,7 @@ impl Storage {
             Some(account) => sqlx::query(select!("WHERE account_id = $1 ORDER BY number")).bind(account.to_string()),
             None => sqlx::query(select!("ORDER BY number")),
         };
-        rows.fetch_all(self.readers()).await?.iter().map(device).collect()
+        self.readers().all(rows).await?.iter().map(device).collect()
     }
 
     /// Revokes a device for ever. False when there is none such or it was revoked before.
@@ -334,8 +334,8 @@ impl Storage {
     /// What storage says.
     pub async fn counted_bytes(&self, id: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
         let sql = "SELECT bytes_taken FROM devices WHERE id = $1 AND bytes_day = $2";
-        let bytes: Option<i64> =
-            sqlx::query_scalar(sql).bind(id.to_string()).bind(day(at)).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(sql).bind(id.to_string()).bind(day(at))).await?;
+        let bytes: Option<i64> = row.map(|row| row.try_get("bytes_taken")).transpose()?;
         Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 }

@@ -72,7 +72,7 @@ pub struct ServerKey {
 impl Storage {
     /// Makes, once, what the server is: id, first epoch, a key of each purpose.
     pub(super) async fn found_identity(&self) -> Result<(), StorageError> {
-        let there: i64 = sqlx::query_scalar("SELECT count(*) FROM server").fetch_one(self.readers()).await?;
+        let there: i64 = self.readers().one(sqlx::query("SELECT count(*) FROM server")).await?.try_get(0)?;
         if there > 0 {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn server_id(&self) -> Result<ServerId, StorageError> {
-        let row = sqlx::query("SELECT server_id FROM server").fetch_one(self.readers()).await?;
+        let row = self.readers().one(sqlx::query("SELECT server_id FROM server")).await?;
         text(&row, "server_id")
     }
 
@@ -112,7 +112,7 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn epochs(&self) -> Result<Vec<Epoch>, StorageError> {
-        let rows = sqlx::query("SELECT epoch FROM epochs ORDER BY number DESC").fetch_all(self.readers()).await?;
+        let rows = self.readers().all(sqlx::query("SELECT epoch FROM epochs ORDER BY number DESC")).await?;
         rows.iter().map(|row| text(row, "epoch")).collect()
     }
 
@@ -122,7 +122,7 @@ impl Storage {
     /// What storage says.
     pub async fn server_keys(&self) -> Result<Vec<ServerKey>, StorageError> {
         let sql = "SELECT id, purpose, public_key, valid_from, retired_at FROM server_keys ORDER BY valid_from, id";
-        sqlx::query(sql).fetch_all(self.readers()).await?.iter().map(server_key).collect()
+        self.readers().all(sqlx::query(sql)).await?.iter().map(server_key).collect()
     }
 
     /// One key, retired or not.
@@ -131,7 +131,7 @@ impl Storage {
     /// What storage says.
     pub async fn server_key(&self, id: KeyId) -> Result<Option<ServerKey>, StorageError> {
         let sql = "SELECT id, purpose, public_key, valid_from, retired_at FROM server_keys WHERE id = $1";
-        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(sql).bind(id.to_string())).await?;
         row.as_ref().map(server_key).transpose()
     }
 
@@ -142,14 +142,14 @@ impl Storage {
     pub async fn current_key(&self, purpose: KeyPurpose) -> Result<ServerKey, StorageError> {
         let sql = "SELECT id, purpose, public_key, valid_from, retired_at FROM server_keys \
                    WHERE purpose = $1 AND retired_at IS NULL";
-        server_key(&sqlx::query(sql).bind(purpose.name()).fetch_one(self.readers()).await?)
+        server_key(&self.readers().one(sqlx::query(sql).bind(purpose.name())).await?)
     }
 
     /// The secret half of a key.
     pub(crate) async fn key_secret(&self, key: &ServerKey) -> Result<SigningKey, StorageError> {
         let id = key.id.to_string();
         let row = sqlx::query("SELECT wrapped_secret FROM server_keys WHERE id = $1").bind(&id);
-        let row = row.fetch_one(self.readers()).await?;
+        let row = self.readers().one(row).await?;
         let secret = self.vault.unwrap(key.purpose.name(), &id, row.try_get("wrapped_secret")?)?;
         let secret = secret.as_slice().try_into().map_err(|_| StorageError::Damaged("wrapped_secret"))?;
         let secret = SigningKey::from_bytes(secret);

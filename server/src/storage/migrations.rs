@@ -8,7 +8,7 @@ use std::path::Path;
 use sqlx::SqlitePool;
 use sync_core::clock::Timestamp;
 
-use super::{DataFolder, StorageError, blocking, connect, folder};
+use super::{DataFolder, StorageError, blocking, folder, options};
 
 struct Migration {
     number: i64,
@@ -105,7 +105,7 @@ async fn copy(pool: &SqlitePool, folder: &DataFolder, found: i64, now: Timestamp
 const COPIES: &str = "before-migration";
 
 async fn verify(path: &Path, schema: i64) -> Result<(), StorageError> {
-    let pool = connect(path, 1, true).await?;
+    let pool = SqlitePool::connect_with(options(path).pragma("query_only", "ON")).await?;
     let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await?;
     let held = at(&pool).await?;
     pool.close().await;
@@ -115,7 +115,7 @@ async fn verify(path: &Path, schema: i64) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Storage;
+    use crate::storage::{Storage, connect};
     use crate::testing::Bench;
 
     /// What some later program knows.
@@ -127,7 +127,7 @@ mod tests {
     /// A folder whose database is the dump of a schema.
     async fn dumped(bench: &Bench, dump: &'static str) -> (DataFolder, SqlitePool) {
         let folder = DataFolder::open(&bench.data()).unwrap();
-        let pool = connect(&folder.private_file(folder::DATABASE).unwrap(), 1, false).await.unwrap();
+        let pool = connect(&folder.private_file(folder::DATABASE).unwrap()).await.unwrap();
         sqlx::raw_sql(dump).execute(&pool).await.unwrap();
         (folder, pool)
     }
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(accounts.len(), 2);
         assert_eq!(accounts[1].hcpc_number.as_deref(), Some("OT123456"));
         assert_eq!(storage.server_keys().await.unwrap().len(), 4);
-        assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+        assert_eq!(at(&storage.writer).await.unwrap(), ALL[ALL.len() - 1].number);
     }
 
     #[tokio::test]
@@ -159,7 +159,7 @@ mod tests {
             assert!(case.version >= 1 && case.released.is_none(), "{case:?}");
             assert_eq!(ledger.relations_to(&[case.case]).await.unwrap().len(), 2);
             assert_eq!(ledger.documents_of(&[case.case]).await.unwrap().len(), 3);
-            assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+            assert_eq!(at(&storage.writer).await.unwrap(), ALL[ALL.len() - 1].number);
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let bench = Bench::new(1);
         let (folder, pool) = dumped(&bench, dump).await;
         pool.close().await;
-        let keys = connect(&folder.private_file(folder::CASE_KEYS).unwrap(), 1, false).await.unwrap();
+        let keys = connect(&folder.private_file(folder::CASE_KEYS).unwrap()).await.unwrap();
         sqlx::raw_sql(include_str!("fixtures/schema-4-keys.sql")).execute(&keys).await.unwrap();
         keys.close().await;
         let path = folder.private_file(folder::DATA_KEY).unwrap();
@@ -205,7 +205,7 @@ mod tests {
         says("ask", text(&decided.bytes));
         assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
         assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);
-        assert_eq!(at(storage.readers()).await.unwrap(), ALL[ALL.len() - 1].number);
+        assert_eq!(at(&storage.writer).await.unwrap(), ALL[ALL.len() - 1].number);
         // With the bench its folder would go.
         (bench, storage)
     }

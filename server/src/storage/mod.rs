@@ -14,6 +14,7 @@ pub mod keys;
 pub mod ledger;
 mod migrations;
 pub mod organisations;
+mod readers;
 pub mod seal;
 pub mod sessions;
 
@@ -30,6 +31,7 @@ use sqlx::{Connection, Row, Sqlite, Transaction};
 use sync_core::clock::{Clock, Timestamp};
 
 pub use self::folder::{DataFolder, ServeLock};
+use self::readers::Readers;
 use crate::chance::SharedChance;
 
 /// Why storage didn't do what was asked. Nothing is half-written when one of these comes back.
@@ -132,7 +134,7 @@ pub struct Storage {
     folder: DataFolder,
     /// One connection: writers queue here, not on SQLite's lock.
     writer: SqlitePool,
-    readers: SqlitePool,
+    readers: Readers,
     /// Plans of the ledger that wait to be written together.
     queue: ledger::sql::Queue,
     /// Requests' counters that are written behind.
@@ -143,7 +145,6 @@ pub struct Storage {
     chance: SharedChance,
 }
 
-const READERS: u32 = 4;
 /// How long a writer waits for another process's transaction (an administrative verb beside the server).
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -183,10 +184,10 @@ impl Storage {
         locked: bool,
     ) -> Result<Self, StorageError> {
         let database = folder.private_file(folder::DATABASE)?;
-        let writer = connect(&database, 1, false).await?;
+        let writer = connect(&database).await?;
         assert_durable(&writer).await?;
         migrations::run(&writer, &folder, clock.now(), locked).await?;
-        let readers = connect(&database, READERS, true).await?;
+        let readers = Readers::open(options(&database).pragma("query_only", "ON")).await?;
         let vault = seal::Vault::open(&folder, clock.clone(), chance.clone()).await?;
         let blobs = blobs::Blobs::new(folder.subfolder("photos")?, chance.clone());
         let (queue, counters) = Default::default();
@@ -220,7 +221,7 @@ impl Storage {
     }
 
     /// Connections that only read.
-    pub(crate) fn readers(&self) -> &SqlitePool {
+    pub(crate) fn readers(&self) -> &Readers {
         &self.readers
     }
 
@@ -241,7 +242,7 @@ impl Storage {
     /// # Errors
     /// What stands in the way.
     pub async fn ready(&self) -> Result<(), StorageError> {
-        sqlx::query("SELECT server_id FROM server").fetch_one(&self.readers).await?;
+        self.readers.one(sqlx::query("SELECT server_id FROM server")).await?;
         let folder = self.folder.clone();
         blocking(move || folder.probe()).await
     }
@@ -268,25 +269,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-async fn connect(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePool, StorageError> {
-    let mut options = SqliteConnectOptions::new()
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .synchronous(SqliteSynchronous::Full)
         // What is deleted is overwritten: erased rows don't linger in free pages.
-        .pragma("secure_delete", "ON");
-    if !read_only {
-        options = options.journal_mode(SqliteJournalMode::Wal);
-    } else {
-        options = options.pragma("query_only", "ON");
-    }
-    let pool =
-        SqlitePoolOptions::new().max_connections(connections).min_connections(1).idle_timeout(None).max_lifetime(None);
+        .pragma("secure_delete", "ON")
+}
+
+/// One connection that writes.
+async fn connect(path: &Path) -> Result<SqlitePool, StorageError> {
+    let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+    // A file is there, and the connection was asked for a sign of life when it was given back.
+    let pool = pool.test_before_acquire(false);
     // On a full disk SQLite ends the transaction itself; sqlx's rollback then fails and it counts one that isn't there,
     // so that the next couldn't begin. Such a connection is replaced.
     let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
-    Ok(pool.connect_with(options).await?)
+    Ok(pool.connect_with(options(path).journal_mode(SqliteJournalMode::Wal)).await?)
 }
 
 /// 2,000 simulated power cuts lost acknowledged commits in 1,488 runs at `synchronous=NORMAL`, in none at `FULL`.

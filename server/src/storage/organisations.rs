@@ -24,12 +24,12 @@ impl Storage {
     /// What storage says.
     pub async fn authority(&self, name: &str) -> Result<Organisation, StorageError> {
         let sql = "SELECT id, name, is_authority FROM organisations WHERE is_authority";
-        if let Some(row) = sqlx::query(sql).fetch_optional(self.readers()).await? {
+        if let Some(row) = self.readers().first(sqlx::query(sql)).await? {
             return organisation(&row);
         }
         match self.insert_organisation(name, true).await {
             // Another process was first.
-            Err(StorageError::Taken(_)) => organisation(&sqlx::query(sql).fetch_one(self.readers()).await?),
+            Err(StorageError::Taken(_)) => organisation(&self.readers().one(sqlx::query(sql)).await?),
             other => other,
         }
     }
@@ -66,7 +66,7 @@ impl Storage {
     /// What storage says.
     pub async fn organisation(&self, id: OrganisationId) -> Result<Option<Organisation>, StorageError> {
         let sql = "SELECT id, name, is_authority FROM organisations WHERE id = $1";
-        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(sql).bind(id.to_string())).await?;
         row.as_ref().map(organisation).transpose()
     }
 
@@ -76,7 +76,7 @@ impl Storage {
     /// What storage says.
     pub async fn organisation_named(&self, name: &str) -> Result<Option<Organisation>, StorageError> {
         let sql = "SELECT id, name, is_authority FROM organisations WHERE name_key = $1";
-        let row = sqlx::query(sql).bind(name.to_lowercase()).fetch_optional(self.readers()).await?;
+        let row = self.readers().first(sqlx::query(sql).bind(name.to_lowercase())).await?;
         row.as_ref().map(organisation).transpose()
     }
 
@@ -86,7 +86,7 @@ impl Storage {
     /// What storage says.
     pub async fn organisations(&self) -> Result<Vec<Organisation>, StorageError> {
         let sql = "SELECT id, name, is_authority FROM organisations ORDER BY is_authority DESC, name_key";
-        sqlx::query(sql).fetch_all(self.readers()).await?.iter().map(organisation).collect()
+        self.readers().all(sqlx::query(sql)).await?.iter().map(organisation).collect()
     }
 }
 

@@ -196,7 +196,7 @@ impl Vault {
         chance: SharedChance,
     ) -> Result<Self, StorageError> {
         let path = folder.private_file(folder::CASE_KEYS)?;
-        let pool = connect(&path, 1, false).await?;
+        let pool = connect(&path).await?;
         sqlx::raw_sql(TABLES).execute(&pool).await?;
         let check = sqlx::query("SELECT format, wrapped FROM data_key_check").fetch_optional(&pool).await?;
         if let Some(row) = &check {

@@ -82,7 +82,7 @@ impl Storage {
                    a.hcpc_checked_at, a.hcpc_result, a.hcpc_checked_by, \
                    s.authenticated_at, s.expires_at, s.revoked_at \
                    FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1";
-        let Some(row) = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await? else {
+        let Some(row) = self.readers().first(sqlx::query(sql).bind(id.to_string())).await? else {
             return Ok(None);
         };
         let account = account(&row)?;

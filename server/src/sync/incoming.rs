@@ -422,8 +422,3 @@ impl std::fmt::Debug for Incoming {
         write!(f, "Incoming({} receipts, {} refused)", self.receipts.documents.len(), self.refused.len())
     }
 }
-
-/// The cases whose devices are to hear of a push.
-pub(super) fn cases_of(request: &SyncRequest) -> BTreeSet<CaseId> {
-    request.pushes.iter().map(|push| push.case).chain(request.asks.iter().map(|ask| ask.case)).collect()
-}

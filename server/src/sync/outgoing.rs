@@ -42,7 +42,7 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What goes back to the device, in one part.
 #[derive(Debug, Default)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) cards: Vec<CaseCard>,
     pub(super) documents: Vec<DocumentNews>,
@@ -159,11 +159,9 @@ impl<L: Ledger> Desk<'_, L> {
         let orders = round.lost.into_iter().map(|(case, reason)| Purge { case, document: None, reason });
         outgoing.purge.extend(orders);
         // Of what it began by itself nothing is carried here.
-        let mut unknown = super::incoming::cases_of(request);
-        // Another copy of its store may have said that all of it was purged.
-        for (document, _) in request.heads.iter().flatten() {
-            unknown.extend(ledger.document(*document).await?.map(|row| row.case));
-        }
+        let pushed = request.pushes.iter().map(|push| push.case);
+        let mut unknown: BTreeSet<CaseId> = pushed.chain(request.asks.iter().map(|ask| ask.case)).collect();
+        unknown.extend(comparing::cases_of(self, request).await?);
         let unknown = unknown.into_iter().filter(|case| !cases.contains(case));
         let reason = self.speaker.why_revoked().unwrap_or(PurgeReason::Revoked);
         outgoing.purge.extend(unknown.map(|case| Purge { case, document: None, reason }));
@@ -370,6 +368,13 @@ impl<L: Ledger> Desk<'_, L> {
             self.write(vec![Write::Resum(self.speaker.device.id)]).await?;
         }
         Ok(Some(digest))
+    }
+
+    /// Keeps frames that were made. They only save work: a full disk keeps no device from what it should have.
+    pub(super) async fn keep_frames(&self, made: Vec<Write>) {
+        if let Err(error) = self.write(made).await {
+            tracing::warn!(%error, "frames could not be kept; they are made anew each time");
+        }
     }
 
     /// The next of these cases, to be sent whole.

@@ -104,11 +104,11 @@ impl Parts {
                 let n = self.end.cursor.map_or(0, |cursor| cursor.n);
                 reply.progress = Some(Progress { n, after: case, epoch: Some(self.end.epoch) });
                 self.begun = Some(SyncReply::new(self.end.epoch, self.end.at));
-                desk.write(made).await?;
+                desk.keep_frames(made).await;
                 return Ok(Some(Part { reply, last: false }));
             }
         }
-        desk.write(made).await?;
+        desk.keep_frames(made).await;
         let SyncReply { cursor, more, digest, .. } = &self.end;
         (reply.cursor, reply.more, reply.digest) = (*cursor, *more, *digest);
         Ok(Some(Part { reply, last: true }))

@@ -145,12 +145,17 @@ impl Pool {
         read!(quarantine(None));
         for case in self.cases.iter().copied() {
             read!(case(case));
-            read!(relations_to(case));
-            read!(documents_of(case));
-            read!(frames_of(case));
-            read!(prescriptions_of(case));
             read!(quarantine(Some(case)));
             read!(purges(case));
+        }
+        let lists: Vec<&[CaseId]> = self.cases.chunks(1).chain([&self.cases[..], &[]]).collect();
+        for cases in lists.iter().copied() {
+            read!(cases_of(cases));
+            read!(relations_to(cases));
+            read!(documents_of(cases));
+            read!(frames_of(cases));
+            read!(prescriptions_of(cases));
+            read!(decided(cases));
         }
         for reference in &self.references {
             read!(case_by_reference(reference));
@@ -182,8 +187,8 @@ impl Pool {
                 read!(carried(device));
                 read!(documents_carried(device));
                 read!(chosen(device));
-                for case in self.cases.iter().copied() {
-                    read!(carried_of(device, case));
+                for cases in lists.iter().copied() {
+                    read!(carried_of(device, cases));
                 }
                 for account in self.accounts.iter().copied() {
                     let (at, now) =

@@ -1,9 +1,13 @@
 //! Cases, relations, commissions.
 
-use grabrail_server::storage::ledger::{CaseRow, CommissionRow, Counted, Ledger, RelationRow, Write};
+use grabrail_server::storage::ledger::{
+    CarryRow, CaseRow, CommissionRow, Counted, DocumentRow, Ledger, RelationRow, Since, Write,
+};
 use sync_core::access::Relation;
 use sync_core::id::{CaseId, CommissionId};
+use sync_core::protocol::CarriedDigest;
 use sync_core::protocol::card::CaseState;
+use sync_core::protocol::sync::PurgeReason;
 
 use super::hand::Hand;
 use super::{put, refused};
@@ -141,4 +145,43 @@ pub(super) async fn commissions<L: Ledger>(ledger: &L) {
         assert_eq!(ledger.commission(row.commission).await.unwrap().as_ref(), Some(&longer));
     }
     assert_eq!(ledger.commission(CommissionId::mint(&mut hand.chance)).await.unwrap(), None);
+}
+
+/// More cases than one statement lists, more rows than one statement writes.
+pub(super) async fn many<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(6);
+    let (ot, device) = (hand.account(), hand.device());
+    let mut cases: Vec<CaseRow> = (0..70).map(|_| hand.case_row()).collect();
+    let documents: Vec<DocumentRow> = cases.iter().map(|row| hand.document_row(row.case)).collect();
+    let relations: Vec<RelationRow> = cases.iter().map(|row| hand.relation_row(row.case, ot)).collect();
+    let mut digest = CarriedDigest::default();
+    for (case, (document, relation)) in cases.iter_mut().zip(documents.iter().zip(&relations)) {
+        put(ledger, [Write::Case(case.clone()), Write::Document(document.clone()), Write::Relation(relation.clone())])
+            .await;
+        digest.add(document.document, &document.heads);
+        case.version = 2;
+    }
+    let carry = |case, document| Write::Carry(CarryRow { device, case, document, n: 0 });
+    let sent = documents.iter().flat_map(|row| [carry(row.case, Some(row.document)), carry(row.case, None)]);
+    let n = put(ledger, sent).await;
+
+    cases.sort_by_key(|row| row.case);
+    let ids: Vec<CaseId> = cases.iter().map(|row| row.case).collect();
+    assert_eq!(ledger.cases_of(&ids).await.unwrap(), cases);
+    let of: Vec<CaseId> = ledger.relations_to(&ids).await.unwrap().into_iter().map(|row| row.case).collect();
+    assert_eq!(of, ids);
+    let mut all = documents;
+    all.sort_by_key(|row| row.document);
+    assert_eq!(ledger.documents_of(&ids).await.unwrap(), all);
+    let carried = ledger.carried_of(device, &ids).await.unwrap();
+    assert!(carried.is_sorted() && carried.len() == 140 && carried.iter().all(|row| row.row.n == n));
+    let since = Since { n: 0, at: hand.now() };
+    assert_eq!(ledger.pulse(device, ot, since, since.at).await.unwrap().digest, digest);
+    // The same noted again counts once; what was withheld meanwhile counts again.
+    let (first, second) = (&all[0], &all[1]);
+    let (case, document, reason) = (first.case, Some(first.document), PurgeReason::Withdrawn);
+    let withheld = Write::Withhold { device, case, document, reason };
+    put(ledger, [withheld, carry(second.case, Some(second.document)), carry(case, document), carry(case, document)])
+        .await;
+    assert_eq!(ledger.pulse(device, ot, since, since.at).await.unwrap().digest, digest);
 }

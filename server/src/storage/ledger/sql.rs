@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqlitePool;
+use sqlx::Row as _;
 use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads};
 use sync_core::protocol::sync::Choice;
@@ -27,6 +27,7 @@ use super::{
     AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
     Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, Write,
 };
+use crate::storage::readers::Readers;
 use crate::storage::{Storage, StorageError};
 
 /// The ledger of one data folder. Cheap to clone.
@@ -43,7 +44,7 @@ impl Storage {
 }
 
 impl SqlLedger {
-    fn readers(&self) -> &SqlitePool {
+    fn readers(&self) -> &Readers {
         self.storage.readers()
     }
 
@@ -305,7 +306,8 @@ impl Ledger for SqlLedger {
     }
 
     async fn end(&self) -> Result<Number, StorageError> {
-        Ok(sqlx::query_scalar("SELECT value FROM counters WHERE name = 'ledger'").fetch_one(self.readers()).await?)
+        let row = self.readers().one(sqlx::query("SELECT value FROM counters WHERE name = 'ledger'")).await?;
+        Ok(row.try_get("value")?)
     }
 
     async fn commit(&self, plan: Plan) -> Result<Number, CommitError> {

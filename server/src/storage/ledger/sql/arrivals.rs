@@ -51,7 +51,8 @@ async fn read_ask(ledger: &SqlLedger, row: &SqliteRow) -> Result<AskRow, Storage
 
 pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>, StorageError> {
     let sql = select_ask!("WHERE ask_id = $1");
-    match sqlx::query(sql).bind(ask.to_string()).fetch_optional(ledger.readers()).await? {
+    let row = ledger.readers().first(sqlx::query(sql).bind(ask.to_string())).await?;
+    match row {
         Some(row) => Ok(Some(read_ask(ledger, &row).await?)),
         None => Ok(None),
     }
@@ -74,7 +75,7 @@ pub(super) async fn verdicts_of(
     after: Number,
 ) -> Result<Vec<Verdict>, StorageError> {
     let sql = "SELECT ask_id, case_id, sealed_verdict FROM asks WHERE account_id = $1 AND n > $2 ORDER BY n, place";
-    let rows = sqlx::query(sql).bind(account.to_string()).bind(after).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(account.to_string()).bind(after)).await?;
     let mut verdicts = Vec::with_capacity(rows.len());
     for row in &rows {
         let spot = Spot::verdict(text(row, "case_id")?, text(row, "ask_id")?);
@@ -88,7 +89,7 @@ pub(super) async fn quarantine(ledger: &SqlLedger, case: Option<CaseId>) -> Resu
         Some(case) => sqlx::query(select_quarantine!("WHERE case_id = $1")).bind(case.to_string()),
         None => sqlx::query(select_quarantine!("")),
     };
-    let rows = query.fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(query).await?;
     let mut aside = Vec::with_capacity(rows.len());
     for row in &rows {
         let (quarantine, case) = (text(row, "quarantine_id")?, text(row, "case_id")?);
@@ -122,18 +123,21 @@ pub(super) async fn photo(
     document: DocumentId,
     hash: Hash,
 ) -> Result<Option<PhotoRow>, StorageError> {
-    let row = sqlx::query(select_photo!("WHERE document_id = $1 AND hash = $2"))
-        .bind(document.to_string())
-        .bind(hash.to_string())
-        .fetch_optional(ledger.readers())
+    let row = ledger
+        .readers()
+        .first(
+            sqlx::query(select_photo!("WHERE document_id = $1 AND hash = $2"))
+                .bind(document.to_string())
+                .bind(hash.to_string()),
+        )
         .await?;
     row.as_ref().map(read_photo).transpose()
 }
 
 pub(super) async fn photos_of(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<PhotoRow>, StorageError> {
-    let rows = sqlx::query(select_photo!("WHERE document_id = $1 ORDER BY n, place"))
-        .bind(document.to_string())
-        .fetch_all(ledger.readers())
+    let rows = ledger
+        .readers()
+        .all(sqlx::query(select_photo!("WHERE document_id = $1 ORDER BY n, place")).bind(document.to_string()))
         .await?;
     rows.iter().map(read_photo).collect()
 }

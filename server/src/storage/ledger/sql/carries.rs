@@ -70,7 +70,7 @@ fn read_carried(device: DeviceId, row: &SqliteRow) -> Result<Carried, StorageErr
 
 pub(super) async fn carried(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<CarryRow>, StorageError> {
     let sql = "SELECT case_id, document_id, n FROM carries WHERE device_id = $1";
-    let rows = sqlx::query(sql).bind(device.to_string()).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(device.to_string())).await?;
     let mut carried = rows.iter().map(|row| read_carry(device, row)).collect::<Result<Vec<_>, _>>()?;
     carried.sort_unstable();
     Ok(carried)
@@ -90,7 +90,7 @@ pub(super) async fn carried_of(
 
 pub(super) async fn chosen(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<Choice>, StorageError> {
     let sql = "SELECT case_id, carry FROM chosen WHERE device_id = $1";
-    let rows = sqlx::query(sql).bind(device.to_string()).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(device.to_string())).await?;
     let choice = |row: &SqliteRow| Ok(Choice { case: text(row, "case_id")?, carry: row.try_get("carry")? });
     let mut choices = rows.iter().map(choice).collect::<Result<Vec<_>, StorageError>>()?;
     choices.sort_by_key(|choice| choice.case);
@@ -123,13 +123,16 @@ pub(super) async fn pulse(
 ) -> Result<Pulse, StorageError> {
     // A clock may be set back: what lies between is then judged again too.
     let (from, to) = (since.at.min(now), since.at.max(now));
-    let rows = sqlx::query(PULSE)
-        .bind(device.to_string())
-        .bind(account.to_string())
-        .bind(since.n)
-        .bind(from.millis())
-        .bind(to.millis())
-        .fetch_all(ledger.readers())
+    let rows = ledger
+        .readers()
+        .all(
+            sqlx::query(PULSE)
+                .bind(device.to_string())
+                .bind(account.to_string())
+                .bind(since.n)
+                .bind(from.millis())
+                .bind(to.millis()),
+        )
         .await?;
     let mut pulse = Pulse::default();
     for row in &rows {
@@ -157,7 +160,7 @@ pub(super) async fn documents_carried(
                WHERE carries.device_id = $1 AND carries.n < $2 AND documents.document_id = carries.document_id";
     let query = sqlx::query(sql).bind(device.to_string()).bind(WITHHELD);
     let (mut end, mut documents) = (0, Vec::new());
-    for row in query.fetch_all(ledger.readers()).await? {
+    for row in ledger.readers().all(query).await? {
         match row.try_get::<&str, _>("document_id")? {
             CARD => end = row.try_get("n")?,
             _ => documents.push((text(&row, "document_id")?, super::documents::read_heads(&row)?)),
@@ -192,7 +195,7 @@ pub(super) async fn news(
     let end = ledger.end().await?;
     let behind = async |after: Number, end: Number, most: usize| {
         let query = sqlx::query(NEWS).bind(&id).bind(after).bind(end).bind(i64::try_from(most).unwrap_or(i64::MAX));
-        query.fetch_all(ledger.readers()).await
+        ledger.readers().all(query).await
     };
     let mut rows = behind(after, end, most).await?;
     let (mut until, mut more) = (end, false);
@@ -213,7 +216,7 @@ pub(super) async fn news(
     for row in &rows {
         changes.push(read_change(ledger, row).await?);
     }
-    let rows = sqlx::query(TOUCHED).bind(&id).bind(after).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(TOUCHED).bind(&id).bind(after)).await?;
     let mut touched = rows.iter().map(|row| text(row, "case_id")).collect::<Result<Vec<CaseId>, _>>()?;
     touched.sort_unstable();
     Ok(News { changes, touched, until, more })
@@ -273,7 +276,9 @@ impl Writing<'_> {
             counted.extend(text_if_any::<CaseId>(&row, "case_id")?.map(|case| (document, case)));
         }
         for row in rows {
-            let Some(document) = row.document.filter(|document| !counted.contains(&(*document, row.case))) else { continue };
+            let Some(document) = row.document.filter(|document| !counted.contains(&(*document, row.case))) else {
+                continue;
+            };
             if let Some(heads) = heads.get(&document) {
                 self.digest(device).await?.add(document, heads);
             }

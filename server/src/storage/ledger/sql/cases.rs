@@ -81,19 +81,17 @@ fn read_relation(row: &SqliteRow) -> Result<RelationRow, StorageError> {
 }
 
 pub(super) async fn case(ledger: &SqlLedger, case: CaseId) -> Result<Option<CaseRow>, StorageError> {
-    let row =
-        sqlx::query(select_case!("WHERE case_id = $1")).bind(case.to_string()).fetch_optional(ledger.readers()).await?;
+    let row = ledger.readers().first(sqlx::query(select_case!("WHERE case_id = $1")).bind(case.to_string())).await?;
     row.as_ref().map(read_case).transpose()
 }
 
 pub(super) async fn case_by_reference(ledger: &SqlLedger, reference: &str) -> Result<Option<CaseRow>, StorageError> {
-    let row =
-        sqlx::query(select_case!("WHERE reference = $1")).bind(reference).fetch_optional(ledger.readers()).await?;
+    let row = ledger.readers().first(sqlx::query(select_case!("WHERE reference = $1")).bind(reference)).await?;
     row.as_ref().map(read_case).transpose()
 }
 
 pub(super) async fn cases(ledger: &SqlLedger) -> Result<Vec<CaseRow>, StorageError> {
-    let rows = sqlx::query(select_case!("")).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(select_case!(""))).await?;
     let mut cases = rows.iter().map(read_case).collect::<Result<Vec<_>, _>>()?;
     // Sorted here: the order of ids as texts is not theirs, and differs between databases.
     cases.sort_by_key(|case| (case.created, case.case));
@@ -115,10 +113,8 @@ pub(super) async fn relations_to(ledger: &SqlLedger, cases: &[CaseId]) -> Result
 }
 
 pub(super) async fn relations_of(ledger: &SqlLedger, account: AccountId) -> Result<Vec<RelationRow>, StorageError> {
-    let rows = sqlx::query(select_relation!("WHERE account_id = $1"))
-        .bind(account.to_string())
-        .fetch_all(ledger.readers())
-        .await?;
+    let rows =
+        ledger.readers().all(sqlx::query(select_relation!("WHERE account_id = $1")).bind(account.to_string())).await?;
     let mut relations = rows.iter().map(read_relation).collect::<Result<Vec<_>, _>>()?;
     relations.sort_by_key(|row| (row.case, row.relation));
     Ok(relations)
@@ -130,7 +126,7 @@ pub(super) async fn commission(
 ) -> Result<Option<CommissionRow>, StorageError> {
     let sql = "SELECT case_id, account_id, organisation_id, starts_at, ends_at, version, sealed_scope \
                FROM commissions WHERE commission_id = $1";
-    let Some(row) = sqlx::query(sql).bind(commission.to_string()).fetch_optional(ledger.readers()).await? else {
+    let Some(row) = ledger.readers().first(sqlx::query(sql).bind(commission.to_string())).await? else {
         return Ok(None);
     };
     let case = text(&row, "case_id")?;

@@ -42,9 +42,9 @@ fn heads_bytes(heads: &Heads) -> Result<Vec<u8>, StorageError> {
 pub(super) async fn document(ledger: &SqlLedger, document: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
     let id = document.to_string();
     let sql = select_document!("WHERE document_id = $1");
-    let Some(row) = sqlx::query(sql).bind(&id).fetch_optional(ledger.readers()).await? else { return Ok(None) };
+    let Some(row) = ledger.readers().first(sqlx::query(sql).bind(&id)).await? else { return Ok(None) };
     let sql = "SELECT account_id FROM document_authors WHERE document_id = $1 ORDER BY n, place";
-    let authors = sqlx::query(sql).bind(&id).fetch_all(ledger.readers()).await?;
+    let authors = ledger.readers().all(sqlx::query(sql).bind(&id)).await?;
     let authors = authors.iter().map(|row| text(row, "account_id")).collect::<Result<_, _>>()?;
     Ok(Some(DocumentRow { authors, ..read_document(&row)? }))
 }
@@ -71,7 +71,7 @@ fn with_authors(rows: &[SqliteRow], authors: &[SqliteRow]) -> Result<Vec<Documen
 
 pub(super) async fn snapshot(ledger: &SqlLedger, document: DocumentId) -> Result<Option<(i64, Vec<u8>)>, StorageError> {
     let sql = "SELECT case_id, version, sealed FROM snapshots WHERE document_id = $1";
-    let Some(row) = sqlx::query(sql).bind(document.to_string()).fetch_optional(ledger.readers()).await? else {
+    let Some(row) = ledger.readers().first(sqlx::query(sql).bind(document.to_string())).await? else {
         return Ok(None);
     };
     let version = row.try_get("version")?;
@@ -104,7 +104,7 @@ pub(super) async fn changes(
 ) -> Result<Vec<ChangeRow>, StorageError> {
     let sql = "SELECT document_id, hash, case_id, device_id, account_id, n, place, sealed FROM changes \
                WHERE document_id = $1 AND n > $2 ORDER BY n, place";
-    let rows = sqlx::query(sql).bind(document.to_string()).bind(after).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(document.to_string()).bind(after)).await?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         changes.push(read_change(ledger, row).await?);

@@ -23,7 +23,7 @@ impl SqlLedger {
             let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
             push_list(&mut statement, cases);
             statement.push(rest);
-            rows.extend(statement.build().fetch_all(self.readers()).await?);
+            rows.extend(self.readers().all(statement.build()).await?);
         }
         Ok(rows)
     }
@@ -41,7 +41,7 @@ impl SqlLedger {
             let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
             statement.push_bind(owner).push(and_case);
             push_list(&mut statement, cases);
-            rows.extend(statement.build().fetch_all(self.readers()).await?);
+            rows.extend(self.readers().all(statement.build()).await?);
         }
         Ok(rows)
     }

@@ -47,7 +47,8 @@ pub(super) async fn prescription(
     document: DocumentId,
 ) -> Result<Option<PrescriptionRow>, StorageError> {
     let sql = select_prescription!("WHERE document_id = $1");
-    match sqlx::query(sql).bind(document.to_string()).fetch_optional(ledger.readers()).await? {
+    let row = ledger.readers().first(sqlx::query(sql).bind(document.to_string())).await?;
+    match row {
         Some(row) => Ok(Some(read_prescription(ledger, &row).await?)),
         None => Ok(None),
     }
@@ -64,7 +65,7 @@ pub(super) async fn prescriptions_of(
 }
 
 pub(super) async fn submitted(ledger: &SqlLedger) -> Result<Vec<PrescriptionRow>, StorageError> {
-    let rows = sqlx::query(select_prescription!("WHERE waiting")).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(select_prescription!("WHERE waiting"))).await?;
     let mut prescriptions = read_prescriptions(ledger, rows).await?;
     prescriptions.sort_by_key(|row| (row.submitted.map(|(_, at)| at), row.document));
     Ok(prescriptions)
@@ -73,7 +74,7 @@ pub(super) async fn submitted(ledger: &SqlLedger) -> Result<Vec<PrescriptionRow>
 pub(super) async fn signed(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<SignedRow>, StorageError> {
     let sql = "SELECT case_id, number, sealed, basis, standing_version, sealed_standing FROM signed_versions \
                WHERE document_id = $1 ORDER BY number";
-    let rows = sqlx::query(sql).bind(document.to_string()).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(document.to_string())).await?;
     let mut versions = Vec::with_capacity(rows.len());
     for row in &rows {
         let case = text(row, "case_id")?;

@@ -12,7 +12,7 @@ const WHOLE: &str = "";
 pub(super) async fn purges(ledger: &SqlLedger, case: CaseId) -> Result<Vec<PurgeRow>, StorageError> {
     let sql = "SELECT device_id, case_id, document_id, came_at, receipt, signature FROM purge_receipts \
                WHERE case_id = $1 ORDER BY n, place";
-    let rows = sqlx::query(sql).bind(case.to_string()).fetch_all(ledger.readers()).await?;
+    let rows = ledger.readers().all(sqlx::query(sql).bind(case.to_string())).await?;
     let purge = |row: &sqlx::sqlite::SqliteRow| {
         let document: String = row.try_get("document_id")?;
         let document: Option<DocumentId> = if document == WHOLE { None } else { Some(text(row, "document_id")?) };

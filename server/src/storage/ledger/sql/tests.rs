@@ -70,7 +70,7 @@ async fn each_change_keeps_the_envelope_it_came_in() {
     let sql = "SELECT e.version, e.sealed FROM changes c \
                JOIN envelopes e ON e.document_id = c.document_id AND e.version = c.version WHERE c.hash = $1";
     let hash = Hash::of(b"two").to_string();
-    let row = sqlx::query(sql).bind(hash).fetch_one(ledger.readers()).await.unwrap();
+    let row = ledger.readers().one(sqlx::query(sql).bind(hash)).await.unwrap();
     let spot = Spot::envelope(CASE, DOCUMENT, row.get("version"));
     let (envelope, signature): (ByteVec, ByteVec) = ledger.unseal_value(spot, row.get("sealed")).await.unwrap();
     assert_eq!((envelope.as_slice(), signature.as_slice()), (b"what was signed".as_slice(), b"signature".as_slice()));
