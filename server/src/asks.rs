@@ -11,7 +11,7 @@ use sync_core::clock::Timestamp;
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::Illegal;
-use sync_core::id::{DocumentId, Hash, ServerId};
+use sync_core::id::{DeviceId, DocumentId, Hash, ServerId};
 use sync_core::protocol::ask::{Answer, AskRefusal, MOST_GROUNDS_CHARACTERS};
 use sync_core::protocol::{Ask, Request, Verdict};
 
@@ -49,6 +49,8 @@ pub struct Asking<'a, L> {
     pub chance: SharedChance,
     /// The key for signing off; only online, freshly signed in.
     pub signer: Option<&'a Signer>,
+    /// The device that brings it, and how many bytes it may bring in a day; `None` at the API.
+    pub device: Option<(DeviceId, u64)>,
 }
 
 /// Why an ask has no verdict: the store failed, or the rows would not stand still.
@@ -61,7 +63,7 @@ impl<L: Ledger> Asking<'_, L> {
     /// Decides on an ask.
     ///
     /// # Errors
-    /// [`Failed`]; nothing was decided then.
+    /// [`Failed`]; nothing was decided then. [`CommitError::DayFull`]: the device brings it again.
     pub async fn decide(&self, ask: &Ask) -> Result<Verdict, Failed> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
         // When it was asked is no part of what was asked: posted again, it is the same ask.
@@ -103,6 +105,12 @@ impl<L: Ledger> Asking<'_, L> {
                 bytes: bytes.clone(),
                 verdict: verdict.clone(),
                 n: 0,
+            }));
+            writes.extend(self.device.map(|(device, most)| Write::Brought {
+                device,
+                bytes: bytes.len() as u64,
+                at: self.now,
+                most,
             }));
             match self.ledger.commit(Plan { writes }).await {
                 Ok(_) => return Ok(verdict),

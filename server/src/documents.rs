@@ -20,7 +20,7 @@ const INFLATES: usize = 6;
 /// About how many bytes a document takes that says nothing.
 const EMPTY: usize = 8 << 10;
 
-/// Documents that were written in lately, so that the next push to one need not load it. Clones are handles of the same.
+/// Documents that were pushed to lately, so that the next push to one need not load it. Clones are handles of the same.
 ///
 /// A document is asked for by the heads that its row has now, and they name all that is in it: one that another wrote in
 /// meanwhile, or whose commit failed, is never found. Who may read it is judged before, by rows.
@@ -44,6 +44,11 @@ struct Entry {
     document: Arc<Document>,
     bytes: usize,
     used: u64,
+}
+
+/// About how many bytes a document takes in memory that takes so many saved.
+const fn in_memory(saved: usize) -> usize {
+    saved.saturating_mul(INFLATES).saturating_add(EMPTY)
 }
 
 impl Default for Documents {
@@ -70,13 +75,16 @@ impl Documents {
         if let Some(document) = self.kept().find(row) {
             return Ok((row.version, document));
         }
-        let (version, document) = load(ledger, row).await?;
-        Ok((version, Arc::new(document)))
+        let (version, saved, document) = load_saved(ledger, row).await?;
+        let document = Arc::new(document);
+        // Whoever pushes to it may do so again at once, be it refused.
+        self.kept().keep(row.document, document.clone(), in_memory(saved));
+        Ok((version, document))
     }
 
     /// Keeps a document that takes so many bytes saved.
     pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
-        self.kept().keep(document, Arc::new(of), saved.saturating_mul(INFLATES).saturating_add(EMPTY));
+        self.kept().keep(document, Arc::new(of), in_memory(saved));
     }
 
     #[cfg(test)]
@@ -127,12 +135,18 @@ impl Kept {
 /// # Errors
 /// What storage says; [`StorageError::Damaged`] when neither its snapshot nor its changes make a document.
 pub async fn load<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<(i64, Document), StorageError> {
+    let (version, _, document) = load_saved(ledger, row).await?;
+    Ok((version, document))
+}
+
+/// As [`load`], with how many bytes it takes saved.
+async fn load_saved<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<(i64, usize, Document), StorageError> {
     let Some((version, saved)) = ledger.snapshot(row.document).await? else {
-        return Ok((row.version, empty(row.kind)?));
+        return Ok((row.version, 0, empty(row.kind)?));
     };
-    let kind = row.kind;
+    let (kind, bytes) = (row.kind, saved.len());
     if let Some(document) = blocking(move || Ok(Document::load(kind, &saved).ok())).await? {
-        return Ok((version, document));
+        return Ok((version, bytes, document));
     }
     // The changes are the truth, the snapshot only a cache of them.
     tracing::error!(document = %row.document, "a snapshot could not be loaded; rebuilding it from the changes");
@@ -142,7 +156,7 @@ pub async fn load<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<(i64, Docu
         document.apply(&changes).map_err(|_| StorageError::Damaged("a document's changes"))?;
         Ok(document)
     });
-    Ok((version, rebuilt.await?))
+    Ok((version, bytes, rebuilt.await?))
 }
 
 /// A document as it reads now.

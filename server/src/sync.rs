@@ -127,7 +127,15 @@ fn spoken(body: &[u8]) -> Option<u16> {
 
 impl Session {
     fn revoked(&self) -> bool {
-        self.heard.device.revoked_at.is_some() || !self.heard.enabled
+        self.heard.is_revoked()
+    }
+
+    /// Whether a reply that has begun may go on: whoever reads slowly learns nothing that was theirs no more.
+    async fn goes_on(&mut self) -> Result<bool, Problem> {
+        let Some(heard) = self.app.storage.heard(self.heard.device.id).await? else { return Ok(false) };
+        self.now = self.app.clock.now();
+        let same = heard.changed == self.heard.changed && heard.is_revoked() == self.heard.is_revoked();
+        Ok(same && heard.device.stopped_at == self.heard.device.stopped_at)
     }
 
     /// Where the request is settled.
@@ -152,6 +160,7 @@ impl Session {
             authority: self.directory.authority(),
             chance: self.app.chance.clone(),
             signer: None,
+            device: Some((device.id, self.app.config.limits.bounds().device_day_bytes)),
         };
         let speaker = Speaker { person, device, revoked: self.revoked(), changed: self.heard.changed, sender };
         let documents = self.app.documents.clone();
@@ -160,11 +169,15 @@ impl Session {
 }
 
 impl Settled {
-    /// The bytes of the next part, signed, and whether it is the last; `None` behind that.
+    /// The bytes of the next part, signed, and whether it is the last; `None` behind that, and once the device was
+    /// revoked or its person is somebody else than they were: the reply is cut, and the next one says so.
     ///
     /// # Errors
     /// What storage says; then no more parts come, and the device goes on from those it has.
     pub async fn next_part(&mut self) -> Result<Option<(Vec<u8>, bool)>, Problem> {
+        if self.parts.have_begun() && !self.session.goes_on().await? {
+            return Ok(None);
+        }
         let ledger = self.session.app.storage.ledger();
         let desk = self.session.desk(&ledger)?;
         let Some(Part { reply, last }) = self.parts.next(&desk).await? else { return Ok(None) };

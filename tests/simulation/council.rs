@@ -241,6 +241,7 @@ impl Council {
             authority: AUTHORITY,
             chance: self.chance.clone(),
             signer,
+            device: None,
         }
     }
 

@@ -15,6 +15,7 @@ use sync_core::envelope::Signed;
 use sync_core::id::{AccountId, DocumentId, Hash, Heads};
 use sync_core::protocol::Ask;
 use sync_core::protocol::ask::AskRefusal;
+use sync_core::protocol::card::CaseState;
 
 use super::{Asking, Decision, MOST_HEADS, illegal, words};
 use crate::documents;
@@ -91,6 +92,10 @@ impl<L: Ledger> Asking<'_, L> {
         document: DocumentId,
         heads: &Heads,
     ) -> Result<Decision, StorageError> {
+        // The case before all else: one that is closed meanwhile closes without it.
+        let Some(case) = self.ledger.case(ask.case).await?.filter(|case| case.state != CaseState::Closed) else {
+            return Ok(Err(AskRefusal::Unknown));
+        };
         let (row, prescription) = granted!(self.prescription(ask, document, Action::Submit).await?);
         let judged = granted!(self.judged(&row, heads).await?);
         granted!(Self::in_the_way(document, &judged));
@@ -106,6 +111,7 @@ impl<L: Ledger> Asking<'_, L> {
         let state = granted!(prescription.state.clone().submit(judged.view.heads.clone(), missing).map_err(illegal));
         let submitted = Some((self.person.account, self.now));
         let mut writes = judged.seen;
+        writes.push(Write::Expect { of: Counted::Case(case.case), version: case.version });
         writes.push(Write::Prescription(PrescriptionRow { state, submitted, ..prescription }));
         Ok(Ok(writes))
     }

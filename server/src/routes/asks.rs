@@ -67,6 +67,7 @@ pub(super) async fn ask(
         authority: &authority.name,
         chance: app.chance.clone(),
         signer: Some(&signer),
+        device: None,
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
     let verdict = asking.decide(&Ask { id: body.id, at, case: body.case, request: body.request }).await?;

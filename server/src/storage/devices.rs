@@ -85,6 +85,13 @@ pub struct Heard {
     pub reply_key: KeyId,
 }
 
+impl Heard {
+    /// Whether nothing may be on the device any more.
+    pub fn is_revoked(&self) -> bool {
+        self.device.revoked_at.is_some() || !self.enabled
+    }
+}
+
 /// Why a code enrols nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeRefused {

@@ -329,7 +329,7 @@ pub enum Write {
         account: AccountId,
     },
     /// A prescription's row as it shall be; `version` is the one it stands at, 0 for a new one, and becomes one more.
-    /// Touches the case.
+    /// A new one makes the version of its case one more: whoever decides on all there are notices it. Touches the case.
     Prescription(PrescriptionRow),
     /// A new signed version. Touches the case.
     Signed(SignedRow),
@@ -470,6 +470,11 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Option<CommissionRow>, StorageError>> + Send;
     /// A document's row.
     fn document(&self, document: DocumentId) -> impl Future<Output = Result<Option<DocumentRow>, StorageError>> + Send;
+    /// Those of these documents that are there, by id.
+    fn documents(
+        &self,
+        documents: &[DocumentId],
+    ) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
     /// The rows of these cases' documents, by id.
     fn documents_of(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<DocumentRow>, StorageError>> + Send;
     /// A document as it was last saved, with its version; `None` while it has nothing but its skeleton.

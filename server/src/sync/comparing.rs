@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::id::{CaseId, DocumentId, Hash, Heads};
+use sync_core::protocol::SyncRequest;
 use sync_core::protocol::sync::{DocumentNews, Purge, PurgeReason};
-use sync_core::protocol::{Known, Packed, SyncRequest};
 
 use super::Desk;
-use super::outgoing::{Outgoing, news_of};
+use super::outgoing::{Outgoing, news, news_of};
 use crate::documents;
 use crate::error::Problem;
 use crate::storage::StorageError;
@@ -24,8 +24,9 @@ pub(super) async fn cases_of<L: Ledger>(
     let ledger = desk.asking.ledger;
     let (_, carried) = ledger.documents_carried(desk.speaker.device.id).await?;
     let carried: BTreeSet<DocumentId> = carried.into_iter().map(|(document, _)| document).collect();
-    for (document, _) in heads.iter().filter(|(document, _)| !carried.contains(document)) {
-        cases.extend(ledger.document(*document).await?.map(|row| row.case));
+    let listed: BTreeSet<DocumentId> = heads.iter().map(|(document, _)| *document).collect();
+    for row in ledger.documents(&listed.difference(&carried).copied().collect::<Vec<_>>()).await? {
+        cases.insert(row.case);
     }
     Ok(cases)
 }
@@ -55,16 +56,16 @@ pub(super) async fn compare<L: Ledger>(
         outgoing.documents.retain(|news| news.document != *document);
         outgoing.documents.extend(lacks);
     }
-    for document in listed.keys().filter(|document| !carried.contains_key(document)) {
-        let Some(row) = ledger.document(*document).await? else { continue };
-        let ordered = |purge: &Purge| purge.case == row.case && purge.document.is_none_or(|of| of == *document);
+    let strange: Vec<DocumentId> = listed.keys().filter(|document| !carried.contains_key(document)).copied().collect();
+    for row in ledger.documents(&strange).await? {
+        let ordered = |purge: &Purge| purge.case == row.case && purge.document.is_none_or(|of| of == row.document);
         if outgoing.purge.iter().any(ordered) {
             continue;
         }
         let (case, reason) = (row.case, PurgeReason::Withdrawn);
         // Of a case that does not belong there at all, nothing does, its card and its key least.
         let nothing = ledger.carried_of(desk.speaker.device.id, &[case]).await?.is_empty();
-        let document = (!nothing).then_some(*document);
+        let document = (!nothing).then_some(row.document);
         outgoing.purge.push(Purge { case, document, reason });
     }
     Ok(())
@@ -83,13 +84,13 @@ async fn lacking<L: Ledger>(
     theirs: Option<&[Hash]>,
 ) -> Result<Option<DocumentNews>, Problem> {
     let ledger = desk.asking.ledger;
-    let (_, document) = documents::load(ledger, row).await?;
-    if let Some(theirs) = theirs.filter(|theirs| document.knows_all(theirs)) {
-        let changes = document.changes_since(theirs);
-        let changes = Packed::pack(&changes, &Known::news(row.kind));
-        let news = DocumentNews { document: row.document, case: row.case, kind: row.kind, changes };
-        return Ok((!news.changes.is_empty()).then_some(news));
+    if let Some(theirs) = theirs {
+        let (_, document) = documents::load(ledger, row).await?;
+        if document.knows_all(theirs) {
+            let changes = document.changes_since(theirs);
+            return Ok(if changes.is_empty() { None } else { Some(news(row, changes).await?) });
+        }
     }
     let changes = ledger.changes(row.document, 0).await?;
-    Ok((!changes.is_empty()).then(|| news_of(row, changes)))
+    Ok(if changes.is_empty() { None } else { Some(news_of(row, changes).await?) })
 }

@@ -8,7 +8,7 @@ use sync_core::id::{CaseId, DeviceId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::packed::BadPack;
 use sync_core::protocol::sync::{Receipts, Refused, SignedPurge, WholePush};
-use sync_core::protocol::{Known, PackLimits, Push, Request, SyncRequest, Verdict};
+use sync_core::protocol::{Ask, Known, PackLimits, Push, Request, SyncRequest, Verdict};
 
 use super::Speaker;
 use super::admitting::{self, Ready};
@@ -21,6 +21,10 @@ use crate::storage::ledger::{CommitError, Ledger, Plan, PurgeRow, QuarantineRow,
 const TRIES: usize = 8;
 /// How many pushes share a plan: those who wait for the disk meanwhile wait no longer than for one of these.
 const TOGETHER: usize = 32;
+/// The most bytes of changes that one request may come to once they are unpacked. A device sends far less at once.
+const MOST_UNPACKED: usize = 64 << 20;
+/// Up to how many bytes of changes are unpacked in passing.
+const SMALL: usize = 32 << 10;
 /// From how many bytes of their documents on they are written.
 const TOGETHER_BYTES: usize = 1 << 20;
 
@@ -57,6 +61,8 @@ pub(super) struct Incoming {
     documents: Documents,
     /// How many bytes the device may still bring today, once that was asked.
     left: Option<u64>,
+    /// How many bytes of changes this request came to so far; of what could not be unpacked, the most it may have cost.
+    unpacked: usize,
 }
 
 impl Incoming {
@@ -73,6 +79,7 @@ impl Incoming {
             photos: BTreeMap::new(),
             documents,
             left: None,
+            unpacked: 0,
         }
     }
 
@@ -89,7 +96,7 @@ impl Incoming {
             request.asks.iter().partition(|ask| matches!(ask.request, Request::OpenCase(_)));
         if !speaker.revoked {
             for ask in opening {
-                self.decided(asking.decide(ask).await?);
+                self.decide(asking, ask).await?;
             }
         }
         self.pushes(asking, speaker, &request.pushes).await?;
@@ -97,14 +104,15 @@ impl Incoming {
             for ask in others {
                 // It speaks of a version that comes later: so does it, and the device asks again.
                 if !ask.request.document().is_some_and(|document| self.comes_later(document)) {
-                    self.decided(asking.decide(ask).await?);
+                    self.decide(asking, ask).await?;
                 }
             }
         }
-        for read in &request.reads {
+        let reads: BTreeSet<_> = request.reads.iter().map(|read| (read.document, read.at.claimed)).collect();
+        for (document, at) in reads {
             // Until the audit log has rows of its own, the log is where a reading is kept: ids only, no names.
             let (account, device) = (speaker.person.account, speaker.device.id);
-            tracing::info!(%account, %device, document = %read.document, at = %read.at.claimed, "a document was read");
+            tracing::info!(%account, %device, %document, %at, "a document was read");
         }
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             purged(asking, speaker, told).await?;
@@ -119,11 +127,17 @@ impl Incoming {
         Took { taken, named: std::mem::take(&mut self.named), photos: std::mem::take(&mut self.photos) }
     }
 
-    fn decided(&mut self, verdict: Verdict) {
+    async fn decide<L: Ledger>(&mut self, asking: &Asking<'_, L>, ask: &Ask) -> Result<(), Failed> {
+        let verdict = match asking.decide(ask).await {
+            // The device has it, and asks again.
+            Err(CommitError::DayFull) => return Ok(()),
+            decided => decided?,
+        };
         if matches!(verdict.answer, Answer::Granted) {
             self.receipts.asks.push(verdict.ask);
         }
         self.verdicts.push(verdict);
+        Ok(())
     }
 
     /// Takes in the pushes, those behind one another together: one plan, one wait for the disk.
@@ -154,31 +168,61 @@ impl Incoming {
         push: &'p Push,
         brought: u64,
     ) -> Result<Option<Ready<'p>>, Failed> {
-        let known = Known::push(&speaker.sender, (push.document, push.kind), push.fork, &push.base);
-        let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes };
-        let (changes, unpacked) = match push.changes.unpack(&known, limits) {
-            Ok(changes) => (changes, Ok(())),
-            Err(bad) => (Vec::new(), Err(unpackable(bad))),
+        let blocked = self.blocked.get(&(push.document, push.fork)).cloned();
+        let unpacked = match blocked {
+            Some(Refusal::Later) => Err(Refusal::Later),
+            _ => self.unpack(speaker, push).await,
         };
-        let judged = match (unpacked, self.blocked.get(&(push.document, push.fork))) {
-            (Err(refusal), _) => Err(refusal),
-            (Ok(()), Some(Refusal::Later)) => Err(Refusal::Later),
-            (Ok(()), Some(_)) => Err(Refusal::Blocked),
-            (Ok(()), None) => {
+        let (changes, judged) = match (unpacked, blocked) {
+            (Err(refusal), _) => (Vec::new(), Err(refusal)),
+            (Ok(changes), Some(_)) => (changes, Err(Refusal::Blocked)),
+            (Ok(changes), None) => {
                 let left = self.left(asking, speaker).await?.saturating_sub(brought);
-                admitting::admit(asking, speaker, &self.documents, (push, &changes), (&self.bounds, left)).await?
+                let of = (push, changes.as_slice());
+                let judged = admitting::admit(asking, speaker, &self.documents, of, (&self.bounds, left)).await?;
+                (changes, judged)
             }
         };
-        match judged {
-            Ok(ready) => Ok(Some(ready)),
+        let reason = match judged {
+            Ok(ready) => return Ok(Some(ready)),
             // Signed in the name of the organisation that they were of: it is told, and signs anew.
-            Err(Refusal::Signature) if self.unaware => {
-                self.refuse(asking, speaker, (push, changes), Refusal::Later).await?;
-                Ok(None)
+            Err(Refusal::Signature) if self.unaware => Refusal::Later,
+            Err(reason) => reason,
+        };
+        self.refuse(asking, speaker, (push, changes), reason).await?;
+        Ok(None)
+    }
+
+    /// The changes of a push, with their hashes.
+    async fn unpack(&mut self, speaker: &Speaker<'_>, push: &Push) -> Result<Vec<(Hash, Vec<u8>)>, Refusal> {
+        // Kept with every push, and told to whoever packs or signs.
+        if push.base.len() > self.bounds.deps {
+            let (found, most) = (push.base.len() as u64, self.bounds.deps as u64);
+            return Err(Refusal::TooLarge { what: "heads".to_owned(), found, most });
+        }
+        let left = MOST_UNPACKED.saturating_sub(self.unpacked);
+        let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes.min(left) };
+        let known = Known::push(&speaker.sender, (push.document, push.kind), push.fork, &push.base);
+        let small = PackLimits { bytes: limits.bytes.min(SMALL), ..limits };
+        let unpacked = match push.changes.unpack(&known, small) {
+            Err(BadPack::TooLarge { what: "bytes", .. }) if small != limits => {
+                let packed = push.changes.clone();
+                // Off the threads that others wait for.
+                let unpacked = tokio::task::spawn_blocking(move || packed.unpack(&known, limits));
+                unpacked.await.unwrap_or(Err(BadPack::Damaged))
             }
-            Err(reason) => {
-                self.refuse(asking, speaker, (push, changes), reason).await?;
-                Ok(None)
+            unpacked => unpacked,
+        };
+        match unpacked {
+            Ok(changes) => {
+                self.unpacked += changes.iter().map(|(_, change)| change.len()).sum::<usize>();
+                Ok(changes)
+            }
+            // With so much else in one request: it comes with the next.
+            Err(BadPack::TooLarge { what: "bytes", .. }) if limits.bytes == left => Err(Refusal::Later),
+            Err(bad) => {
+                self.unpacked += limits.bytes;
+                Err(unpackable(bad))
             }
         }
     }
@@ -376,7 +420,6 @@ async fn set_aside<L: Ledger>(
     if !knew(asking, speaker, push.case).await? {
         return Ok(Ok(None));
     }
-    let bytes = push.changes.iter().map(|change| change.len() as u64).sum();
     let row = QuarantineRow {
         quarantine: quarantine_of(&push, speaker),
         case: push.case,
@@ -387,7 +430,7 @@ async fn set_aside<L: Ledger>(
         reason: reason.clone(),
         push: minicbor::to_vec(&push).unwrap_or_default(),
     };
-    let quarantine = row.quarantine;
+    let (quarantine, bytes) = (row.quarantine, row.push.len() as u64);
     let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes, day)];
     match asking.ledger.commit(Plan { writes }).await {
         // There already: the device has sent it again.

@@ -22,11 +22,14 @@ use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::error::Problem;
 use crate::reach::Reach;
-use crate::storage::StorageError;
 use crate::storage::ledger::{Carried, ChangeRow, DocumentRow, Ledger, Number, Plan, Pulse, Since, Write};
+use crate::storage::{StorageError, blocking};
 
 /// Changes of one page of news; tests turn many.
 const PAGE: usize = if cfg!(test) { 7 } else { 5_000 };
+
+/// Up to how many bytes of changes are packed in passing.
+const SMALL: usize = 16 << 10;
 
 /// How often it is judged anew because something moved meanwhile.
 const TRIES: usize = 4;
@@ -104,6 +107,11 @@ impl<L: Ledger> Desk<'_, L> {
         let chosen = self.choose(request).await?;
         let asked = Asked { chosen, ..Asked::of(request, self.epoch, speaker.changed) };
         let (pulse, round, sure) = self.settle_down(&asked, &took.named).await?;
+        if pulse.account.is_some_and(|changed| changed > speaker.changed) {
+            // Judged as somebody they no longer are: it is asked for again, by who they are now.
+            let until = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n);
+            return Ok((Outgoing { until, more: true, ..Outgoing::default() }, Vec::new()));
+        }
         let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
         if pulse.decided {
             outgoing.verdicts = ledger.verdicts_of(speaker.person.account, asked.came.after).await?;
@@ -333,7 +341,7 @@ impl<L: Ledger> Desk<'_, L> {
                 !lost && reach.may(&row, Action::Read)
             });
             if reads {
-                page.documents.push(news_of(&row, changes));
+                page.documents.push(news_of(&row, changes).await?);
             }
         }
         Ok(page)
@@ -344,7 +352,7 @@ impl<L: Ledger> Desk<'_, L> {
     async fn all_of(&self, row: &DocumentRow, brought: bool, end: Number) -> Result<Option<DocumentNews>, Problem> {
         let mut changes = self.asking.ledger.changes(row.document, 0).await?;
         changes.retain(|change| change.n <= end && !(brought && change.device == self.speaker.device.id));
-        Ok((!changes.is_empty()).then(|| news_of(row, changes)))
+        Ok(if changes.is_empty() { None } else { Some(news_of(row, changes).await?) })
     }
 
     /// What the device should find that it has. It runs on from write to write; once a day it is summed from the rows,
@@ -445,10 +453,19 @@ struct Page {
     more: bool,
 }
 
-pub(super) fn news_of(row: &DocumentRow, changes: Vec<ChangeRow>) -> DocumentNews {
-    let changes: Vec<Vec<u8>> = changes.into_iter().map(|change| change.bytes).collect();
-    let changes = Packed::pack(&changes, &Known::news(row.kind));
-    DocumentNews { document: row.document, case: row.case, kind: row.kind, changes }
+pub(super) async fn news_of(row: &DocumentRow, changes: Vec<ChangeRow>) -> Result<DocumentNews, StorageError> {
+    news(row, changes.into_iter().map(|change| change.bytes).collect()).await
+}
+
+/// Changes of a document as they travel.
+pub(super) async fn news(row: &DocumentRow, changes: Vec<Vec<u8>>) -> Result<DocumentNews, StorageError> {
+    let (document, case, kind) = (row.document, row.case, row.kind);
+    let changes = match changes.iter().map(Vec::len).sum::<usize>() {
+        0..SMALL => Packed::pack(&changes, &Known::news(kind)),
+        // Others wait for the thread that this one runs on.
+        _ => blocking(move || Ok(Packed::pack(&changes, &Known::news(kind)))).await?,
+    };
+    Ok(DocumentNews { document, case, kind, changes })
 }
 
 /// Of the photos that these documents name, those that have not arrived.

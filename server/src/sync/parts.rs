@@ -25,6 +25,8 @@ pub struct Parts {
     whole: VecDeque<CaseId>,
     /// From how many bytes on a part is sent.
     most: usize,
+    /// Whether one is out.
+    out: bool,
     end: SyncReply,
 }
 
@@ -75,17 +77,23 @@ impl Answer {
             lease_hours,
             ..SyncReply::new(epoch, at)
         };
-        Parts { begun: Some(begun), whole: whole.into(), most, end }
+        Parts { begun: Some(begun), whole: whole.into(), most, out: false, end }
     }
 }
 
 impl Parts {
+    /// Whether a part of them is out.
+    pub const fn have_begun(&self) -> bool {
+        self.out
+    }
+
     /// The next part; `None`: the last one is out.
     ///
     /// # Errors
     /// What storage says; then nothing more comes, and the device goes on from the last part it has.
     pub async fn next<L: Ledger>(&mut self, desk: &Desk<'_, L>) -> Result<Option<Part>, Problem> {
         let Some(mut reply) = self.begun.take() else { return Ok(None) };
+        self.out = true;
         let (mut size, mut made) = (0, Vec::new());
         let chosen = if self.whole.is_empty() { BTreeMap::new() } else { desk.chosen().await? };
         let mut read = WholeCases::default();

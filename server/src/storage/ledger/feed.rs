@@ -61,6 +61,8 @@ pub struct Pulse {
     pub decided: bool,
     /// The sum over the documents it carries and is not to purge, as the ledger keeps it.
     pub digest: CarriedDigest,
+    /// The place at which its person's account last changed, where accounts are kept beside the ledger.
+    pub account: Option<Number>,
 }
 
 /// What others wrote for a device since its cursor.

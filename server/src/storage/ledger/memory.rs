@@ -210,6 +210,9 @@ impl Tables {
                 {
                     return Err(CommitError::Moved);
                 }
+                if let Some(case) = self.cases.rows.get(&row.case).filter(|_| row.version == 0).cloned() {
+                    self.cases.set(row.case, CaseRow { version: case.version + 1, ..case });
+                }
                 row.version += 1;
                 self.touch(n, row.case);
                 self.prescriptions.set(row.document, row);
@@ -344,7 +347,7 @@ impl Tables {
         for (document, heads) in self.documents_carried(device) {
             digest.add(document, &heads);
         }
-        Pulse { end: self.end(), carried, tied, decided, digest }
+        Pulse { end: self.end(), carried, tied, decided, digest, account: None }
     }
 
     fn documents_carried(&self, device: DeviceId) -> BTreeMap<DocumentId, Heads> {
@@ -426,6 +429,12 @@ impl Ledger for MemoryLedger {
 
     async fn document(&self, document: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
         Ok(self.tables().documents.rows.get(&document).cloned())
+    }
+
+    async fn documents(&self, documents: &[DocumentId]) -> Result<Vec<DocumentRow>, StorageError> {
+        let tables = self.tables();
+        let wanted: BTreeSet<&DocumentId> = documents.iter().collect();
+        Ok(wanted.into_iter().filter_map(|document| tables.documents.rows.get(document)).cloned().collect())
     }
 
     async fn documents_of(&self, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {

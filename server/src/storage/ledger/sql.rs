@@ -211,6 +211,10 @@ impl Ledger for SqlLedger {
         documents::document(self, document).await
     }
 
+    async fn documents(&self, documents: &[DocumentId]) -> Result<Vec<DocumentRow>, StorageError> {
+        documents::documents(self, documents).await
+    }
+
     async fn documents_of(&self, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {
         documents::documents_of(self, cases).await
     }

@@ -283,7 +283,17 @@ impl<L: Ledger> Scene<L> {
             let (ledger, now, authority) = (&self.ledger, self.now, "Example Council");
             let chance = SharedChance::new(Seeded::new(1));
             let person = &actor.person;
-            let asking = Asking { ledger, directory: &directory, person, now, server, authority, chance, signer: None };
+            let asking = Asking {
+                ledger,
+                directory: &directory,
+                person,
+                now,
+                server,
+                authority,
+                chance,
+                signer: None,
+                device: None,
+            };
             let speaker = Speaker { person, device: &actor.device, revoked: false, changed: actor.changed, sender };
             let desk =
                 Desk { asking, speaker, epoch: self.epoch, bounds: Bounds::default(), documents: Documents::default() };

@@ -81,8 +81,13 @@ pub(super) async fn carried_of(
     device: DeviceId,
     cases: &[CaseId],
 ) -> Result<Vec<Carried>, StorageError> {
-    let select = "SELECT case_id, document_id, n, touched, shown, reason FROM carries WHERE device_id = ";
-    let rows = ledger.listed_of(select, &device.to_string(), " AND case_id", cases).await?;
+    let of_device = |select: &str| {
+        let mut statement = QueryBuilder::new(select);
+        statement.push(" WHERE device_id = ").push_bind(device.to_string()).push(" AND case_id");
+        statement
+    };
+    let select = "SELECT case_id, document_id, n, touched, shown, reason FROM carries";
+    let rows = ledger.listed_behind(of_device, select, cases, "").await?;
     let mut carried = rows.iter().map(|row| read_carried(device, row)).collect::<Result<Vec<_>, _>>()?;
     carried.sort_unstable();
     Ok(carried)
@@ -111,6 +116,7 @@ const PULSE: &str = "\
     WHERE account_id = $2 AND starts_at > $4 AND starts_at <= $5 \
     UNION ALL SELECT 'tied', case_id, '', 0, 0, NULL, NULL FROM reach \
     WHERE account_id = $2 AND ends_at > $4 AND ends_at <= $5 \
+    UNION ALL SELECT 'account', '', '', n, 0, NULL, NULL FROM accounts WHERE id = $2 \
     UNION ALL SELECT 'decided', '', '', 0, 0, NULL, NULL \
     WHERE EXISTS (SELECT 1 FROM asks WHERE account_id = $2 AND n > $3)";
 
@@ -141,6 +147,7 @@ pub(super) async fn pulse(
             "digest" => pulse.digest = read_digest(row.try_get("shown")?)?,
             "carried" => pulse.carried.push(read_carried(device, row)?),
             "tied" => pulse.tied.push(text(row, "case_id")?),
+            "account" => pulse.account = Some(row.try_get("n")?),
             _ => pulse.decided = true,
         }
     }

@@ -40,13 +40,24 @@ fn heads_bytes(heads: &Heads) -> Result<Vec<u8>, StorageError> {
 }
 
 pub(super) async fn document(ledger: &SqlLedger, document: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
-    let id = document.to_string();
-    let sql = select_document!("WHERE document_id = $1");
-    let Some(row) = ledger.readers().first(sqlx::query(sql).bind(&id)).await? else { return Ok(None) };
-    let sql = "SELECT account_id FROM document_authors WHERE document_id = $1 ORDER BY n, place";
-    let authors = ledger.readers().all(sqlx::query(sql).bind(&id)).await?;
-    let authors = authors.iter().map(|row| text(row, "account_id")).collect::<Result<_, _>>()?;
-    Ok(Some(DocumentRow { authors, ..read_document(&row)? }))
+    let sql = "SELECT documents.document_id, documents.case_id, kind, commission_id, about, version, heads, account_id \
+               FROM documents LEFT JOIN document_authors ON document_authors.document_id = documents.document_id \
+               WHERE documents.document_id = $1 ORDER BY n, place";
+    let rows = ledger.readers().all(sqlx::query(sql).bind(document.to_string())).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut document = read_document(row)?;
+    for row in &rows {
+        document.authors.extend(text_if_any::<AccountId>(row, "account_id")?);
+    }
+    Ok(Some(document))
+}
+
+pub(super) async fn documents(ledger: &SqlLedger, documents: &[DocumentId]) -> Result<Vec<DocumentRow>, StorageError> {
+    let rows = ledger.listed(select_document!("WHERE document_id"), documents, "").await?;
+    let select = "SELECT document_id, account_id FROM document_authors WHERE document_id";
+    let mut documents = with_authors(&rows, &ledger.listed(select, documents, " ORDER BY n, place").await?)?;
+    documents.dedup_by_key(|row| row.document);
+    Ok(documents)
 }
 
 pub(super) async fn documents_of(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<DocumentRow>, StorageError> {

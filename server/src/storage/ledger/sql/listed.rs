@@ -2,45 +2,37 @@
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
-use sync_core::id::CaseId;
 
 use super::SqlLedger;
 use crate::storage::StorageError;
 
-/// How many cases one statement lists.
+/// How many ids one statement lists.
 const AT_ONCE: usize = 32;
 
 impl SqlLedger {
-    /// The rows of these cases: `select` ends before the list of them, `rest` comes behind it.
-    pub(super) async fn listed(
+    /// The rows of these ids: `select` ends before the list of them, `rest` comes behind it.
+    pub(super) async fn listed<T: ToString + Sync>(
         &self,
         select: &str,
-        cases: &[CaseId],
+        ids: &[T],
+        rest: &str,
+    ) -> Result<Vec<SqliteRow>, StorageError> {
+        self.listed_behind(QueryBuilder::new, select, ids, rest).await
+    }
+
+    /// As [`Self::listed`], behind what `begin` makes of the beginning: more conditions, with their values.
+    pub(super) async fn listed_behind<T: ToString + Sync>(
+        &self,
+        begin: impl Fn(&str) -> QueryBuilder<Sqlite> + Send,
+        select: &str,
+        ids: &[T],
         rest: &str,
     ) -> Result<Vec<SqliteRow>, StorageError> {
         let mut rows = Vec::new();
-        for cases in cases.chunks(AT_ONCE) {
-            let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
-            push_list(&mut statement, cases);
+        for ids in ids.chunks(AT_ONCE) {
+            let mut statement = begin(select);
+            push_list(&mut statement, ids);
             statement.push(rest);
-            rows.extend(self.readers().all(statement.build()).await?);
-        }
-        Ok(rows)
-    }
-
-    /// As [`Self::listed`], of rows that are also of one `owner`: `select` ends before that.
-    pub(super) async fn listed_of(
-        &self,
-        select: &str,
-        owner: &str,
-        and_case: &str,
-        cases: &[CaseId],
-    ) -> Result<Vec<SqliteRow>, StorageError> {
-        let mut rows = Vec::new();
-        for cases in cases.chunks(AT_ONCE) {
-            let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
-            statement.push_bind(owner).push(and_case);
-            push_list(&mut statement, cases);
             rows.extend(self.readers().all(statement.build()).await?);
         }
         Ok(rows)
@@ -48,13 +40,13 @@ impl SqlLedger {
 }
 
 /// ` IN (…)` of one length or of another, so that there are few statements for the database to prepare: what is short of
-/// that names its last case again.
-fn push_list(statement: &mut QueryBuilder<Sqlite>, cases: &[CaseId]) {
-    let Some(last) = cases.last() else { return };
-    let length = if cases.len() == 1 { 1 } else { AT_ONCE };
+/// that names its last id again.
+fn push_list<T: ToString>(statement: &mut QueryBuilder<Sqlite>, ids: &[T]) {
+    let Some(last) = ids.last() else { return };
+    let length = if ids.len() == 1 { 1 } else { AT_ONCE };
     let mut list = statement.push(" IN (").separated(", ");
-    for case in cases.iter().chain(std::iter::repeat(last)).take(length) {
-        list.push_bind(case.to_string());
+    for id in ids.iter().chain(std::iter::repeat(last)).take(length) {
+        list.push_bind(id.to_string());
     }
     statement.push(")");
 }

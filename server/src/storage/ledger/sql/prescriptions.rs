@@ -120,6 +120,10 @@ impl Writing<'_> {
         if written.rows_affected() != 1 {
             return Err(CommitError::Moved);
         }
+        if row.version == 0 {
+            let sql = "UPDATE cases SET version = version + 1 WHERE case_id = $1";
+            sqlx::query(sql).bind(row.case.to_string()).execute(&mut *self.transaction).await?;
+        }
         self.touch(row.case).await
     }
 
