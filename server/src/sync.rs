@@ -160,7 +160,8 @@ impl Session {
             authority: self.directory.authority(),
             chance: self.app.chance.clone(),
             signer: None,
-            device: Some((device.id, self.app.config.limits.bounds().device_day_bytes)),
+            // When a day's changes are full, asks go on: up to as much again.
+            device: Some((device.id, self.app.config.limits.device_day_bytes.saturating_mul(2))),
         };
         let speaker = Speaker { person, device, revoked: self.revoked(), changed: self.heard.changed, sender };
         let documents = self.app.documents.clone();

@@ -21,6 +21,7 @@ use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncRepl
 
 mod again;
 mod feed;
+mod moving;
 mod pushes;
 
 use super::{PART, Settled, settle, settle_in_parts};
@@ -114,7 +115,8 @@ impl Phone {
         let mut state = Document::new(kind).unwrap();
         let base = state.heads();
         let mut keys = (1..).map(|counter| Key { device: sender.number, counter });
-        let edits = [Edit::Add(Body::Item(Item { kind: ItemKind::VisitorRisk }))];
+        let item = if kind == Kind::Prescription { ItemKind::LevelAccessShower } else { ItemKind::VisitorRisk };
+        let edits = [Edit::Add(Body::Item(Item { kind: item }))];
         let made = state.edit(actor(&sender, document, 0), sender.account, stamp(), &mut keys, &edits).unwrap();
         WaitingPush { document, case, kind, fork: 0, base, changes: vec![made] }
     }
@@ -537,9 +539,7 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     };
     let receipted = |reply: &SyncReply| reply.receipts.as_ref().map_or(0, |signed| signed.receipts.documents.len());
     let bytes = anas.item(home, case, Kind::Home).changes[0].1.len() as u64;
-    let mut config = (*app.config).clone();
-    config.limits.device_day_bytes = bytes + 10;
-    app.config = Arc::new(config);
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = bytes + 10;
 
     // A day's worth goes through, and again without counting again.
     for _ in 0..2 {
@@ -579,8 +579,13 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
     assert_eq!(reasons(&reply), [(home, Refusal::Later, None)]);
     bench.clock.advance(DAY);
+    // With what it was signed over.
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = bytes + 1000;
     let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
     assert!(reply.refused[0].quarantine.is_some(), "{:?}", reply.refused);
+    let brought = app.storage.ledger().brought(anas.identity.sender.device, app.clock.now()).await.unwrap();
+    assert!(brought > bytes);
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = brought + bytes - 1;
     let reply = anas.sync(&app, push(&anas, DocumentId::mint(&mut app.chance.clone()))).await;
     assert_eq!(reasons(&reply)[0].1, Refusal::Later);
     assert_eq!(app.storage.ledger().quarantine(None).await.unwrap().len(), 1);

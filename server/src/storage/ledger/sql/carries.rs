@@ -81,13 +81,8 @@ pub(super) async fn carried_of(
     device: DeviceId,
     cases: &[CaseId],
 ) -> Result<Vec<Carried>, StorageError> {
-    let of_device = |select: &str| {
-        let mut statement = QueryBuilder::new(select);
-        statement.push(" WHERE device_id = ").push_bind(device.to_string()).push(" AND case_id");
-        statement
-    };
-    let select = "SELECT case_id, document_id, n, touched, shown, reason FROM carries";
-    let rows = ledger.listed_behind(of_device, select, cases, "").await?;
+    let select = "SELECT case_id, document_id, n, touched, shown, reason FROM carries WHERE case_id";
+    let rows = ledger.listed_with(select, cases, (" AND device_id = ", Some(device.to_string()))).await?;
     let mut carried = rows.iter().map(|row| read_carried(device, row)).collect::<Result<Vec<_>, _>>()?;
     carried.sort_unstable();
     Ok(carried)

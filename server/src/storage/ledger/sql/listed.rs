@@ -17,22 +17,24 @@ impl SqlLedger {
         ids: &[T],
         rest: &str,
     ) -> Result<Vec<SqliteRow>, StorageError> {
-        self.listed_behind(QueryBuilder::new, select, ids, rest).await
+        self.listed_with(select, ids, (rest, None)).await
     }
 
-    /// As [`Self::listed`], behind what `begin` makes of the beginning: more conditions, with their values.
-    pub(super) async fn listed_behind<T: ToString + Sync>(
+    /// As [`Self::listed`]; behind `rest` comes a value.
+    pub(super) async fn listed_with<T: ToString + Sync>(
         &self,
-        begin: impl Fn(&str) -> QueryBuilder<Sqlite> + Send,
         select: &str,
         ids: &[T],
-        rest: &str,
+        (rest, value): (&str, Option<String>),
     ) -> Result<Vec<SqliteRow>, StorageError> {
         let mut rows = Vec::new();
         for ids in ids.chunks(AT_ONCE) {
-            let mut statement = begin(select);
+            let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new(select);
             push_list(&mut statement, ids);
             statement.push(rest);
+            if let Some(value) = &value {
+                statement.push_bind(value.clone());
+            }
             rows.extend(self.readers().all(statement.build()).await?);
         }
         Ok(rows)

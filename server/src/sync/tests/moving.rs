@@ -1,0 +1,164 @@
+//! What changes while a request is answered, and what one device may cost.
+
+use sync_core::protocol::ask::Answer;
+use sync_core::protocol::card::CaseState;
+
+use super::*;
+use crate::sync::Session;
+use crate::sync::parts::Parts;
+
+/// Answers a request of somebody who is somebody else by the time it is answered; the parts, unsent.
+async fn answered(app: &App, phone: &Phone, cursor: Option<Cursor>, meanwhile: impl AsyncFnOnce()) -> Parts {
+    let heard = app.storage.heard(phone.identity.sender.device).await.unwrap().unwrap();
+    let directory = app.directory.at(&app.storage, heard.directory).await.unwrap();
+    let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
+    meanwhile().await;
+    let ledger = app.storage.ledger();
+    let said = sync_core::protocol::SyncRequest { cursor, ..sync_core::protocol::SyncRequest::new(stamp()) };
+    let answer = session.desk(&ledger).unwrap().settle(&said).await.unwrap();
+    let signer = app.keys.signer(KeyPurpose::Reply).await.unwrap();
+    let sign = |bytes: &[u8]| sync_core::envelope::Signed(signer.sign(bytes));
+    let mut parts = answer.parts((signer.key.id, sign), None, None, PART);
+    let part = parts.next(&session.desk(&ledger).unwrap()).await.unwrap().unwrap();
+    assert!(part.last && part.reply.cards.is_empty() && part.reply.digest.is_none(), "nothing of who they were");
+    assert!(part.reply.more, "the device asks again");
+    assert_eq!(part.reply.cursor.unwrap().n, cursor.map_or(0, |cursor| cursor.n));
+    parts
+}
+
+#[tokio::test]
+async fn whoever_becomes_somebody_else_while_they_are_answered_is_answered_as_who_they_are() {
+    let bench = Bench::new(21);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    for number in 0..2 {
+        let case = case(&app, &format!("R{number}")).await;
+        cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    }
+    // Before she has anything, and once she has it all.
+    let mut phone = Phone::of(&app, &ana).await;
+    let change = async || app.storage.set_role(ana.id, Role::Surveyor).await.unwrap();
+    answered(&app, &phone, None, async || drop(change().await)).await;
+    let reply = phone.sync(&app, nothing(None)).await;
+    assert_eq!(reply.position.map(|position| position.role), Some(Role::Surveyor));
+    let back = async || app.storage.set_role(ana.id, Role::Ot).await.unwrap();
+    answered(&app, &phone, phone.cursor, async || drop(back().await)).await;
+    let reply = phone.sync(&app, nothing(None)).await;
+    assert_eq!(reply.position.map(|position| position.role), Some(Role::Ot));
+}
+
+#[tokio::test]
+async fn who_reads_slowly_learns_nothing_more_once_their_right_ended_or_they_were_revoked() {
+    let bench = Bench::new(22);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut all = Vec::new();
+    for number in 0..5 {
+        all.push(case(&app, &format!("R{number}")).await);
+        cases::relate(&app, all[number], &ana, Relation::Allocated).await.unwrap();
+    }
+    all.sort();
+    let mut phone = Phone::of(&app, &ana).await;
+    let begun = async |phone: &mut Phone| {
+        phone.counter += 1;
+        let request = phone.identity.request(nothing(None), phone.counter);
+        let mut settled = settle_in_parts(&app, &request, 1).await.unwrap();
+        assert!(settled.next_part().await.unwrap().is_some_and(|(_, last)| !last));
+        settled
+    };
+    // Of a case that was hers when she asked, and is not when its turn comes.
+    let mut settled = begun(&mut phone).await;
+    bench.clock.advance(1000);
+    cases::end(&app, all[3], ana.id, Relation::Allocated).await.unwrap();
+    let mut came = 0;
+    while settled.next_part().await.unwrap().is_some() {
+        came += 1;
+    }
+    let reply = phone.sync(&app, nothing(None)).await;
+    let cards: Vec<_> = reply.cards.iter().map(|card| card.case).collect();
+    assert_eq!((came, cards.contains(&all[3])), (3, false), "the case that ended is no part of what was left");
+
+    // Somebody else, or revoked: the rest does not come.
+    let mut settled = begun(&mut phone).await;
+    app.storage.set_role(ana.id, Role::SeniorOt).await.unwrap();
+    assert!(settled.next_part().await.unwrap().is_none());
+    let mut settled = begun(&mut phone).await;
+    app.storage.revoke_device(phone.identity.sender.device).await.unwrap();
+    assert!(settled.next_part().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_device_counts_towards_its_day_whatever_it_is() {
+    let bench = Bench::new(23);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let (mut phone, ledger) = (Phone::of(&app, &ana).await, app.storage.ledger());
+    let device = phone.identity.sender.device;
+    // Heads by the thousand, signed and set aside with the change.
+    let home = ledger.documents_of(&[case]).await.unwrap().into_iter().find(|row| row.kind == Kind::Home).unwrap();
+    let mut push = phone.item(home.document, case, Kind::Home);
+    push.base = (0..1001_u32).map(|n| Hash::of(&n.to_be_bytes())).collect();
+    let reply = phone.sync(&app, Waiting { pushes: vec![push], ..nothing(None) }).await;
+    assert!(matches!(&reply.refused[0].reason, Refusal::TooLarge { found: 1001, most: 1000, .. }), "{reply:?}");
+    let aside = ledger.brought(device, app.clock.now()).await.unwrap();
+    assert!(aside > 32_000, "{aside} bytes counted of {:?}", reply.refused);
+    // An ask that is refused is kept all the same.
+    let heads = (0..100_u32).map(|n| Hash::of(&n.to_be_bytes())).collect();
+    let ask = Ask {
+        id: AskId::mint(&mut app.chance.clone()),
+        case,
+        at: stamp(),
+        request: Request::Release { document: home.document, heads, consent: String::new() },
+    };
+    let reply = phone.sync(&app, Waiting { asks: vec![ask], ..nothing(None) }).await;
+    assert!(matches!(reply.verdicts[0].answer, Answer::Refused(_)));
+    assert!(ledger.brought(device, app.clock.now()).await.unwrap() > aside + 3200);
+}
+
+#[tokio::test]
+async fn asks_go_on_when_a_days_changes_are_full_but_not_without_end() {
+    let bench = Bench::new(24);
+    let mut app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut config = (*app.config).clone();
+    config.limits.device_day_bytes = 500;
+    app.config = Arc::new(config);
+    let mut phone = Phone::of(&app, &ana).await;
+    let document = DocumentId::mint(&mut app.chance.clone());
+    let ask = |app: &App| Ask {
+        id: AskId::mint(&mut app.chance.clone()),
+        case,
+        at: stamp(),
+        request: Request::CompleteAssessment { document, heads: vec![Hash::of(b"somewhere")] },
+    };
+    let asks: Vec<Ask> = (0..20).map(|_| ask(&app)).collect();
+    let reply = phone.sync(&app, Waiting { asks: asks.clone(), ..nothing(None) }).await;
+    let answered = reply.verdicts.len();
+    assert!((2..20).contains(&answered), "{answered} asks were answered in a day");
+    let reply = phone.sync(&app, Waiting { asks: asks[answered..answered + 1].to_vec(), ..nothing(None) }).await;
+    assert_eq!(reply.verdicts, []);
+    bench.clock.advance(DAY);
+    let reply = phone.sync(&app, Waiting { asks: asks[answered..answered + 1].to_vec(), ..nothing(None) }).await;
+    assert_eq!(reply.verdicts.len(), 1, "the next day it is");
+}
+
+#[tokio::test]
+async fn a_prescription_begun_while_its_case_is_being_closed_is_noticed() {
+    let bench = Bench::new(25);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let ledger = app.storage.ledger();
+    let seen = ledger.case(case).await.unwrap().unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let begun = phone.item(DocumentId::mint(&mut app.chance.clone()), case, Kind::Prescription);
+    let reply = phone.sync(&app, Waiting { pushes: vec![begun], ..nothing(None) }).await;
+    assert_eq!(reply.refused, []);
+    let closing = Plan { writes: vec![Write::Case(CaseRow { state: CaseState::Closed, ..seen })] };
+    assert!(ledger.commit(closing).await.is_err(), "whoever saw no prescription decides again");
+}
