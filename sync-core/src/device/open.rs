@@ -44,7 +44,8 @@ impl Device {
         for row in self.reader().document_rows(case).await? {
             match self.view_of(&row).await {
                 Ok(view) => drop(views.insert(row.document, view)),
-                Err(DeviceError::SetAside(_)) => {}
+                // Or that were purged meanwhile.
+                Err(DeviceError::SetAside(_) | DeviceError::NoSuchDocument(_)) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -52,53 +53,89 @@ impl Device {
     }
 
     /// A document from its changes.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDocument`] when it was purged meanwhile; [`DeviceError::SetAside`].
     pub(super) async fn load(&self, row: &DocumentRow) -> Result<Document, DeviceError> {
-        let snapshot: Option<Snapshot> = self.reader().row(Shelf::Document, &Snapshot::key(row.document)).await?;
-        let kind = row.kind;
-        let (mut document, mut after) = (None, 0);
-        if let Some(snapshot) = snapshot {
-            let up_to = snapshot.up_to;
-            // A snapshot that does not read is no loss: the changes are the truth.
-            document = off_thread(move || Ok(Document::load(kind, &snapshot.bytes).ok())).await?;
-            after = if document.is_some() { up_to } else { 0 };
-        }
-        let base: Option<Base> = match document {
-            Some(_) => None,
-            None => self.reader().row(Shelf::Document, &Base::key(row.document)).await?,
+        let (seen, why) = match self.read(row.document).await? {
+            Ok(document) => return Ok(document),
+            Err(unreadable) => unreadable,
         };
-        let rows = self.reader().group::<ChangeRow>(Shelf::Change, row.document.as_bytes(), after).await?;
-        let (many, up_to) = (rows.len() >= CHANGES_TO_A_SNAPSHOT, rows.last().map(|(n, _)| *n).unwrap_or(after));
-        let loaded: Result<(Document, Option<Vec<u8>>), Unreadable> = off_thread(move || {
-            let load = || {
-                let changes: Vec<&[u8]> = rows.iter().map(|(_, row)| row.bytes.as_slice()).collect();
-                let mut document = match (document, &base) {
-                    (Some(document), _) => document,
+        if self.set_aside(&seen, &why).await? {
+            return Err(DeviceError::SetAside(why.to_string()));
+        }
+        // What could not be read is not what is here now.
+        match self.read(row.document).await? {
+            Ok(document) => Ok(document),
+            Err((seen, why)) => {
+                self.set_aside(&seen, &why).await?;
+                Err(DeviceError::SetAside(why.to_string()))
+            }
+        }
+    }
+
+    /// Reads a document once; where it can't be read, of which state of it that is said.
+    async fn read(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
+        let mut shelved = self.shelved(document, true).await?;
+        let (kind, mut begun) = (shelved.seen.row.kind, None);
+        if let Some(snapshot) = shelved.snapshot.take() {
+            begun = off_thread(move || Ok(Document::load(kind, &snapshot.bytes).ok())).await?;
+            if begun.is_none() {
+                // A snapshot that does not read is no loss: the changes are the truth.
+                shelved = self.shelved(document, false).await?;
+            }
+        }
+        let Shelved { seen, base, changes, .. } = shelved;
+        let read = off_thread(move || {
+            let read = || {
+                let changes: Vec<&[u8]> = changes.iter().map(|row| row.bytes.as_slice()).collect();
+                let mut document = match (begun, &base) {
+                    (Some(begun), _) => begun,
                     (None, Some(base)) => base.open(kind).or_else(|why| base.rebuilt(kind, &changes).ok_or(why))?,
                     (None, None) => Document::new(kind)?,
                 };
                 document.apply(&changes)?;
-                let saved = many.then(|| document.save());
+                let saved = (changes.len() >= CHANGES_TO_A_SNAPSHOT).then(|| document.save());
                 Ok((document, saved))
             };
-            Ok(load())
-        })
-        .await?;
-        match loaded {
+            Ok(read())
+        });
+        match read.await? {
             Ok((document, saved)) => {
                 if let Some(bytes) = saved {
-                    self.keep_snapshot(row, Snapshot { bytes: bytes.into(), up_to }).await;
+                    self.keep_snapshot(&seen.row, Snapshot { bytes: bytes.into(), up_to: seen.last }).await;
                 }
-                Ok(document)
+                Ok(Ok(document))
             }
-            Err(unreadable) => Err(self.set_aside(row, &unreadable).await?),
+            Err(why) => Ok(Err((seen, why))),
         }
     }
 
+    /// What is here of a document, all of one moment: from its snapshot on if that is wanted and there is one.
+    async fn shelved(&self, document: DocumentId, from_snapshot: bool) -> Result<Shelved, DeviceError> {
+        let mut write = Writer::begin(&self.store).await?;
+        let row = write.document(document).await?.ok_or(DeviceError::NoSuchDocument(document))?;
+        let snapshot: Option<Snapshot> =
+            if from_snapshot { write.row(Shelf::Document, &Snapshot::key(document)).await? } else { None };
+        let base = match snapshot {
+            Some(_) => None,
+            None => write.row(Shelf::Document, &Base::key(document)).await?,
+        };
+        let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.up_to);
+        let rows = write.group::<ChangeRow>(Shelf::Change, document.as_bytes(), after).await?;
+        // Nothing was written; to take it back would cost the keys of the cases, which the store then reads again.
+        write.commit().await?;
+        let last = rows.last().map_or(after, |(n, _)| *n);
+        let changes = rows.into_iter().map(|(_, row)| row).collect();
+        Ok(Shelved { seen: Seen { row, last }, snapshot, base, changes })
+    }
+
+    /// Keeps what was read of a document as it was seen with `row`, up to a change, unless it is another one by now:
+    /// a snapshot hides what it stands for, and what came or went meanwhile would stay hidden.
     pub(super) async fn keep_snapshot(&self, row: &DocumentRow, snapshot: Snapshot) {
         let kept = async {
             let mut write = Writer::begin(&self.store).await?;
-            if write.document(row.document).await?.is_none() {
-                // Purged while it was read.
+            if write.still(row, snapshot.up_to).await?.is_none() {
                 return Ok(());
             }
             let (case, key) = (Some(row.case), Snapshot::key(row.document));
@@ -110,21 +147,37 @@ impl Device {
         }
     }
 
-    /// Remembers that a document can't be read, tells its person once, and says so.
-    async fn set_aside(&self, row: &DocumentRow, unreadable: &Unreadable) -> Result<DeviceError, DeviceError> {
+    /// Remembers that a document can't be read, and tells its person once. Not so if it has had news or lost refused
+    /// work since it was read: whether it was as it is now.
+    async fn set_aside(&self, seen: &Seen, unreadable: &Unreadable) -> Result<bool, DeviceError> {
         let why = unreadable.to_string();
         let mut write = Writer::begin(&self.store).await?;
-        // As it is now: it may have had news, or been purged, while it was read.
-        let now = write.document(row.document).await?;
-        if let Some(now) = now.filter(|now| now.set_aside.as_ref() != Some(&why)) {
+        let Some(now) = write.still(&seen.row, seen.last).await? else { return Ok(false) };
+        if now.set_aside.as_ref() != Some(&why) {
+            let (document, case) = (now.document, now.case);
             write.put_document(&DocumentRow { set_aside: Some(why.clone()), ..now }).await?;
-            let notice = Notice::SetAside { document: row.document, why: why.clone() };
-            write.notice(Some(row.case), self.stamp(), notice).await?;
+            write.notice(Some(case), self.stamp(), Notice::SetAside { document, why }).await?;
             write.commit().await?;
             self.tell(Event::Notice);
         }
-        Ok(DeviceError::SetAside(why))
+        Ok(true)
     }
+}
+
+/// A document as a reading of it found it: its row, and the number of the newest change (0: none).
+struct Seen {
+    row: DocumentRow,
+    last: i64,
+}
+
+/// What a document is read from.
+struct Shelved {
+    seen: Seen,
+    snapshot: Option<Snapshot>,
+    /// Not looked for where there is a snapshot, which has it in it.
+    base: Option<Base>,
+    /// All changes, or those behind the snapshot.
+    changes: Vec<ChangeRow>,
 }
 
 impl Base {
@@ -162,6 +215,17 @@ impl Writer {
         let key = Base::key(row.document);
         self.0.put(Shelf::Document, Some(row.case), group::SNAPSHOTS, &key, &to_bytes(base)).await?;
         self.remove_snapshot(row.document).await
+    }
+
+    /// The row of a document, if what is here of it is what it was when its row was `before` and its newest change had
+    /// this number. Numbers only grow: with as many changes, none of them newer, they are the same ones.
+    async fn still(&mut self, before: &DocumentRow, last: i64) -> Result<Option<DocumentRow>, super::StoreError> {
+        let newest = self.0.list(Shelf::Change, before.document.as_bytes(), last.saturating_sub(1), 2).await?;
+        let newest: Vec<i64> = newest.iter().map(|(n, _)| *n).collect();
+        let same_changes = if last == 0 { newest.is_empty() } else { newest == [last] };
+        let now = self.document(before.document).await?;
+        let of = |row: &DocumentRow| (row.fork, row.changes, row.server_heads.clone());
+        Ok(now.filter(|now| same_changes && of(now) == of(before)))
     }
 
     /// Removes a document's snapshot.

@@ -10,6 +10,7 @@ mod purge;
 mod reconcile;
 mod refused;
 mod server;
+mod snapshots;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -423,22 +424,6 @@ async fn a_document_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() {
     assert!(matches!(device.notices().await.unwrap()[..], [(_, Notice::SetAside { .. })]));
     device.note(clinical, NoteInput::new(Section::Visit, "Visited.")).await.unwrap();
     device.findings(case).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_document_of_many_changes_reads_the_same_from_its_snapshot() {
-    let server = Server::new();
-    let (_, home, _) = server.case(Role::Ot);
-    let tablet = Tablet::new(&server, 16);
-    let device = tablet.enrolled().await;
-    device.sync(&tablet.link()).await.unwrap();
-    for value in 0..70 {
-        device.measure(home, MeasureInput { supersedes: Replace::None, ..door(700 + value) }).await.unwrap();
-    }
-    let first = view(&device, home).await;
-    assert_eq!(first.records.len(), 70);
-    let device = tablet.reopened(device).await;
-    assert_eq!(view(&device, home).await, first);
 }
 
 #[tokio::test]
