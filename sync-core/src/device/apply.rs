@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
+use super::lease::Contacted;
 use super::rows::{
     AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow,
     Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants, Writer, from_bytes,
@@ -89,10 +90,11 @@ impl Device {
         let reported = &applying.reported_documents;
         applying.write.thin::<PurgedDocuments>(|document| !reported.contains(document)).await?;
         applying.purge_what_is_handed_in(&mut done).await?;
+        let contacted = applying.write.single::<Contacted>().await?;
         let Applying { write, events, carded, granted, offset, differs, moved, .. } = applying;
         write.commit().await?;
         if offset.is_some() {
-            self.count_from_now();
+            self.count_on(contacted);
             *self.offset.write().unwrap_or_else(PoisonError::into_inner) = offset;
         }
         let has_moved = moved.is_some();

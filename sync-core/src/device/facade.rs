@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::error::DeviceError;
-use super::lease::Lease;
+use super::lease::{Contacted, Counting, Lease};
 use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader, Stopped, group};
 use super::store::{Shelf, Store};
 use super::vault::Unlock;
@@ -35,8 +35,8 @@ pub struct Device {
     pub(super) editing: tokio::sync::Mutex<()>,
     /// Held while a request is on its way: one conversation at a time.
     pub(super) syncing: tokio::sync::Mutex<()>,
-    /// From where on this run counts the time since the last contact: the clock's monotonic milliseconds.
-    pub(super) counting_since: RwLock<u64>,
+    /// From where on this run counts the time since the last contact.
+    pub(super) counting: RwLock<Counting>,
     /// Cases opened in this run while the offline lease held.
     pub(super) opened: Mutex<BTreeSet<CaseId>>,
     events: broadcast::Sender<Event>,
@@ -182,11 +182,12 @@ impl Device {
     pub async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
         let enrolled = Reader(&store).single::<Enrolment>().await?.map(Arc::new);
         let offset = Reader(&store).single::<Contact>().await?.map(|contact| contact.offset);
-        let counting_since = RwLock::new(clock.elapsed());
+        let on = Reader(&store).single::<Contacted>().await?;
+        let counting = RwLock::new(Counting { on, since: clock.elapsed() });
         Ok(Self {
             store,
             clock,
-            counting_since,
+            counting,
             opened: Mutex::default(),
             chance: Mutex::new(chance),
             enrolled: RwLock::new(enrolled),

@@ -70,6 +70,15 @@ impl Contacted {
     }
 }
 
+/// What a run counts, and from where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counting {
+    /// What the store had when it began: with anything else there, it has not begun yet.
+    pub(super) on: Option<Contacted>,
+    /// The clock's monotonic milliseconds then.
+    pub(super) since: u64,
+}
+
 /// How the lease stands at `now` by the wall clock, after this run has counted `elapsed` milliseconds since it began or
 /// the server was heard from in it. A device that was never told of a lease has none.
 pub(super) fn state(contact: Option<Contacted>, now: Timestamp, elapsed: u64) -> Lease {
@@ -116,18 +125,49 @@ impl Device {
     /// [`DeviceError::Store`].
     pub async fn lease(&self) -> Result<Lease, DeviceError> {
         let contact = self.reader().single::<Contacted>().await?;
-        Ok(state(contact, self.clock.now(), self.run_since_contact()))
+        Ok(state(contact, self.clock.now(), self.counted(contact).unwrap_or(0)))
     }
 
-    /// Milliseconds that this run has counted since it began or the server was heard from in it.
-    fn run_since_contact(&self) -> u64 {
-        let since = *self.counting_since.read().unwrap_or_else(PoisonError::into_inner);
-        self.clock.elapsed().saturating_sub(since)
+    /// Milliseconds that this run has counted and the store does not have in `contact` yet; `None`: this run counts on
+    /// something else. So it is for a moment behind each contact, and nothing from before it is counted on top of it.
+    fn counted(&self, contact: Option<Contacted>) -> Option<u64> {
+        let Counting { on, since } = *self.counting.read().unwrap_or_else(PoisonError::into_inner);
+        (on == contact).then(|| self.clock.elapsed().saturating_sub(since))
     }
 
-    /// From now on this run counts anew: the store has what it counted before.
-    pub(super) fn count_from_now(&self) {
-        *self.counting_since.write().unwrap_or_else(PoisonError::into_inner) = self.clock.elapsed();
+    /// From now on this run counts on this: the store has it.
+    pub(super) fn count_on(&self, contact: Option<Contacted>) {
+        let counting = Counting { on: contact, since: self.clock.elapsed() };
+        *self.counting.write().unwrap_or_else(PoisonError::into_inner) = counting;
+    }
+
+    /// Writes down what was counted, once that is as much as `least` milliseconds; what the store has then.
+    async fn note_counted(&self, least: u64) -> Result<Option<Contacted>, DeviceError> {
+        let contact = self.reader().single::<Contacted>().await?;
+        let due = |contact: Contacted, counted: u64| {
+            let ahead = self.clock.now().millis().saturating_sub(contact.furthest.millis());
+            contact.hours.is_some() && counted.max(u64::try_from(ahead).unwrap_or(0)) >= least
+        };
+        match (contact, self.counted(contact)) {
+            (None, Some(_)) => return Ok(None),
+            (Some(before), Some(counted)) if !due(before, counted) => return Ok(contact),
+            _ => {}
+        }
+        let mut write = Writer::begin(&self.store).await?;
+        // As it is now: the server may have been heard from meanwhile, and no old contact stands against a new one.
+        let contact = write.single::<Contacted>().await?;
+        let noted = match (contact, self.counted(contact)) {
+            (Some(contact), Some(counted)) => contact.noted(self.clock.now(), counted),
+            // A contact behind which nobody came to begin the count.
+            (contact, _) => {
+                self.count_on(contact);
+                return Ok(contact);
+            }
+        };
+        write.put_single(&noted).await?;
+        write.commit().await?;
+        self.count_on(Some(noted));
+        Ok(Some(noted))
     }
 
     /// Lets a case be opened now. One that was opened in this run stays open, so that a visit is written to its
@@ -153,18 +193,8 @@ impl Device {
 
     /// Which cases are shut now.
     pub(super) async fn shut(&self) -> Result<Shut, DeviceError> {
-        let contact = self.reader().single::<Contacted>().await?;
-        let (now, elapsed) = (self.clock.now(), self.run_since_contact());
-        if let Some(contact) = contact.filter(|contact| contact.hours.is_some()) {
-            let ahead = now.millis().saturating_sub(contact.furthest.millis());
-            if elapsed >= NOTED_EVERY || u64::try_from(ahead).is_ok_and(|ahead| ahead >= NOTED_EVERY) {
-                let mut write = Writer::begin(&self.store).await?;
-                write.put_single(&contact.noted(now, elapsed)).await?;
-                write.commit().await?;
-                self.count_from_now();
-            }
-        }
-        if state(contact, now, elapsed) != Lease::Closed {
+        let contact = self.note_counted(NOTED_EVERY).await?;
+        if state(contact, self.clock.now(), self.counted(contact).unwrap_or(0)) != Lease::Closed {
             return Ok(Shut(None));
         }
         let mut open = self.opened().clone();

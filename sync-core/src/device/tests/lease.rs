@@ -1,8 +1,43 @@
 //! A device that does not hear of its server for too long.
 
+use std::sync::atomic::AtomicU64;
+
+use super::rows::Writer;
 use super::*;
 
 const HOUR: i64 = 3_600_000;
+const MINUTE: u64 = 60_000;
+
+/// A wall clock that stands still, and a run's own that goes on.
+#[derive(Debug, Default)]
+struct Stopwatch(AtomicU64);
+
+impl Stopwatch {
+    fn move_by(&self, minutes: u64) {
+        self.0.fetch_add(minutes * MINUTE, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Stopwatch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(NOW)
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A device with a case and a lease of so many hours that has just begun.
+async fn leased(tablet: &Tablet, clock: &Arc<Stopwatch>, hours: u16) -> Device {
+    tablet.server.case(Role::Ot);
+    tablet.server.state().lease_hours = Some(hours);
+    let chance = Box::new(Seeded::new(tablet.seed));
+    let device = Device::create(&tablet.path(), &Tablet::unlock(), clock.clone(), chance).await.unwrap();
+    device.enrol(&tablet.link(), &tablet.server.text(), "tablet").await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    device
+}
 
 #[tokio::test]
 async fn after_a_week_offline_the_visit_goes_on_other_cases_wait_and_the_first_contact_opens_them() {
@@ -103,4 +138,28 @@ async fn of_a_case_that_the_lease_closed_the_list_says_that_it_exists_and_nothin
     assert_eq!(device.cases().await.unwrap(), whole);
     assert_eq!(device.refused_work().await.unwrap().len(), 1);
     assert_eq!(crate::id::Hash::of(&device.photo_bytes(None, home, hash).await.unwrap()), hash);
+}
+
+#[tokio::test]
+async fn a_contact_that_comes_while_the_lease_is_looked_at_opens_it_and_nothing_shuts_it_again() {
+    let (tablet, clock) = (Tablet::new(&Server::new(), 82), Arc::new(Stopwatch::default()));
+    let device = leased(&tablet, &clock, 168).await;
+    clock.move_by(200 * 60);
+    assert_eq!(device.lease().await.unwrap(), Lease::Closed);
+    // As a reply is applied: the store hears of it, and the run counts anew a moment later.
+    let contact = async {
+        let mut write = Writer::begin(&device.store).await.unwrap();
+        write.heard(Timestamp::from_millis(NOW + 1), None).await.unwrap();
+        write.commit().await.unwrap();
+    };
+    // Whoever waits for the store gets it in turn.
+    let held = Writer::begin(&device.store).await.unwrap();
+    let (shut, (), ()) = tokio::join!(device.shut(), contact, async { drop(held) });
+    let case = device.cases().await.unwrap()[0].case;
+    assert!(!shut.unwrap().holds(case));
+    assert_eq!(device.lease().await.unwrap(), Lease::Open);
+    // The count of this run goes on from there.
+    device.shut().await.unwrap();
+    clock.move_by(167 * 60);
+    assert_eq!(device.lease().await.unwrap(), Lease::Warning { hours_left: 1 });
 }
