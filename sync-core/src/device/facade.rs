@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::error::DeviceError;
-use super::lease::{Contacted, Counting, Lease};
+use super::lease::{Counting, Lease};
 use super::rows::{Contact, Enrolment, NoticeRow, OutboxRow, PhotoRow, Reader, Stopped, group};
 use super::store::{Shelf, Store};
 use super::vault::Unlock;
@@ -182,8 +182,7 @@ impl Device {
     pub async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
         let enrolled = Reader(&store).single::<Enrolment>().await?.map(Arc::new);
         let offset = Reader(&store).single::<Contact>().await?.map(|contact| contact.offset);
-        let on = Reader(&store).single::<Contacted>().await?;
-        let counting = RwLock::new(Counting { on, since: clock.elapsed() });
+        let counting = RwLock::new(Counting::begin(&store, clock.as_ref()).await?);
         Ok(Self {
             store,
             clock,
@@ -203,6 +202,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn close(self) -> Result<(), DeviceError> {
+        self.note_end().await;
         Ok(self.store.close().await?)
     }
 

@@ -2,8 +2,10 @@
 //!
 //! No clock is believed alone. Time since the last contact is the larger of two counts: what the device's runs have counted
 //! monotonically, and how far the wall clock has ever been since. A clock set back takes nothing off, a restart adds to
-//! what was counted before, and one that jumps ahead can only close what the next contact opens again. It binds a running
-//! app; a disk in a laboratory is bound by its encryption.
+//! what was counted before, and one that jumps ahead can only close what the next contact opens again. A run that is
+//! killed has counted a minute at least: it takes more than ten thousand runs to use up a week so, and whoever opens the
+//! app every few minutes loses nothing, for the wall clock has gone as far. It binds a running app; a disk in a laboratory
+//! is bound by its encryption.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -14,8 +16,8 @@ use serde::Serialize;
 use super::error::DeviceError;
 use super::facade::Device;
 use super::rows::{OutboxRow, Writer};
-use super::store::{Shelf, StoreError};
-use crate::clock::Timestamp;
+use super::store::{Shelf, Store, StoreError};
+use crate::clock::{Clock, Timestamp};
 use crate::id::CaseId;
 use crate::protocol::CaseCard;
 use crate::protocol::card::ClientCard;
@@ -25,6 +27,8 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 const WARNING_HOURS: u64 = 24;
 /// How often what was counted is written down, in milliseconds.
 const NOTED_EVERY: u64 = 5 * 60 * 1000;
+/// What a run counts at least, in milliseconds: it is written down as the run begins.
+const LEAST_RUN: u64 = 60 * 1000;
 
 /// Whether cases may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -118,6 +122,32 @@ pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
     CaseCard { client, documents, prescriptions, home: None, people, ..card }
 }
 
+impl Counting {
+    /// A run begins: of its first minute the store has the count before it is over.
+    ///
+    /// # Errors
+    /// [`StoreError`]; not when there is no room for the note. Nobody is to be kept from what waits on a full disk, and
+    /// no document is opened there: that it was read could not be noted either.
+    pub(super) async fn begin(store: &Store, clock: &dyn Clock) -> Result<Self, StoreError> {
+        let mut write = Writer::begin(store).await?;
+        let (on, since) = (write.single::<Contacted>().await?, clock.elapsed());
+        let Some(before) = on.filter(|contact| contact.hours.is_some()) else { return Ok(Self { on, since }) };
+        let noted = before.noted(clock.now(), LEAST_RUN);
+        let written = match write.put_single(&noted).await {
+            Ok(()) => write.commit().await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => Ok(Self { on: Some(noted), since: since.saturating_add(LEAST_RUN) }),
+            Err(StoreError::DiskFull) => {
+                tracing::warn!("there is no room to note that the device was opened");
+                Ok(Self { on, since })
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
 impl Device {
     /// How the offline lease stands.
     ///
@@ -139,6 +169,13 @@ impl Device {
     pub(super) fn count_on(&self, contact: Option<Contacted>) {
         let counting = Counting { on: contact, since: self.clock.elapsed() };
         *self.counting.write().unwrap_or_else(PoisonError::into_inner) = counting;
+    }
+
+    /// The run ends: what it counted is written down, if only a second.
+    pub(super) async fn note_end(&self) {
+        if let Err(error) = self.note_counted(1_000).await {
+            tracing::warn!(%error, "what the offline lease counted since it was last noted is lost");
+        }
     }
 
     /// Writes down what was counted, once that is as much as `least` milliseconds; what the store has then.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::rows::Writer;
+use super::store::MemoryDisk;
 use super::*;
 
 const HOUR: i64 = 3_600_000;
@@ -28,15 +29,26 @@ impl Clock for Stopwatch {
     }
 }
 
-/// A device with a case and a lease of so many hours that has just begun.
-async fn leased(tablet: &Tablet, clock: &Arc<Stopwatch>, hours: u16) -> Device {
-    tablet.server.case(Role::Ot);
-    tablet.server.state().lease_hours = Some(hours);
+/// A store on a file, with nothing in it yet.
+async fn created(tablet: &Tablet, clock: &Arc<Stopwatch>) -> Device {
     let chance = Box::new(Seeded::new(tablet.seed));
-    let device = Device::create(&tablet.path(), &Tablet::unlock(), clock.clone(), chance).await.unwrap();
-    device.enrol(&tablet.link(), &tablet.server.text(), "tablet").await.unwrap();
-    device.sync(&tablet.link()).await.unwrap();
-    device
+    Device::create(&tablet.path(), &Tablet::unlock(), clock.clone(), chance).await.unwrap()
+}
+
+/// A store in memory, as it was left.
+async fn opened(disk: &MemoryDisk, clock: &Arc<Stopwatch>) -> Device {
+    let mut chance = Seeded::new(83);
+    let store = Store::in_memory(disk, &mut chance).await.unwrap();
+    Device::over(store, clock.clone(), Box::new(chance)).await.unwrap()
+}
+
+/// Enrols a device with a case and a lease of so many hours, which has just begun.
+async fn lease(device: &Device, hours: u16) {
+    let server = Server::new();
+    server.case(Role::Ot);
+    server.state().lease_hours = Some(hours);
+    device.enrol(&Link::over(server.clone()), &server.text(), "tablet").await.unwrap();
+    device.sync(&Link::over(server)).await.unwrap();
 }
 
 #[tokio::test]
@@ -143,7 +155,8 @@ async fn of_a_case_that_the_lease_closed_the_list_says_that_it_exists_and_nothin
 #[tokio::test]
 async fn a_contact_that_comes_while_the_lease_is_looked_at_opens_it_and_nothing_shuts_it_again() {
     let (tablet, clock) = (Tablet::new(&Server::new(), 82), Arc::new(Stopwatch::default()));
-    let device = leased(&tablet, &clock, 168).await;
+    let device = created(&tablet, &clock).await;
+    lease(&device, 168).await;
     clock.move_by(200 * 60);
     assert_eq!(device.lease().await.unwrap(), Lease::Closed);
     // As a reply is applied: the store hears of it, and the run counts anew a moment later.
@@ -162,4 +175,40 @@ async fn a_contact_that_comes_while_the_lease_is_looked_at_opens_it_and_nothing_
     device.shut().await.unwrap();
     clock.move_by(167 * 60);
     assert_eq!(device.lease().await.unwrap(), Lease::Warning { hours_left: 1 });
+}
+
+#[tokio::test]
+async fn runs_of_a_few_minutes_use_the_lease_up_as_one_long_run_does_and_killing_them_does_not_help() {
+    // Closed as it should be, each run counts the four minutes that it took; killed, one.
+    for (killed, runs) in [(false, 15), (true, 60)] {
+        let (disk, clock) = (MemoryDisk::default(), Arc::new(Stopwatch::default()));
+        let mut device = opened(&disk, &clock).await;
+        lease(&device, 1).await;
+        for run in 0..runs {
+            assert_eq!(device.lease().await.unwrap(), Lease::Warning { hours_left: 1 }, "{killed} {run}");
+            if killed {
+                drop(device);
+            } else {
+                clock.move_by(4);
+                device.close().await.unwrap();
+            }
+            device = opened(&disk, &clock).await;
+        }
+        assert_eq!(device.lease().await.unwrap(), Lease::Closed, "{killed}");
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_to_note_that_it_was_opened_a_device_opens_and_counts_from_there() {
+    let (disk, clock) = (MemoryDisk::default(), Arc::new(Stopwatch::default()));
+    let device = opened(&disk, &clock).await;
+    lease(&device, 1).await;
+    drop(device);
+    disk.fills_in(1);
+    let device = opened(&disk, &clock).await;
+    assert_eq!(device.cases().await.unwrap().len(), 1);
+    clock.move_by(59);
+    assert_eq!(device.lease().await.unwrap(), Lease::Warning { hours_left: 1 });
+    clock.move_by(1);
+    assert_eq!(device.lease().await.unwrap(), Lease::Closed);
 }
