@@ -107,8 +107,22 @@ impl Shut {
     }
 }
 
-/// Of a case that is shut, that it exists: no name, no document, nothing signed.
+/// Of a case that is shut, that it exists: no name, no document, nothing signed. Every field is named, so that a new one
+/// is not shown before somebody has thought of it.
 pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
+    let CaseCard {
+        case,
+        reference,
+        lane,
+        state,
+        client: _,
+        relations,
+        documents: _,
+        prescriptions: _,
+        home: _,
+        people: _,
+        ends,
+    } = card;
     let client = ClientCard {
         name: String::new(),
         address: String::new(),
@@ -119,7 +133,7 @@ pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
         nhs_number: None,
     };
     let (documents, prescriptions, people) = (Vec::new(), Vec::new(), Vec::new());
-    CaseCard { client, documents, prescriptions, home: None, people, ..card }
+    CaseCard { case, reference, lane, state, client, relations, documents, prescriptions, home: None, people, ends }
 }
 
 impl Counting {
