@@ -1,16 +1,16 @@
 //! Purging what the server orders: a case, or one document of a case that stays.
 //!
-//! Nothing goes before everything typed in it was sent, for what was typed too late waits in the server's quarantine.
-//! Meanwhile it is shown to nobody. That it is gone is told with every request until the server has answered one.
+//! Nothing goes before everything typed and asked in it was sent, for what was typed too late waits in the server's
+//! quarantine, and what was asked too late the server has decided, if it hears this device at all. Meanwhile it is shown
+//! to nobody. That it is gone is told with every request until the server has answered one.
 
 use std::collections::BTreeSet;
 
 use super::apply::Applying;
 use super::facade::Event;
 use super::rows::{
-    AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxAsk, OutboxChange, OutboxRow,
-    PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Reader, Unconfirmed, Wants, Writer, from_bytes,
-    group,
+    AskedRow, Base, Carries, DocumentRow, Kept, Notice, NoticeRow, Orders, OutboxAsk, OutboxRow, PhotoRow, Purged,
+    PurgedDocuments, Purging, PurgingDocuments, Reader, Unconfirmed, Wants, Writer, from_bytes, group,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
@@ -120,27 +120,29 @@ impl Applying {
             return Ok(());
         }
         let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
-        let unsent: Vec<OutboxChange> = waiting
+        let unsent: Vec<OutboxRow> = waiting
             .into_iter()
-            .filter_map(|(_, row)| match row {
-                OutboxRow::Change(change) if !change.sent => Some(change),
-                _ => None,
+            .filter(|(n, row)| match row {
+                OutboxRow::Change(change) => !change.sent,
+                // One that this reply leaves open has been handed in: the server decides nothing for who was revoked.
+                OutboxRow::Ask(ask) => !(ask.received || self.sent.contains(n)),
             })
+            .map(|(_, row)| row)
             .collect();
         // Documents first: a case takes all that is its own with it.
         for document in documents {
-            if !unsent.iter().any(|change| change.document == document) {
+            if !unsent.iter().any(|row| row.document() == Some(document)) {
                 self.purge_document(document, done).await?;
             }
         }
         for case in cases {
-            if !unsent.iter().any(|change| change.case == case) {
+            if !unsent.iter().any(|row| row.case() == case) {
                 self.purge_case(case, done).await?;
             }
         }
         if self.everything {
             // Of a case that nothing here names any more, too.
-            let waiting: Vec<CaseId> = unsent.iter().map(|change| change.case).collect();
+            let waiting: Vec<CaseId> = unsent.iter().map(OutboxRow::case).collect();
             self.write.0.purge_cases_but(&waiting).await?;
         }
         Ok(())
@@ -206,7 +208,7 @@ impl Writer {
             self.0.remove_group(shelf, document.as_bytes()).await?;
         }
         for (n, row) in self.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await? {
-            if matches!(row, OutboxRow::Ask(asked) if asked.ask.request.document() == Some(document)) {
+            if row.document() == Some(document) {
                 self.0.remove_n(Shelf::Outbox, n).await?;
             }
         }

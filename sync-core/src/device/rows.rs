@@ -349,6 +349,14 @@ impl OutboxRow {
         }
     }
 
+    /// The document that it changes, or is about.
+    pub(super) fn document(&self) -> Option<DocumentId> {
+        match self {
+            Self::Change(change) => Some(change.document),
+            Self::Ask(ask) => ask.ask.request.document(),
+        }
+    }
+
     /// Where it lies on the shelf.
     pub(super) fn group(&self) -> Vec<u8> {
         match self {

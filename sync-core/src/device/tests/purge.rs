@@ -288,6 +288,59 @@ async fn told_to_keep_nothing_a_device_purges_even_cases_that_the_server_never_n
     assert_eq!(device.sync(&tablet.link()).await.unwrap().exchanges, 1, "there is no more to say about it");
 }
 
+/// Asked when the order was on its way, and nothing else waits.
+#[tokio::test]
+async fn what_was_asked_too_late_is_handed_in_before_its_document_or_its_case_goes() {
+    let server = Server::new();
+    let (case, _, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 28);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, note("Seen.")).await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.complete_assessment(clinical).await.unwrap();
+    server.state().purge_documents = vec![clinical];
+    server.state().line = Line::Once;
+    device.sync(&tablet.link()).await.unwrap_err();
+    assert_eq!(device.status().await.unwrap().waiting.asks, 1);
+    server.state().line = Line::Good;
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged_documents, [clinical]);
+    let heads = server.state().documents[&clinical].heads();
+    let complete = Request::CompleteAssessment { document: clinical, heads };
+    assert_eq!(server.state().asks, std::slice::from_ref(&complete));
+
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.close_case(case, "Moved away").await.unwrap();
+    server.state().purge = vec![case];
+    server.state().line = Line::Good;
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, [case]);
+    assert_eq!(server.state().asks, [complete, Request::CloseCase { reason: "Moved away".to_owned() }]);
+    assert_eq!(device.store.count(Shelf::Outbox).await.unwrap(), 0);
+}
+
+/// The server decides nothing for a device that was revoked: to have been heard is enough.
+#[tokio::test]
+async fn what_a_revoked_device_asked_is_handed_in_once_and_holds_no_purge_up_for_ever() {
+    let server = Server::new();
+    let (case, ..) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 29);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.close_case(case, "Moved away").await.unwrap();
+    server.state().revoked = true;
+    server.state().line = Line::Good;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.exchanges, report.purged), (3, vec![case]));
+    for shelf in [Shelf::Card, Shelf::Document, Shelf::Outbox, Shelf::Photo] {
+        assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
+    }
+}
+
 /// Delivers a purge while a photo's bytes are on their way down.
 struct Overtaken {
     server: Server,

@@ -266,7 +266,9 @@ impl Server {
         let at = Timestamp::from_millis(NOW);
         let mut receipts = Receipts::new(self.id, EPOCH, at);
         let (mut refused, mut verdicts, mut blocked) = (Vec::new(), Vec::new(), Vec::new());
-        for ask in request.asks.clone() {
+        // Nothing is decided for who was revoked.
+        let asks = if state.revoked { Vec::new() } else { request.asks.clone() };
+        for ask in asks {
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
             }
