@@ -150,17 +150,18 @@ impl Device {
         self.ask(case, Request::SurveyDecision { survey, heads, prescription, number, decision, reason }).await
     }
 
-    /// What was asked and has no verdict yet, in the order it was asked.
+    /// What was asked and has no verdict yet, in the order it was asked, without that of what is to be purged.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn pending_asks(&self) -> Result<Vec<PendingAsk>, DeviceError> {
+        let leaving = self.reader().leaving().await?;
         let rows = self.reader().group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await?;
         let asks = rows.into_iter().filter_map(|(_, row)| match row {
             OutboxRow::Ask(OutboxAsk { ask, received }) => Some(PendingAsk { ask, received }),
             OutboxRow::Change(_) => None,
         });
-        Ok(asks.collect())
+        Ok(asks.filter(|pending| !leaving.concerns(&pending.ask)).collect())
     }
 
     /// Everything asked from this device in the cases that are here and open, with its verdict.
@@ -168,9 +169,10 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn asked(&self) -> Result<Vec<AskedRow>, DeviceError> {
-        let shut = self.shut().await?;
+        let (shut, leaving) = (self.shut().await?, self.reader().leaving().await?);
         let rows = self.reader().group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
-        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| !shut.holds(row.ask.case)).collect())
+        let shown = |row: &AskedRow| !shut.holds(row.ask.case) && !leaving.concerns(&row.ask);
+        Ok(rows.into_iter().map(|(_, row)| row).filter(shown).collect())
     }
 
     /// Chooses to carry a case that is not one's own, from the next sync on.

@@ -123,13 +123,16 @@ impl Device {
         Ok((key, hash))
     }
 
-    /// The photos whose bytes are on this device for a document.
+    /// The photos whose bytes are on this device for a document; none of one that is to be purged.
     ///
     /// # Errors
     /// [`DeviceError::LeaseOver`].
     pub async fn photos(&self, document: DocumentId) -> Result<Vec<PhotoState>, DeviceError> {
         let rows = self.reader().group::<PhotoRow>(Shelf::Photo, document.as_bytes(), 0).await?;
         if let Some((_, row)) = rows.first() {
+            if self.reader().leaving().await?.holds(row.case, document) {
+                return Ok(Vec::new());
+            }
             self.lease_shows(row.case).await?;
         }
         let states = rows.into_iter().map(|(_, row)| {

@@ -16,7 +16,7 @@ use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
 use crate::protocol::sync::{Purge, PurgeReason};
-use crate::protocol::{CaseCard, Request};
+use crate::protocol::{Ask, CaseCard, Request};
 
 /// What is to be purged once what was typed in it is handed in; until then it is shown to nobody.
 pub(super) struct Leaving {
@@ -27,6 +27,11 @@ pub(super) struct Leaving {
 impl Leaving {
     pub(super) fn holds(&self, case: CaseId, document: DocumentId) -> bool {
         self.cases.contains(&case) || self.documents.contains(&document)
+    }
+
+    /// Whether what is asked is about any of it.
+    pub(super) fn concerns(&self, ask: &Ask) -> bool {
+        self.cases.contains(&ask.case) || ask.request.document().is_some_and(|about| self.documents.contains(&about))
     }
 }
 

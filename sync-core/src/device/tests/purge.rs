@@ -321,6 +321,40 @@ async fn what_was_asked_too_late_is_handed_in_before_its_document_or_its_case_go
     assert_eq!(device.store.count(Shelf::Outbox).await.unwrap(), 0);
 }
 
+/// The photos, what waits for a verdict, and everything that was asked.
+async fn shown(device: &Device, document: DocumentId) -> (usize, usize, usize) {
+    let photos = device.photos(document).await.unwrap().len();
+    (photos, device.pending_asks().await.unwrap().len(), device.asked().await.unwrap().len())
+}
+
+#[tokio::test]
+async fn photos_and_asks_of_what_is_to_be_purged_are_shown_to_nobody_while_it_waits() {
+    for whole_case in [true, false] {
+        let server = Server::new();
+        let (case, _, clinical) = server.case(Role::Ot);
+        let (_, other_home, _) = server.another_case(Role::Ot, 78);
+        let tablet = Tablet::new(&server, 30);
+        let device = tablet.enrolled().await;
+        device.sync(&tablet.link()).await.unwrap();
+        for document in [clinical, other_home] {
+            device.photo(document, PhotoSource::Bytes(jpeg()), photo()).await.unwrap();
+        }
+        server.state().line = Line::LosesReply;
+        device.sync(&tablet.link()).await.unwrap_err();
+        device.complete_assessment(clinical).await.unwrap();
+        device.release(other_home, "She said yes").await.unwrap();
+        assert_eq!((shown(&device, clinical).await, shown(&device, other_home).await), ((1, 2, 2), (1, 2, 2)));
+        if whole_case {
+            server.state().purge = vec![case];
+        } else {
+            server.state().purge_documents = vec![clinical];
+        }
+        server.state().line = Line::Once;
+        device.sync(&tablet.link()).await.unwrap_err();
+        assert_eq!((shown(&device, clinical).await, shown(&device, other_home).await), ((0, 1, 1), (1, 1, 1)));
+    }
+}
+
 /// The server decides nothing for a device that was revoked: to have been heard is enough.
 #[tokio::test]
 async fn what_a_revoked_device_asked_is_handed_in_once_and_holds_no_purge_up_for_ever() {
