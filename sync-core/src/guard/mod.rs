@@ -71,6 +71,8 @@ pub fn judge(
     bounds: &Bounds,
 ) -> Result<Admitted, Refusal> {
     // 1. What the bytes are, before anything reads them for what they say.
+    // The base is kept with the envelope for ever; a change that builds on it can't name more.
+    bounded("heads", pushed.base.len(), bounds.deps)?;
     bounded("changes", pushed.changes.len(), bounds.changes)?;
     bounded("bytes", pushed.changes.iter().map(|change| change.len()).sum(), bounds.push_bytes)?;
     let (mut scanned, mut operations) = (Vec::with_capacity(pushed.changes.len()), 0_u64);

@@ -454,6 +454,26 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
 }
 
 #[test]
+fn a_base_names_as_many_heads_as_a_change_may_build_on_and_not_one_more() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let change = tablet.measure("bathroom-1/door-1", 712);
+    let bounds = Bounds { deps: 3, ..Bounds::default() };
+    let judged = |heads: u8| {
+        let base: Heads = (0..heads).map(|head| Hash::of(&[head])).collect();
+        let (document, fork, hashes) = (tablet.document, tablet.fork, vec![chunk_hash(&change).unwrap()]);
+        let envelope = Envelope::new(&tablet.sender, document, fork, base.clone(), hashes);
+        let signature = sign(&tablet.key, &envelope.to_bytes());
+        let pushed = Pushed { document, fork, base: &base, changes: &[&change], signature: &signature };
+        let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
+        judge(pushed, &tablet.sender, &standing, Ties::default(), &server, &bounds)
+    };
+    assert_eq!(judged(3).unwrap().envelope.base.len(), 3);
+    let refused = Refusal::TooLarge { what: "heads".to_owned(), found: 4, most: 3 };
+    assert_eq!(judged(4).unwrap_err(), refused);
+}
+
+#[test]
 fn a_change_that_does_nothing_is_refused() {
     let server = Document::new(Kind::Home).unwrap();
     let mut tablet = Tablet::new(7);
