@@ -15,7 +15,9 @@ impl<'b> Bytes<'b> {
         self.take(1).map(|byte| byte[0])
     }
 
-    /// LEB128, as [`number`] writes it.
+    /// LEB128, as [`number`] writes it. Longer writings of the same number are read too, unlike in the guard's columns:
+    /// nothing is signed or named by the bytes of a pack, only by the changes that are rebuilt of it. Of what a device
+    /// sends the guard scans those, every byte; what a server sends lies in a reply that it has signed.
     pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for place in 0..10 {
