@@ -1,4 +1,5 @@
-//! Applying a reply: every effect in one transaction, so that a reply is on the device whole or not at all.
+//! Applying a reply part by part, as they come: every effect of a part in one transaction, so that a part is on the device
+//! whole or not at all. What a cut leaves of the others, the next request goes on from.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};

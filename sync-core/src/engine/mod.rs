@@ -1,5 +1,5 @@
-//! The device's half of the conversation, without IO, clock or chance: what waits becomes a signed request; a signed
-//! reply becomes a list of [`Effect`]s, which the device applies in one transaction.
+//! The device's half of the conversation, without IO, clock or chance: what waits becomes a signed request; each signed
+//! part of its reply becomes a list of [`Effect`]s, which the device applies in one transaction.
 //!
 //! A request is made once. Until its reply is in, the same bytes are sent again: the server knows them by their counter
 //! and digest and answers again, so a lost reply costs nothing and repeats nothing.
