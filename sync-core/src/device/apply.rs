@@ -8,9 +8,9 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::lease::Contacted;
 use super::rows::{
-    AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, OutboxAsk, OutboxChange, OutboxRow,
-    Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants, Writer, from_bytes,
-    group, to_bytes,
+    AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, NoticeRow, OutboxAsk, OutboxChange,
+    OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants, Writer,
+    from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -329,14 +329,24 @@ impl Applying {
         if gone { self.write.0.leave_no_trace() } else { Ok(()) }
     }
 
+    /// Says what is wrong with a document, and tells its person once: again only when it has been well in between.
     pub(super) async fn set_aside(&mut self, document: DocumentId, case: CaseId, why: &str) -> Result<(), StoreError> {
-        if let Some(mut row) = self.write.document(document).await? {
-            row.set_aside = Some(why.to_owned());
-            self.write.put_document(&row).await?;
-        }
         let notice = Notice::SetAside { document, why: why.to_owned() };
-        self.write.notice(Some(case), self.at, notice).await?;
-        self.events.push(Event::Notice);
+        let told = match self.write.document(document).await? {
+            Some(row) if row.set_aside.as_deref() == Some(why) => true,
+            Some(row) => {
+                self.write.put_document(&DocumentRow { set_aside: Some(why.to_owned()), ..row }).await?;
+                false
+            }
+            None => {
+                let told = self.write.group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await?;
+                told.iter().any(|(_, row)| row.notice == notice)
+            }
+        };
+        if !told {
+            self.write.notice(Some(case), self.at, notice).await?;
+            self.events.push(Event::Notice);
+        }
         Ok(())
     }
 }

@@ -95,3 +95,31 @@ async fn a_server_older_or_newer_is_told_apart_and_the_work_waits_until_one_is_u
     server.state().line = Line::Good;
     assert_eq!(device.sync(&tablet.link()).await.unwrap().receipted, 1);
 }
+
+/// What comes of a document is no change, whenever it comes.
+fn damaged(document: DocumentId, case: CaseId) -> crate::engine::Reply {
+    crate::engine::Reply { effects: vec![crate::engine::Effect::Damaged { document, case }], more: false, last: true }
+}
+
+#[tokio::test]
+async fn of_a_document_whose_news_stays_damaged_its_person_is_told_once() {
+    let server = Server::new();
+    let (case, home, _) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 36);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.measure(home, door(712)).await.unwrap();
+    let never_here = DocumentId::from_bytes([9; 17]);
+    for (at, document) in [(1, home), (2, never_here)] {
+        for _ in 0..3 {
+            device.apply(None, damaged(document, case), &mut SyncReport::default()).await.unwrap();
+            assert_eq!(device.notices().await.unwrap().len(), at);
+        }
+    }
+    assert!(device.state(home).await.unwrap().set_aside.is_some());
+    // News of it came whole; that it is damaged again is told again.
+    device.sync(&tablet.link()).await.unwrap();
+    assert!(device.state(home).await.unwrap().set_aside.is_none());
+    device.apply(None, damaged(home, case), &mut SyncReport::default()).await.unwrap();
+    assert_eq!(device.notices().await.unwrap().len(), 3);
+}
