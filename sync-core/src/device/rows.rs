@@ -153,9 +153,7 @@ pub(super) struct Pending {
     /// Purges that it reports.
     #[n(3)]
     pub(super) purged: Vec<CaseId>,
-    /// Whether more waited than one request takes.
-    #[n(4)]
-    pub(super) more: bool,
+    // Place 4 told, until nobody asked any more, whether more waited than one request takes: never to be used again.
     /// Purges of single documents that it reports.
     #[n(5)]
     #[cbor(default)]

@@ -72,7 +72,6 @@ fn pending() -> Pending {
         outbox: vec![11, 12],
         reads: vec![13],
         purged: vec![case()],
-        more: true,
         purged_documents: vec![document(2)],
         wants_bearer: false,
         dropped: vec![],
@@ -337,9 +336,9 @@ mod before {
 }
 
 fn of_before() -> Vec<Row> {
-    let Pending { bytes, outbox, reads, purged, more, .. } = pending();
+    let Pending { bytes, outbox, reads, purged, .. } = pending();
     vec![
-        row("before-pending", &before::Pending { bytes, outbox, reads, purged, more }),
+        row("before-pending", &before::Pending { bytes, outbox, reads, purged, more: true }),
         row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
         row("pending-with-dropped", &Pending { dropped: vec![case()], ..pending() }),
         row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),

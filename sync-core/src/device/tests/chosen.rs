@@ -41,3 +41,26 @@ async fn a_case_chosen_away_is_told_until_the_server_has_heard_it_leaves_and_can
     device.sync(&tablet.link()).await.unwrap();
     assert_eq!(server.state().choices.last().cloned(), choice(true));
 }
+
+/// A month of asking, in no request more than it may name.
+#[tokio::test]
+async fn however_much_waits_to_be_asked_it_goes_up_in_order_and_no_case_waits_behind_it_to_be_opened() {
+    let server = Server::new();
+    let (case, ..) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 97);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    let reasons: Vec<String> = (0..2 * sync::MOST_ROWS + 1).map(|number| format!("Reason {number}")).collect();
+    for reason in &reasons {
+        device.close_case(case, reason).await.unwrap();
+    }
+    let begun = device.start_visit("Fred Fictional", "2 Made Up Street", None).await.unwrap();
+    let home = device.documents(begun).await.unwrap()[0].document;
+    device.measure(home, door(712)).await.unwrap();
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.exchanges, report.receipted, report.granted), (3, 1, reasons.len() + 1));
+    let asks = server.state().asks.clone();
+    assert!(matches!(asks[0], Request::OpenCase(_)));
+    let closing = reasons.into_iter().map(|reason| Request::CloseCase { reason });
+    assert_eq!(asks[1..], closing.collect::<Vec<_>>());
+}
