@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_folder_of_schema_7_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use crate::storage::ledger::Ledger as _;
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-7.sql")).await;
+        let [card] = carried(&storage).await.try_into().unwrap();
+        let [(document, heads, packed)] = storage.ledger().frames_of(card.row.case).await.unwrap().try_into().unwrap();
+        let row = storage.ledger().document(document).await.unwrap().unwrap();
+        assert_eq!(heads, row.heads);
+        assert!(String::from_utf8_lossy(&packed).contains("she fell twice on the stairs"));
+    }
+
+    #[tokio::test]
     async fn a_migration_runs_once_after_a_copy_that_holds_the_old_schema() {
         let bench = Bench::new(1);
         let (folder, pool) = dumped(&bench, include_str!("fixtures/schema-1.sql")).await;
