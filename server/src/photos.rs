@@ -16,7 +16,7 @@ use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::blobs::BlobName;
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::{CommitError, Ledger, PhotoRow, Plan, PrescriptionRow, Write};
+use crate::storage::ledger::{CommitError, Ledger, Number, PhotoRow, Plan, PrescriptionRow, Write};
 
 /// The longest side of a photo as devices prepare it, with room for a setting.
 const MOST_SIDE: u32 = 8_192;
@@ -46,7 +46,9 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
     if !photos_named(&documents::view(&ledger, &row).await?).contains(&name.hash) {
         return Err(nothing_here());
     }
-    if ledger.photo(name.document, name.hash).await?.is_none() {
+    let n = if ledger.photo(name.document, name.hash).await?.is_some() {
+        ledger.end().await?
+    } else {
         if Hash::of(&bytes) != name.hash {
             return Err(refused("The bytes aren't those that the hash names. Send the photo again."));
         }
@@ -62,9 +64,10 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
             account: person.account,
             at: now,
         };
-        arrived(&ledger, photo).await?;
-    }
+        arrived(&ledger, photo).await?
+    };
     let mut receipts = Receipts::new(app.keys.server(), app.keys.epoch().await?, now);
+    receipts.n = Some(n);
     receipts.photos.push((name.document, name.hash));
     let signer = app.keys.signer(KeyPurpose::Reply).await?;
     let signature = Signed(signer.sign(&receipts.to_bytes()));
@@ -87,8 +90,8 @@ fn check(bytes: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes that a photo is here, and lets prescriptions that waited for it through.
-async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> {
+/// Writes that a photo is here, and lets prescriptions that waited for it through. Where in the ledger that is.
+async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<Number, Problem> {
     for _ in 0..TRIES {
         let mut writes = vec![Write::Photo(photo)];
         // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
@@ -98,7 +101,7 @@ async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<(), Problem> 
             writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }
         match ledger.commit(Plan { writes }).await {
-            Ok(_) => return Ok(()),
+            Ok(n) => return Ok(n),
             Err(CommitError::Moved) => {}
             Err(error) => return Err(error.into()),
         }

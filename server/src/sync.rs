@@ -288,7 +288,10 @@ impl<L: Ledger> Desk<'_, L> {
         let knows = request.cursor.is_some_and(|cursor| cursor.epoch == self.epoch && cursor.n >= speaker.changed);
         let Person { role, organisation, .. } = *speaker.person;
         let position = (!knows && !speaker.revoked).then_some(Position { role, organisation });
-        Ok(Answer { receipts: incoming.receipts, refused: incoming.refused, verdicts, position, first, whole })
+        let mut receipts = incoming.receipts;
+        // What was here already lies before it too.
+        receipts.n = receipts.n.max(Some(first.end));
+        Ok(Answer { receipts, refused: incoming.refused, verdicts, position, first, whole })
     }
 }
 

@@ -36,7 +36,8 @@ use crate::protocol::sync::{
     Refused, SignedPurge, SignedReceipts, WholePush, reply_bytes, request_bytes,
 };
 use crate::protocol::{
-    Ask, CarriedDigest, Known, Packed, Push, Request, SignedReply, SignedRequest, SyncReply, SyncRequest, Verdict,
+    Ask, Backup, CarriedDigest, Known, Packed, Push, Request, SignedReply, SignedRequest, SyncReply, SyncRequest,
+    Verdict,
 };
 
 /// The golden file of this name, by the names in it. Values that it does not have yet are added, and the test fails,
@@ -361,6 +362,7 @@ fn receipts() -> Receipts {
     receipts.documents.push((document(1), vec![hash(2), hash(3)]));
     receipts.photos.push((document(1), hash(5)));
     receipts.asks.push(AskId::from_bytes([8; 16]));
+    receipts.n = Some(12_345);
     receipts
 }
 
@@ -429,6 +431,7 @@ fn sync_reply() -> SyncReply {
         lease_hours: Some(168),
         everything: Some(PurgeReason::Disabled),
         position: Some(Position { role: crate::access::Role::SeniorOt, organisation: sender().organisation }),
+        backup: Some(Backup { n: 12_345, digest: hash(7) }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alike;
 mod asks;
+mod backups;
 mod cases;
 mod days;
 mod documents;
@@ -68,6 +69,7 @@ held_by_both! {
     feed::ties as a_tie_that_begins_or_ends_between_two_times_is_news;
     feed::digest as the_digest_sums_what_is_carried_whatever_moves;
     feed::chosen as what_was_chosen_is_kept_until_it_is_chosen_otherwise;
+    backups::recorded as a_backup_is_news_once_and_holds_no_more_than_there_is_and_no_less_than_the_last;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
     plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;
 }

@@ -24,7 +24,7 @@ use sync_core::protocol::Verdict;
 use sync_core::protocol::card::CaseState;
 use sync_core::protocol::sync::{Choice, PurgeReason};
 
-pub use self::feed::{Carried, CarryRow, News, Pulse, Since, WITHHELD};
+pub use self::feed::{BackupRow, Carried, CarryRow, News, Pulse, Since, WITHHELD};
 use super::StorageError;
 
 /// A place in the ledger's order; every write takes the next one. 0 comes before the first.
@@ -388,6 +388,9 @@ pub enum Write {
         /// The case, and whether.
         choice: Choice,
     },
+    /// A backup was made. One that would hold what is not in the ledger yet, or less than the one known of its life of
+    /// the server, is refused as [`CommitError::Moved`].
+    Backup(BackupRow),
     /// A device's word that it purged. The same word again changes nothing.
     Purged(PurgeRow),
     /// Something a card of this case shows has changed elsewhere.

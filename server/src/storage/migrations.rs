@@ -24,6 +24,7 @@ const ALL: &[Migration] = &[
     Migration { number: 5, name: "feed", sql: include_str!("migrations/sqlite/0005_feed.sql") },
     Migration { number: 6, name: "purges", sql: include_str!("migrations/sqlite/0006_purges.sql") },
     Migration { number: 7, name: "frames", sql: include_str!("migrations/sqlite/0007_frames.sql") },
+    Migration { number: 8, name: "backups", sql: include_str!("migrations/sqlite/0008_backups.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.

@@ -293,7 +293,8 @@ impl Incoming {
         if !writes.is_empty() {
             let bytes = ready.iter().map(|one| one.bytes).sum();
             writes.push(brought(asking, speaker, bytes, self.bounds.device_day_bytes));
-            asking.ledger.commit(Plan { writes }).await?;
+            let n = asking.ledger.commit(Plan { writes }).await?;
+            self.receipts.n = self.receipts.n.max(Some(n));
             self.left = self.left.map(|left| left.saturating_sub(bytes));
         }
         Ok(())

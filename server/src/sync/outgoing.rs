@@ -11,7 +11,7 @@ use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DocumentId, Epoch, Hash};
 use sync_core::protocol::sync::{Cursor, DocumentNews, Frame, Purge, PurgeReason};
-use sync_core::protocol::{CarriedDigest, CaseCard, Known, Packed, SyncRequest, Verdict};
+use sync_core::protocol::{Backup, CarriedDigest, CaseCard, Known, Packed, SyncRequest, Verdict};
 
 use super::Desk;
 use super::comparing;
@@ -59,6 +59,10 @@ pub(super) struct Outgoing {
     /// Where the device's knowledge ends once all of it has come.
     pub(super) until: Number,
     pub(super) more: bool,
+    /// Where the ledger ended: all that the device brought lies before it.
+    pub(super) end: Number,
+    /// What was recorded of a backup since the device heard of one.
+    pub(super) backup: Option<Backup>,
 }
 
 /// What a device asks for, as its request says.
@@ -112,7 +116,9 @@ impl<L: Ledger> Desk<'_, L> {
             let until = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n);
             return Ok((Outgoing { until, more: true, ..Outgoing::default() }, Vec::new()));
         }
-        let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
+        let mut outgoing = Outgoing { until: pulse.end, end: pulse.end, ..Outgoing::default() };
+        let backup = pulse.backups.iter().find(|backup| backup.epoch == self.epoch);
+        outgoing.backup = backup.map(|backup| Backup { n: backup.up_to, digest: backup.digest });
         if pulse.decided {
             outgoing.verdicts = ledger.verdicts_of(speaker.person.account, asked.came.after).await?;
         }
@@ -160,7 +166,7 @@ impl<L: Ledger> Desk<'_, L> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
         let since = Since { n: -1, at: Timestamp::from_millis(0) };
         let pulse = ledger.pulse(device, self.speaker.person.account, since, self.asking.now).await?;
-        let mut outgoing = Outgoing { until: pulse.end, ..Outgoing::default() };
+        let mut outgoing = Outgoing { until: pulse.end, end: pulse.end, ..Outgoing::default() };
         let cases: BTreeSet<CaseId> = pulse.carried.iter().map(|carried| carried.row.case).collect();
         let round = self.judge(&cases, Came { after: 0, cut: None }, &BTreeSet::new()).await?;
         self.write(round.writes).await?;
@@ -247,8 +253,9 @@ impl<L: Ledger> Desk<'_, L> {
                 next.carried.iter().filter(|row| row.touched > pulse.end).map(|row| row.row.case).collect();
             if moved.is_empty() && next.tied.is_empty() {
                 let decided = pulse.decided || next.decided;
+                let backups = [next.backups, pulse.backups].concat();
                 let carried = pulse.carried;
-                return Ok((Pulse { carried, decided, ..next }, round, true));
+                return Ok((Pulse { carried, decided, backups, ..next }, round, true));
             }
             if tries == TRIES {
                 return Ok((pulse, round, false));
@@ -263,6 +270,8 @@ impl<L: Ledger> Desk<'_, L> {
                 },
                 tied: Vec::new(),
                 decided: pulse.decided || next.decided,
+                // The newest first.
+                backups: [next.backups, pulse.backups].concat(),
                 ..next
             };
         }

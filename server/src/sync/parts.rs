@@ -72,6 +72,7 @@ impl Answer {
             purge: first.purge,
             everything: first.everything,
             position,
+            backup: first.backup,
             photo_wants: first.photo_wants,
             photo_bearer: bearer,
             lease_hours,

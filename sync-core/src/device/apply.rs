@@ -8,9 +8,9 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::lease::Contacted;
 use super::rows::{
-    AskedRow, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, NoticeRow, OutboxAsk, OutboxChange,
-    OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants, Writer,
-    from_bytes, group, to_bytes,
+    AskedRow, Backed, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, NoticeRow, OutboxAsk,
+    OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants,
+    Writer, from_bytes, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -20,12 +20,14 @@ use crate::envelope::Sender;
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
 use crate::protocol::sync::{Position, Progress};
-use crate::protocol::{CarriedDigest, CaseCard, Verdict};
+use crate::protocol::{CarriedDigest, CaseCard, Place, Verdict};
 
 /// A reply being applied.
 pub(super) struct Applying {
     pub(super) write: Writer,
     pub(super) at: Stamp,
+    /// Where the server's knowledge that comes with this ends.
+    place: Option<Place>,
     pub(super) events: Vec<Event>,
     /// Cases whose card came.
     carded: Vec<CaseId>,
@@ -63,6 +65,7 @@ impl Device {
         let mut applying = Applying {
             write,
             at: self.stamp(),
+            place: reply.place,
             events: Vec::new(),
             carded: Vec::new(),
             given: BTreeSet::new(),
@@ -148,6 +151,10 @@ impl Applying {
         match effect {
             Effect::Contact { epoch, at, offset } => {
                 self.write.put_single(&Contact { epoch, at, offset }).await?;
+                if self.write.single::<Backed>().await?.is_some_and(|backed| backed.place.epoch != epoch) {
+                    // What another life of the server was backed up with says nothing of this one.
+                    self.write.remove_single::<Backed>().await?;
+                }
                 self.write.heard(self.at.claimed, None).await?;
                 self.offset = Some(offset);
                 self.events.push(Event::Contact { at });
@@ -156,8 +163,11 @@ impl Applying {
                 // Under the store's key: the proof outlasts the case.
                 self.write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
             }
-            Effect::Receipted { document, heads } => done.receipted += self.receipted(document, heads).await?,
-            Effect::PhotoReceipted { document, hash } => self.photo_receipted(document, hash).await?,
+            Effect::Receipted { document, heads, place } => {
+                done.receipted += self.receipted(document, heads, place).await?;
+            }
+            Effect::PhotoReceipted { document, hash, place } => self.photo_receipted(document, hash, place).await?,
+            Effect::BackedUp { place, digest } => self.write.put_single(&Backed { place, digest }).await?,
             Effect::AskReceived(ask) => {
                 if let Some(OutboxRow::Ask(waiting)) = self.write.row(Shelf::Outbox, ask.as_bytes()).await? {
                     let row = OutboxRow::Ask(OutboxAsk { received: true, ..waiting });
@@ -220,8 +230,14 @@ impl Applying {
         Ok(())
     }
 
+    /// Where what comes with this reply lies, at the latest, with what came `before`. What was read for it a moment after
+    /// its place is news again of the next.
+    pub(super) fn came(&self, before: Option<Place>) -> Option<Place> {
+        self.place.map(|place| Place { n: place.n.saturating_add(1), ..place }.or_later(before))
+    }
+
     /// Changes up to these heads are fsynced: their intentions are no longer needed. How many there were.
-    async fn receipted(&mut self, document: DocumentId, heads: Heads) -> Result<usize, StoreError> {
+    async fn receipted(&mut self, document: DocumentId, heads: Heads, place: Option<Place>) -> Result<usize, StoreError> {
         let Some(mut row) = self.write.document(document).await? else { return Ok(0) };
         let waiting = self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
         let is_head = |row: &OutboxRow| matches!(row, OutboxRow::Change(change) if heads.contains(&change.hash));
@@ -242,15 +258,16 @@ impl Applying {
             row.singly = false;
         }
         row.receipted = heads;
+        row.place = place.map(|place| place.or_later(row.place));
         self.write.put_document(&row).await?;
         self.events.push(Event::Document { case: row.case, document });
         Ok(count)
     }
 
-    async fn photo_receipted(&mut self, document: DocumentId, hash: Hash) -> Result<(), StoreError> {
+    async fn photo_receipted(&mut self, document: DocumentId, hash: Hash, place: Option<Place>) -> Result<(), StoreError> {
         let key = PhotoRow::key(document, hash);
         if let Some(row) = self.write.row::<PhotoRow>(Shelf::Photo, &key).await? {
-            self.write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
+            self.write.put_photo(&PhotoRow { kept: Kept::ServerHas, place, ..row }).await?;
             self.events.push(Event::Photo { document, hash });
         }
         Ok(())

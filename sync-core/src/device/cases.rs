@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::error::DeviceError;
 use super::facade::Device;
 use super::lease::that_it_exists;
-use super::rows::{DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, group};
+use super::rows::{Backed, DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, group};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::domain::kind::Kind;
@@ -183,7 +183,7 @@ impl Device {
         let unsent = self.reader().group::<OutboxRow>(Shelf::Outbox, row.document.as_bytes(), 0).await?.len();
         let kept = match (unsent, row.changes) {
             (0, 0) if row.server_heads.is_empty() => None,
-            (0, _) => Some(Kept::ServerHas),
+            (0, _) => Some(Backed::how_safe(self.reader().single().await?.as_ref(), row.place)),
             _ => Some(Kept::OnThisDevice),
         };
         let refused = self.reader().group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;

@@ -216,7 +216,7 @@ impl Device {
             let length = u32::try_from(photo.bytes.len()).unwrap_or(u32::MAX);
             let kept = super::Kept::OnThisDevice;
             let (case, hash, recorded_by) = (row.case, photo.hash, Some(hash));
-            let photo_row = PhotoRow { document, case, hash, bytes: length, kept, recorded_by };
+            let photo_row = PhotoRow { document, case, hash, bytes: length, kept, recorded_by, place: None };
             write.put_photo(&photo_row).await?;
             write.put_photo_bytes(&photo_row, &photo.bytes).await?;
         }

@@ -49,7 +49,8 @@ impl Applying {
         self.given.insert(document);
         self.write.thin::<PurgingDocuments>(|leaving| *leaving != document).await?;
         self.events.push(Event::Document { case, document });
-        Ok(Some(DocumentRow { given: true, set_aside: None, ..row }))
+        let place = self.came(row.place);
+        Ok(Some(DocumentRow { given: true, set_aside: None, place, ..row }))
     }
 
     /// Seals what others did as it came; it is read when the document is opened. How many changes were new.

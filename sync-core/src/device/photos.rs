@@ -10,7 +10,7 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{HttpRequest, Link, LinkError, Method};
 use super::photo::{Limits, PhotoError, prepare};
-use super::rows::{Bearer, Kept, PhotoRow, Purging, Writer, group, off_thread};
+use super::rows::{Backed, Bearer, Kept, PhotoRow, Purging, Writer, group, off_thread};
 use super::store::Shelf;
 use crate::domain::edit::Edit;
 use crate::domain::record::{Body, Photo};
@@ -135,8 +135,10 @@ impl Device {
             }
             self.lease_shows(row.case).await?;
         }
+        let backed = self.reader().single::<Backed>().await?;
         let states = rows.into_iter().map(|(_, row)| {
-            let PhotoRow { document, hash, bytes, kept, .. } = row;
+            let PhotoRow { document, hash, bytes, kept, place, .. } = row;
+            let kept = if kept == Kept::OnThisDevice { kept } else { Backed::how_safe(backed.as_ref(), place) };
             PhotoState { document, hash, bytes, kept }
         });
         Ok(states.collect())
@@ -175,7 +177,7 @@ impl Device {
             return Err(LinkError::Tampered.into());
         }
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let row = PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None };
+        let row = PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None, place: None };
         // No reply is applied meanwhile: one that came while the bytes did may have purged where they belong.
         let _edits = self.editing.lock().await;
         self.case_of(document, hash).await?;

@@ -29,7 +29,7 @@ use crate::id::{
     AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, ServerId,
 };
 use crate::protocol::sync::{Cursor, Progress, Purge};
-use crate::protocol::{Ask, Packed, Verdict};
+use crate::protocol::{Ask, Packed, Place, Verdict};
 
 /// The groups of rows by name, as much a format as the rows themselves. What belongs to a document lies in a group
 /// named by its id.
@@ -210,6 +210,10 @@ pub(super) struct DocumentRow {
     #[n(12)]
     #[cbor(default)]
     pub(super) fruitless: u8,
+    /// Where in the server's order all of it lies that the server is known to have, at the latest.
+    #[n(13)]
+    #[cbor(default)]
+    pub(super) place: Option<Place>,
 }
 
 impl DocumentRow {
@@ -228,6 +232,7 @@ impl DocumentRow {
             given: false,
             singly: false,
             fruitless: 0,
+            place: None,
         }
     }
 }
@@ -372,7 +377,8 @@ impl OutboxRow {
     }
 }
 
-/// Where the bytes of a photo, or a change, are.
+/// How safe the bytes of a photo, or a change, are: three states, each said only of what is proven here. Nothing is
+/// evicted from a device for being in one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cbor(index_only)]
@@ -383,7 +389,8 @@ pub enum Kept {
     /// The server has it: its signed receipt is here.
     #[n(1)]
     ServerHas,
-    /// The server has it, and so has a backup off the server's machine.
+    /// The server has it, and so has a backup off the server's machine, which it told of with the backup's digest. This
+    /// follows from places ([`Backed`]) and is not kept by itself; the server makes no backups yet.
     #[n(2)]
     BackedUp,
 }
@@ -404,6 +411,10 @@ pub(super) struct PhotoRow {
     /// The change that recorded it; `None`: fetched from the server.
     #[n(5)]
     pub(super) recorded_by: Option<Hash>,
+    /// Where in the server's order its receipt is, at the latest; `None`: it has none.
+    #[n(6)]
+    #[cbor(default)]
+    pub(super) place: Option<Place>,
 }
 
 impl PhotoRow {
@@ -492,6 +503,7 @@ singles! {
     Stopped = b"stopped";
     Anew = b"anew";
     Contacted = b"contacted";
+    Backed = b"backed";
 }
 
 lists! {
@@ -522,6 +534,25 @@ pub(super) struct Stopped(#[n(0)] pub(super) bool);
 /// The device was enrolled anew: once the server has told all it has, what it does not have is done again.
 #[derive(Encode, Decode)]
 pub(super) struct Anew(#[n(0)] pub(super) bool);
+
+/// The newest backup that the server told of, in its present life.
+#[derive(Encode, Decode)]
+pub(super) struct Backed {
+    /// Everything up to here is in it.
+    #[n(0)]
+    pub(super) place: Place,
+    /// SHA-256 of its bytes.
+    #[n(1)]
+    pub(super) digest: Hash,
+}
+
+impl Backed {
+    /// How safe something is that the server has, at or before a place.
+    pub(super) fn how_safe(backed: Option<&Self>, place: Option<Place>) -> Kept {
+        let reaches = place.zip(backed).is_some_and(|(place, backed)| backed.place.reaches(place));
+        if reaches { Kept::BackedUp } else { Kept::ServerHas }
+    }
+}
 
 /// The bearer for photo bytes.
 #[derive(Encode, Decode)]

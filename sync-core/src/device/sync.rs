@@ -462,7 +462,8 @@ impl Device {
         let key = PhotoRow::key(document, hash);
         // The case may have been purged while the photo was on its way.
         if let Some(row) = write.row::<PhotoRow>(Shelf::Photo, &key).await? {
-            write.put_photo(&PhotoRow { kept: Kept::ServerHas, ..row }).await?;
+            let place = proof.receipts.place();
+            write.put_photo(&PhotoRow { kept: Kept::ServerHas, place, ..row }).await?;
         }
         write.0.append(Shelf::Receipt, None, group::RECEIPTS, &to_bytes(&proof)).await?;
         let mut wants = write.single::<Wants>().await?.unwrap_or_default();

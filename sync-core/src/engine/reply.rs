@@ -9,7 +9,7 @@ use crate::protocol::codec::{Limits, Undecodable, Unpacker};
 use crate::protocol::sync::{
     Cursor, Frame, Position, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
 };
-use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, SignedReply, SyncReply, Verdict};
+use crate::protocol::{Backup, CarriedDigest, CaseCard, Known, PackLimits, Place, SignedReply, SyncReply, Verdict};
 
 /// Why bytes are not this server's answer to this request. Whatever it is, nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,8 @@ pub enum Effect {
         document: DocumentId,
         /// The last change of this device that is in.
         heads: Heads,
+        /// Where, at the latest; `None`: the server did not say.
+        place: Option<Place>,
     },
     /// A photo is fsynced.
     PhotoReceipted {
@@ -64,6 +66,8 @@ pub enum Effect {
         document: DocumentId,
         /// Its hash.
         hash: Hash,
+        /// Where, at the latest; `None`: the server did not say.
+        place: Option<Place>,
     },
     /// An ask is with the server; its verdict comes now or later.
     AskReceived(AskId),
@@ -107,6 +111,13 @@ pub enum Effect {
     Position(Position),
     /// How many hours this device may go without contact.
     Lease(u16),
+    /// Everything up to a place is in a backup off the server's machine.
+    BackedUp {
+        /// The place.
+        place: Place,
+        /// SHA-256 of the backup's bytes.
+        digest: Hash,
+    },
     /// Where this device's knowledge now ends: all of the reply has come.
     Cursor(Cursor),
     /// The sum over what this device should carry now.
@@ -122,6 +133,9 @@ pub struct Reply {
     pub more: bool,
     /// Whether this was the last part.
     pub last: bool,
+    /// Where its knowledge ends once all of the reply has come. What is sent whole may be of a moment later, and is news
+    /// again of the next reply.
+    pub place: Option<Place>,
 }
 
 /// A message that is all of `bytes`.
@@ -238,7 +252,9 @@ impl ReplyReader {
         self.waiting.drain(..read);
         self.number += 1;
         let more = reply.more;
-        Ok(Some(Reply { effects: effects(reply, now), more, last: signed.last }))
+        let n = reply.cursor.map(|cursor| cursor.n).or(reply.progress.map(|progress| progress.n));
+        let place = n.map(|n| Place { epoch: reply.epoch, n });
+        Ok(Some(Reply { effects: effects(reply, now), more, last: signed.last, place }))
     }
 }
 
@@ -261,10 +277,10 @@ impl Identity {
     pub fn reply(&self, request: &[u8], reply: &[u8], now: Timestamp, limits: Limits) -> Result<Reply, ReplyError> {
         let mut reader = ReplyReader::new(self.clone(), request, limits);
         reader.feed(reply);
-        let mut whole = Reply { effects: Vec::new(), more: false, last: true };
+        let mut whole = Reply { effects: Vec::new(), more: false, last: true, place: None };
         while let Some(part) = reader.next(now)? {
             whole.effects.extend(part.effects);
-            whole.more = part.more;
+            (whole.more, whole.place) = (part.more, part.place);
         }
         reader.finish()?;
         Ok(whole)
@@ -288,6 +304,7 @@ impl Identity {
         tagged.documents.clone_from(&receipts.documents);
         tagged.photos.clone_from(&receipts.photos);
         tagged.asks.clone_from(&receipts.asks);
+        tagged.n = receipts.n;
         let ours = signed.key == self.reply_key_id && tagged == *receipts;
         if ours && self.reply_key.verifies(&receipts.to_bytes(), &signed.signature) {
             Ok(())
@@ -304,15 +321,17 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     effects.extend(reply.position.map(Effect::Position));
     if let Some(proof) = reply.receipts {
         let receipts = &proof.receipts;
-        effects.extend(
-            receipts
-                .documents
-                .iter()
-                .map(|(document, heads)| Effect::Receipted { document: *document, heads: heads.clone() }),
-        );
-        effects.extend(
-            receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted { document: *document, hash: *hash }),
-        );
+        let place = receipts.place();
+        effects.extend(receipts.documents.iter().map(|(document, heads)| Effect::Receipted {
+            document: *document,
+            heads: heads.clone(),
+            place,
+        }));
+        effects.extend(receipts.photos.iter().map(|(document, hash)| Effect::PhotoReceipted {
+            document: *document,
+            hash: *hash,
+            place,
+        }));
         effects.extend(receipts.asks.iter().map(|ask| Effect::AskReceived(*ask)));
         effects.push(Effect::Receipts(proof));
     }
@@ -336,6 +355,10 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     }
     effects.extend(reply.photo_bearer.map(Effect::Bearer));
     effects.extend(reply.progress.map(Effect::Progress));
+    let of_this_life = |backup: Backup| Place { epoch: reply.epoch, n: backup.n };
+    effects.extend(
+        reply.backup.map(|backup| Effect::BackedUp { place: of_this_life(backup), digest: backup.digest }),
+    );
     effects.extend(reply.cursor.map(Effect::Cursor));
     effects.extend(reply.digest.map(Effect::Digest));
     effects

@@ -9,10 +9,12 @@ pub mod codec;
 pub mod digest;
 pub mod enrolment;
 pub mod packed;
+pub mod place;
 pub mod sync;
 
 pub use ask::{Ask, Request, Verdict};
 pub use card::CaseCard;
 pub use digest::CarriedDigest;
 pub use packed::{Known, PackLimits, Packed};
+pub use place::{Backup, Place};
 pub use sync::{Push, SignedReply, SignedRequest, SyncReply, SyncRequest};

@@ -8,6 +8,7 @@ use super::ask::{Ask, Verdict};
 use super::card::CaseCard;
 use super::digest::CarriedDigest;
 use super::packed::Packed;
+use super::place::Backup;
 use crate::access::Role;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::kind::Kind;
@@ -374,6 +375,9 @@ pub struct SyncReply {
     /// Who the device's person is by now, unless it knows.
     #[n(17)]
     pub position: Option<Position>,
+    /// A backup that was recorded since its cursor.
+    #[n(18)]
+    pub backup: Option<Backup>,
 }
 
 /// What of a person may change after their device was enrolled.
@@ -409,6 +413,7 @@ impl SyncReply {
             lease_hours: None,
             everything: None,
             position: None,
+            backup: None,
         }
     }
 
@@ -551,6 +556,9 @@ pub struct Receipts {
     /// Asks.
     #[n(6)]
     pub asks: Vec<crate::id::AskId>,
+    /// All of it lies at or before this place in the server's order; `None`: the server did not say.
+    #[n(7)]
+    pub n: Option<i64>,
 }
 
 /// The tag that every list of receipts begins with.
@@ -560,7 +568,7 @@ impl Receipts {
     /// An empty list.
     pub fn new(server: ServerId, epoch: Epoch, at: Timestamp) -> Self {
         let tag = RECEIPTS_TAG.to_owned();
-        Self { tag, server, epoch, at, documents: Vec::new(), photos: Vec::new(), asks: Vec::new() }
+        Self { tag, server, epoch, at, documents: Vec::new(), photos: Vec::new(), asks: Vec::new(), n: None }
     }
 
     /// Whether nothing is receipted.

@@ -119,12 +119,17 @@ impl Pool {
             }
             _ => {
                 let document = (hand.below(3) > 0).then_some(document);
-                match hand.below(7) {
+                match hand.below(8) {
                     0 => Write::Uncarry { device, case, document },
                     1 => Write::Withhold { device, case, document, reason: PurgeReason::Ended },
                     2 => Write::Card { device, case, shown: hand.pick(&self.hashes) },
                     3 => Write::Choose { device, choice: Choice { case, carry: hand.below(2) == 0 } },
                     4 => Write::Resum(device),
+                    5 => {
+                        let end = ledger.end().await.unwrap();
+                        let up_to = hand.pick(&[end, end, end + 1, end / 2]);
+                        Write::Backup(hand.backup_row(up_to))
+                    }
                     _ => Write::Carry(CarryRow { device, case, document, n: 0 }),
                 }
             }

@@ -14,7 +14,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-async fn behind<L: Ledger>(ledger: &L, scene: &Scene, account: AccountId, n: Number) -> Pulse {
+pub(super) async fn behind<L: Ledger>(ledger: &L, scene: &Scene, account: AccountId, n: Number) -> Pulse {
     ledger.pulse(scene.reader, account, Since { n, at: at(0) }, at(0)).await.unwrap()
 }
 

@@ -1,8 +1,8 @@
 //! Rows to write, made by a seed. What they say is no document that Automerge would read: a ledger doesn't look.
 
 use grabrail_server::storage::ledger::{
-    AskRow, CarryRow, CaseRow, CommissionRow, DocumentRow, PhotoRow, PrescriptionRow, PurgeRow, QuarantineRow,
-    RelationRow, Released, SignedRow, Write,
+    AskRow, BackupRow, CarryRow, CaseRow, CommissionRow, DocumentRow, Number, PhotoRow, PrescriptionRow, PurgeRow,
+    QuarantineRow, RelationRow, Released, SignedRow, Write,
 };
 use sync_core::access::{Relation, Role};
 use sync_core::clock::{Chance, Seeded, Timestamp};
@@ -12,8 +12,8 @@ use sync_core::domain::signoff::{Anchored, SignedStanding, State};
 use sync_core::envelope::Signed;
 use sync_core::guard::Refusal;
 use sync_core::id::{
-    AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, KeyId, OrganisationId, QuarantineId,
-    ServerId,
+    AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Epoch, Hash, Heads, KeyId, OrganisationId,
+    QuarantineId, ServerId,
 };
 use sync_core::protocol::Verdict;
 use sync_core::protocol::ask::{Answer, AskRefusal};
@@ -261,6 +261,12 @@ impl Hand {
         PhotoRow { case, document, hash: self.hash(), bytes: 250_000, account: self.account(), at: self.now() }
     }
 
+    /// Of one of two lives of the server.
+    pub(super) fn backup_row(&mut self, up_to: Number) -> BackupRow {
+        let epoch = Epoch::from_bytes([self.pick(&[1, 2]); 16]);
+        BackupRow { epoch, up_to, digest: self.hash(), at: self.now() }
+    }
+
     /// One of every write but `Case`, for a case that is there or comes earlier in the plan.
     pub(super) fn one_of_each(&mut self, case: &CaseRow) -> Vec<Write> {
         let case = case.case;
@@ -292,6 +298,7 @@ impl Hand {
             Write::Withhold { device, case, document: Some(document.document), reason: PurgeReason::Ended },
             Write::Uncarry { device, case, document: Some(document.document) },
             Write::Purged(self.purge_row(device, case, Some(document.document))),
+            Write::Backup(self.backup_row(0)),
             Write::Touch(case),
             // A version was signed above.
             Write::TouchShown(case),

@@ -180,6 +180,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Withhold { .. }
             | Write::Uncarry { .. }
             | Write::Brought { .. }
+            | Write::Backup(_)
             | Write::Purged(_) => false,
         };
         kinds.push(std::mem::discriminant(&write));

@@ -1,7 +1,7 @@
 //! What a device's feed reads: what it carries, and what is new of it.
 
 use sync_core::clock::Timestamp;
-use sync_core::id::{CaseId, DeviceId, DocumentId, Hash};
+use sync_core::id::{CaseId, DeviceId, DocumentId, Epoch, Hash};
 use sync_core::protocol::CarriedDigest;
 use sync_core::protocol::sync::PurgeReason;
 
@@ -39,6 +39,20 @@ pub struct Carried {
     pub reason: Option<PurgeReason>,
 }
 
+/// That everything up to a place in the ledger is in a backup off this machine: rows, and the bytes of photos. Of each
+/// life of the server the newest is known. Nothing of the server makes one yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupRow {
+    /// Of which life of the server.
+    pub epoch: Epoch,
+    /// Up to which place.
+    pub up_to: Number,
+    /// SHA-256 of its bytes.
+    pub digest: Hash,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
 /// From where on a device wants to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
@@ -63,6 +77,8 @@ pub struct Pulse {
     pub digest: CarriedDigest,
     /// The place at which its person's account last changed, where accounts are kept beside the ledger.
     pub account: Option<Number>,
+    /// What was recorded of backups since, by the life of the server.
+    pub backups: Vec<BackupRow>,
 }
 
 /// What others wrote for a device since its cursor.

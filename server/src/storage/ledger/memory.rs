@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
 use sync_core::domain::signoff::State;
-use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, QuarantineId};
+use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Epoch, Hash, Heads, QuarantineId};
 use sync_core::protocol::sync::Choice;
 use sync_core::protocol::{CarriedDigest, Verdict};
 
@@ -21,7 +21,7 @@ use self::coming::Coming;
 use self::table::Table;
 use super::faults::Faults;
 use super::{
-    AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
+    AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
     Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD,
     Write,
 };
@@ -81,6 +81,8 @@ tables! {
     ties: (CaseId, AccountId, Relation) => Number,
     carries: (DeviceId, Option<DocumentId>, CaseId) => Carried,
     chosen: (DeviceId, CaseId) => bool,
+    /// The newest backups, and where they were recorded.
+    backups: Epoch => (Number, BackupRow),
     purges: (DeviceId, CaseId, Option<DocumentId>, Vec<u8>) => (Spot, PurgeRow),
 }
 
@@ -263,6 +265,13 @@ impl Tables {
             // Summed at every reading.
             Write::Resum(_) => {}
             Write::Choose { device, choice } => self.chosen.set((device, choice.case), choice.carry),
+            Write::Backup(row) => {
+                let known = self.backups.rows.get(&row.epoch).map_or(0, |(_, known)| known.up_to);
+                if row.up_to < known || row.up_to > self.end() {
+                    return Err(CommitError::Moved);
+                }
+                self.backups.set(row.epoch, (n, row));
+            }
             Write::Purged(row) => {
                 let key = (row.device, row.case, row.document, row.signature.clone());
                 if !self.purges.rows.contains_key(&key) {
@@ -347,7 +356,8 @@ impl Tables {
         for (document, heads) in self.documents_carried(device) {
             digest.add(document, &heads);
         }
-        Pulse { end: self.end(), carried, tied, decided, digest, account: None }
+        let backups = self.backups.rows.values().filter(|(at, _)| *at > since.n).map(|(_, row)| *row).collect();
+        Pulse { end: self.end(), carried, tied, decided, digest, account: None, backups }
     }
 
     fn documents_carried(&self, device: DeviceId) -> BTreeMap<DocumentId, Heads> {

@@ -4,6 +4,7 @@
 //! plans queue on: numbers become visible in their order, in PostgreSQL too.
 
 mod arrivals;
+mod backups;
 mod carries;
 mod cases;
 mod documents;
@@ -81,6 +82,7 @@ impl Write {
             | Self::Uncarry { .. }
             | Self::Resum(_)
             | Self::Choose { .. }
+            | Self::Backup(_)
             | Self::Purged(_)
             | Self::Touch(_)
             | Self::TouchShown(_)
@@ -152,6 +154,7 @@ impl Writing<'_> {
                 Ok(())
             }
             Write::Choose { device, choice } => self.choose(device, choice).await,
+            Write::Backup(row) => self.backup(row).await,
             Write::Purged(row) => self.purged(row).await,
             Write::Touch(case) => self.touch(case).await,
             Write::TouchShown(case) => self.touch_shown(case).await,

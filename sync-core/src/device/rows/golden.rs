@@ -66,6 +66,10 @@ fn enrolment() -> Enrolment {
     }
 }
 
+fn place() -> Place {
+    Place { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }
+}
+
 fn pending() -> Pending {
     Pending {
         bytes: vec![1, 2, 3].into(),
@@ -96,6 +100,7 @@ fn singles() -> Vec<Row> {
         single(&Stopped(true)),
         single(&Anew(true)),
         single(&Contacted { furthest: time().plus_millis(5), counted: 7, ..Contacted::at(time(), Some(168)) }),
+        single(&Backed { place: place(), digest: hash(7) }),
         single(&Purged(vec![case()])),
         single(&Purging(vec![case()])),
         single(&PurgedDocuments(vec![document(2)])),
@@ -152,11 +157,12 @@ fn documents_and_photos() -> Vec<Row> {
         given: true,
         singly: true,
         fruitless: 2,
+        place: Some(place()),
         ..DocumentRow::new(document(1), case(), Kind::Home, true)
     };
-    let photo = |kept, recorded_by| {
+    let photo = |kept, recorded_by, place| {
         let (document, hash) = (document(1), hash(5));
-        PhotoRow { document, case: case(), hash, bytes: 70_000, kept, recorded_by }
+        PhotoRow { document, case: case(), hash, bytes: 70_000, kept, recorded_by, place }
     };
     vec![
         row("document", &whole),
@@ -166,11 +172,16 @@ fn documents_and_photos() -> Vec<Row> {
         row("refused-work", &refused_work()),
         row("snapshot", &Snapshot { bytes: vec![1, 2, 3].into(), up_to: 17 }),
         row("change", &ChangeRow { hash: hash(2), bytes: vec![1, 2, 3].into() }),
-        row("photo-on-this-device", &photo(Kept::OnThisDevice, Some(hash(2)))),
-        row("photo-server-has", &photo(Kept::ServerHas, None)),
-        row("photo-backed-up", &photo(Kept::BackedUp, None)),
+        row("photo-on-this-device", &photo(Kept::OnThisDevice, Some(hash(2)), None)),
+        row("photo-server-has", &photo(Kept::ServerHas, None, Some(place()))),
+        row("photo-fetched", &photo(Kept::ServerHas, None, None)),
         row("read", &ReadRow { document: document(1), at: stamp() }),
         row("receipts", &signed_receipts()),
+        row("receipts-of-no-place", &{
+            let mut signed = signed_receipts();
+            signed.receipts.n = None;
+            signed
+        }),
     ]
 }
 
@@ -389,7 +400,7 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     let old: Notice = from_bytes(&kept["before-notice-purged-document"]).unwrap();
     assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Ended, .. }));
     let old: DocumentRow = from_bytes(&kept["before-document"]).unwrap();
-    assert_eq!((old.changes, old.given, old.singly, old.fruitless), (3, false, false, 0));
+    assert_eq!((old.changes, old.given, old.singly, old.fruitless, old.place), (3, false, false, 0, None));
     assert!(old.refused.is_some_and(|refused| refused.change.is_none()));
 }
 

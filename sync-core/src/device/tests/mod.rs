@@ -9,6 +9,7 @@ mod parts;
 mod purge;
 mod reconcile;
 mod refused;
+mod safe;
 mod server;
 mod snapshots;
 

@@ -24,7 +24,7 @@ use crate::protocol::enrolment::{
     EnrolmentCode, EnrolmentReply, EnrolmentRequest, EnrolmentText, Fingerprint, Signature, proof_of_possession,
 };
 use crate::protocol::sync::*;
-use crate::protocol::{CarriedDigest, CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
+use crate::protocol::{Backup, CarriedDigest, CaseCard, Known, PackLimits, Packed, Request, Verdict, enrolment};
 
 pub(super) const URL: &str = "http://127.0.0.1:9";
 pub(super) const NOW: i64 = 1_800_000_000_000;
@@ -109,10 +109,23 @@ pub(super) struct State {
     /// Whether photos can't be taken just now.
     pub(super) no_photos: bool,
     pub(super) photos: BTreeMap<(DocumentId, Hash), Vec<u8>>,
+    /// The backup that replies tell of.
+    pub(super) backup: Option<Backup>,
+    /// How often it was restored from one.
+    pub(super) restored: u8,
     devices: Vec<(DeviceId, Sender)>,
 }
 
 impl State {
+    fn epoch(&self) -> Epoch {
+        Epoch::from_bytes([6 + self.restored; 16])
+    }
+
+    /// The place of the last thing it wrote.
+    pub(super) fn end(&self) -> i64 {
+        10 * i64::try_from(self.requests.len()).unwrap()
+    }
+
     fn refuses(&self, document: DocumentId, changes: &[(Hash, Vec<u8>)]) -> Option<Refusal> {
         if let Some((_, reason)) = self.refuse.iter().find(|(refused, _)| *refused == document) {
             return Some(reason.clone());
@@ -254,6 +267,7 @@ impl Server {
 
     fn sync(&self, body: &[u8]) -> HttpReply {
         let mut state = self.state();
+        let epoch = state.epoch();
         state.requests.push(body.to_vec());
         let signed: SignedRequest = minicbor::decode(body).unwrap();
         let mut sender = state.devices.iter().find(|(id, _)| *id == signed.device).unwrap().1;
@@ -264,7 +278,7 @@ impl Server {
         assert!(sender.key.verifies(&bytes, &signed.signature));
         let request: SyncRequest = unpack(&signed.body, Limits::PUSH).unwrap();
         let at = Timestamp::from_millis(NOW);
-        let mut receipts = Receipts::new(self.id, EPOCH, at);
+        let mut receipts = Receipts::new(self.id, epoch, at);
         let (mut refused, mut verdicts, mut blocked) = (Vec::new(), Vec::new(), Vec::new());
         // Nothing is decided for who was revoked.
         let asks = if state.revoked { Vec::new() } else { request.asks.clone() };
@@ -367,6 +381,7 @@ impl Server {
         let whole = purge.iter().map(|case| Purge { case: *case, document: None, reason: PurgeReason::Ended });
         let reason = PurgeReason::Withdrawn;
         let ordered = ordered.map(|document| Purge { case: case_of(*document), document: Some(*document), reason });
+        receipts.n = Some(state.end());
         let signature = sign(&self.key, &receipts.to_bytes());
         let reply = SyncReply {
             receipts: (!receipts.is_empty()).then_some(SignedReceipts { receipts, key: KEY_ID, signature }),
@@ -378,12 +393,13 @@ impl Server {
             purge: whole.chain(ordered).collect(),
             everything: state.revoked.then_some(PurgeReason::Revoked),
             photo_wants: state.wants.clone(),
-            cursor: Some(Cursor { epoch: EPOCH, n: i64::try_from(state.requests.len()).unwrap(), at }),
+            cursor: Some(Cursor { epoch: epoch, n: state.end(), at }),
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
             digest: state.sums.then(|| state.carried()),
             lease_hours: state.lease_hours,
             position: state.moved_to,
-            ..SyncReply::new(EPOCH, at)
+            backup: state.backup,
+            ..SyncReply::new(epoch, at)
         };
         if matches!(state.line, Line::CutAfter(_) | Line::InParts) {
             return self.in_parts(body, reply, &request);
@@ -439,8 +455,9 @@ impl Server {
         }
         assert_eq!(Hash::of(&request.body), hash);
         state.photos.insert((document, hash), request.body.clone());
-        let mut receipts = Receipts::new(self.id, EPOCH, Timestamp::from_millis(NOW));
+        let mut receipts = Receipts::new(self.id, state.epoch(), Timestamp::from_millis(NOW));
         receipts.photos.push((document, hash));
+        receipts.n = Some(state.end() + 1);
         let signature = sign(&self.key, &receipts.to_bytes());
         let body = minicbor::to_vec(SignedReceipts { receipts, key: KEY_ID, signature }).unwrap();
         HttpReply { status: 201, content_type: "application/cbor".to_owned(), body }

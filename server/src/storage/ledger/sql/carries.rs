@@ -12,6 +12,7 @@ use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash, Heads};
 use sync_core::protocol::CarriedDigest;
 use sync_core::protocol::sync::{Choice, PurgeReason};
 
+use super::backups::read_backup;
 use super::documents::read_change;
 use super::{SqlLedger, Writing};
 use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Pulse, Since, WITHHELD};
@@ -113,7 +114,8 @@ const PULSE: &str = "\
     WHERE account_id = $2 AND ends_at > $4 AND ends_at <= $5 \
     UNION ALL SELECT 'account', '', '', n, 0, NULL, NULL FROM accounts WHERE id = $2 \
     UNION ALL SELECT 'decided', '', '', 0, 0, NULL, NULL \
-    WHERE EXISTS (SELECT 1 FROM asks WHERE account_id = $2 AND n > $3)";
+    WHERE EXISTS (SELECT 1 FROM asks WHERE account_id = $2 AND n > $3) \
+    UNION ALL SELECT 'backup', epoch, '', up_to, recorded_at, digest, NULL FROM backups WHERE n > $3";
 
 pub(super) async fn pulse(
     ledger: &SqlLedger,
@@ -141,6 +143,7 @@ pub(super) async fn pulse(
             "end" => pulse.end = row.try_get("n")?,
             "digest" => pulse.digest = read_digest(row.try_get("shown")?)?,
             "carried" => pulse.carried.push(read_carried(device, row)?),
+            "backup" => pulse.backups.push(read_backup(row)?),
             "tied" => pulse.tied.push(text(row, "case_id")?),
             "account" => pulse.account = Some(row.try_get("n")?),
             _ => pulse.decided = true,
@@ -149,6 +152,7 @@ pub(super) async fn pulse(
     pulse.carried.sort_unstable();
     pulse.tied.sort_unstable();
     pulse.tied.dedup();
+    pulse.backups.sort_unstable_by_key(|backup| backup.epoch);
     Ok(pulse)
 }
 
