@@ -545,6 +545,31 @@ mod tests {
     }
 
     #[test]
+    fn each_bound_that_is_set_is_the_one_that_the_guard_holds_pushes_to() {
+        let temp = folder("change_bytes = 300000\npush_bytes = 5000000\ndevice_day_bytes = 90000000\n");
+        let bounds = read(flags(&temp), &[("GRABRAIL_DOCUMENT_BYTES", "50000000")]).unwrap().limits.bounds();
+        let set = Bounds {
+            change_bytes: 300_000,
+            push_bytes: 5_000_000,
+            document_bytes: 50_000_000,
+            document_inflated: 200_000_000,
+            device_day_bytes: 90_000_000,
+            ..Bounds::default()
+        };
+        assert_eq!(bounds, set);
+        // Each by itself moves nothing else.
+        let default = Bounds::default;
+        for (name, value, moved) in [
+            ("CHANGE_BYTES", "300000", Bounds { change_bytes: 300_000, ..default() }),
+            ("PUSH_BYTES", "5000000", Bounds { push_bytes: 5_000_000, ..default() }),
+            ("DEVICE_DAY_BYTES", "90000000", Bounds { device_day_bytes: 90_000_000, ..default() }),
+        ] {
+            let limits = read(Flags::default(), &[(&format!("GRABRAIL_{name}"), value)]).unwrap().limits;
+            assert_eq!(limits.bounds(), moved, "{name}");
+        }
+    }
+
+    #[test]
     fn an_address_that_others_reach_needs_tls_or_a_proxy() {
         let temp = folder("listen = \"0.0.0.0:443\"\npublic_url = \"https://ot.example.gov.uk\"\n");
         let refused = read(flags(&temp), &[]).unwrap_err();

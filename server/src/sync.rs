@@ -98,7 +98,7 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         return Err(unknown_device());
     }
     let directory = app.directory.at(&app.storage, heard.directory).await?;
-    count(app, device, TakenRequest { counter: request.counter, digest }).await?;
+    count(app, &heard, TakenRequest { counter: request.counter, digest }).await?;
     let inflated = app.config.limits.sync_limits();
     let said: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
     let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
@@ -127,14 +127,14 @@ fn spoken(body: &[u8]) -> Option<u16> {
 
 impl Session {
     fn revoked(&self) -> bool {
-        self.heard.is_revoked()
+        self.heard.revoked()
     }
 
     /// Whether a reply that has begun may go on: whoever reads slowly learns nothing that was theirs no more.
     async fn goes_on(&mut self) -> Result<bool, Problem> {
         let Some(heard) = self.app.storage.heard(self.heard.device.id).await? else { return Ok(false) };
         self.now = self.app.clock.now();
-        let same = heard.changed == self.heard.changed && heard.is_revoked() == self.heard.is_revoked();
+        let same = heard.changed == self.heard.changed && heard.revoked() == self.heard.revoked();
         Ok(same && heard.device.stopped_at == self.heard.device.stopped_at)
     }
 
@@ -219,15 +219,16 @@ fn bounded(request: &SyncRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn count(app: &App, device: &Device, request: TakenRequest) -> Result<(), Problem> {
+async fn count(app: &App, heard: &Heard, request: TakenRequest) -> Result<(), Problem> {
+    let device = &heard.device;
     let stopped = || {
         Problem::new(
             ProblemKind::DeviceStopped,
             "A copy of this device's store has spoken, so this device was stopped. Nothing on it is lost; ask your IT.",
         )
     };
-    // One that was revoked besides still hears what to purge.
-    let stops = device.revoked_at.is_none();
+    // One that was revoked besides, or whose account was disabled, still hears what to purge.
+    let stops = !heard.revoked();
     if device.stopped_at.is_some() && stops {
         return Err(stopped());
     }

@@ -318,11 +318,11 @@ impl Council {
     }
 
     /// Counts a request as the store of devices does; an error stops the device, as there.
-    fn takes(&self, device: &Device, request: TakenRequest) -> Result<(), Problem> {
+    fn takes(&self, device: &Device, enabled: bool, request: TakenRequest) -> Result<(), Problem> {
         let now = self.now();
         let mut rows = self.rows();
         let row = rows.devices.get_mut(&device.id).ok_or_else(|| refuse(ProblemKind::DeviceUnknown))?;
-        let stops = row.revoked_at.is_none();
+        let stops = row.revoked_at.is_none() && enabled;
         if row.stopped_at.is_some() && stops {
             return Err(refuse(ProblemKind::DeviceStopped));
         }
@@ -353,7 +353,7 @@ impl Council {
             return Err(unknown());
         }
         let Account { person, enabled, changed } = self.account(device.account);
-        self.takes(&device, TakenRequest { counter: request.counter, digest })?;
+        self.takes(&device, enabled, TakenRequest { counter: request.counter, digest })?;
         let end = self.ledger.end().await.unwrap();
         let asked: SyncRequest = unpack(&request.body, Limits::PUSH).map_err(|_| bad())?;
         let sender = Sender {

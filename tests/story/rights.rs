@@ -19,6 +19,7 @@ enum Change {
     Allocation,
     Commission,
     Revocation,
+    Disabled,
     Role,
     Closed,
     Release,
@@ -32,10 +33,11 @@ enum When {
     Between,
 }
 
-const CHANGES: [(Change, Option<PurgeReason>); 6] = [
+const CHANGES: [(Change, Option<PurgeReason>); 7] = [
     (Change::Allocation, Some(PurgeReason::Ended)),
     (Change::Commission, Some(PurgeReason::Ended)),
     (Change::Revocation, Some(PurgeReason::Revoked)),
+    (Change::Disabled, Some(PurgeReason::Disabled)),
     (Change::Role, Some(PurgeReason::Role)),
     (Change::Closed, Some(PurgeReason::Closed)),
     (Change::Release, None),
@@ -149,6 +151,7 @@ impl Out<'_> {
                 let device = self.device().await;
                 world.say(&["device", "revoke", &device], "").done();
             }
+            Change::Disabled => drop(world.say(&["account", "disable", name], "").done()),
             Change::Role => drop(world.say(&["account", "change", name, "--role", "performance"], "").done()),
             Change::Closed => {
                 let reason = "She moved in with her daughter".to_owned();

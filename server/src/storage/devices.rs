@@ -68,6 +68,13 @@ impl Device {
     }
 }
 
+impl Heard {
+    /// Whether the device was revoked or its account disabled: nothing may stay on it.
+    pub const fn revoked(&self) -> bool {
+        self.device.revoked_at.is_some() || !self.enabled
+    }
+}
+
 /// A device as a request of it needs to be judged, read at once.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -83,13 +90,6 @@ pub struct Heard {
     pub epoch: Epoch,
     /// The key that signs replies now.
     pub reply_key: KeyId,
-}
-
-impl Heard {
-    /// Whether nothing may be on the device any more.
-    pub fn is_revoked(&self) -> bool {
-        self.device.revoked_at.is_some() || !self.enabled
-    }
 }
 
 /// Why a code enrols nothing.

@@ -23,6 +23,7 @@ mod again;
 mod feed;
 mod moving;
 mod pushes;
+mod told;
 
 use super::{PART, Settled, settle, settle_in_parts};
 use crate::app::App;

@@ -1,6 +1,6 @@
 //! Pushes that are written together, and what is kept in memory of the documents they went to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::protocol::card::DocumentCard;
 
@@ -88,7 +88,9 @@ async fn two_people_who_push_to_the_same_documents_at_once_both_get_all_of_it_in
     let bench = Bench::new(22);
     let app = bench.app().await;
     let ([mut anas, mut eves], case, planned) = scene(&app).await;
+    let (ledger, mut apart) = (app.storage.ledger(), 0);
     for round in 1..6 {
+        let before = ledger.end().await.unwrap();
         let (of_ana, of_eve) =
             (more(&app, &anas, case, &planned, round).await, more(&app, &eves, case, &planned, round).await);
         let (a, b) = tokio::join!(
@@ -99,10 +101,17 @@ async fn two_people_who_push_to_the_same_documents_at_once_both_get_all_of_it_in
             assert_eq!(reply.refused, []);
             assert_eq!(reply.receipts.unwrap().receipts.documents.len(), planned.len());
         }
+        let mut places: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for listed in &planned {
             assert_eq!(items(&app, listed.document).await, 2 * round as usize);
+            for change in ledger.changes(listed.document, before).await.unwrap() {
+                places.entry(change.device).or_default().insert(change.n);
+            }
         }
+        // Whose documents had moved wrote them one by one.
+        apart += places.values().filter(|places| places.len() == planned.len()).count();
     }
+    assert!(apart > 0, "nobody's documents ever moved under them");
 }
 
 #[tokio::test]
