@@ -3,16 +3,16 @@
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ed25519_dalek::{Signer as _, SigningKey};
-use grabrail_tests::{PASSWORD, World};
+use grabrail_tests::{PASSWORD, World, count};
 use minicbor::bytes::ByteVec;
 use serde_json::{Value, json};
 use sync_core::access::Role;
-use sync_core::clock::{Chance as _, Stamp, SystemChance, Timestamp};
+use sync_core::clock::{Chance as _, Clock as _, Stamp, SystemChance, SystemClock, Timestamp};
 use sync_core::domain::document::Document;
 use sync_core::domain::edit::Edit;
 use sync_core::domain::kind::Kind;
-use sync_core::domain::record::{Body, Item, Photo};
-use sync_core::domain::vocabulary::ItemKind;
+use sync_core::domain::record::{Body, Item, Note, Photo};
+use sync_core::domain::vocabulary::{ItemKind, Section};
 use sync_core::domain::vocabulary::photo::PhotoSubject;
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, actor, sign};
 use sync_core::id::{CaseId, DeviceId, DocumentId, Generation, Hash, Key, ServerId};
@@ -24,6 +24,8 @@ use sync_core::protocol::{Known, Packed, Push, SignedReply, SignedRequest, SyncR
 use crate::kept::Kept;
 
 mod changes;
+mod heavy;
+mod purges;
 
 /// A device built by hand: it can do what no honest one would.
 struct Forger {
@@ -304,15 +306,26 @@ async fn a_copied_store_stops_its_device_and_a_revoked_one_hands_in_and_is_purge
     lost.sync(&world, &empty()).await;
     world.say(&["device", "revoke", &lost.enrolled.device.to_string()], "").done();
     let push = lost.push(case, home, Kind::Home, &rail());
+    let restricted = DocumentId::mint(&mut SystemChance);
+    let (section, text) = (Section::Safeguarding, "She is afraid of him".to_owned());
+    let note = Note { section, text, amends: None, addendum_to: None, about: None, photos: vec![] };
+    let safeguarding = lost.push(case, restricted, Kind::Restricted, &[Edit::Add(Body::Note(note))]);
     let before = Kept::by(&world).await;
-    let reply = lost.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
+    let reply = lost.sync(&world, &SyncRequest { pushes: vec![push, safeguarding], ..empty() }).await;
     assert_eq!(reply.purges().0, [case]);
     assert!(reply.cards.is_empty() && reply.documents.is_empty() && reply.photo_bearer.is_none());
-    assert_eq!(reply.refused.len(), 1);
-    assert!(reply.refused[0].quarantine.is_some(), "what it handed in is kept");
+    assert_eq!(reply.refused.len(), 2);
+    assert!(reply.refused.iter().all(|refused| refused.quarantine.is_some()), "what it handed in is kept");
     let after = Kept::by(&world).await;
     only_changed(&before, &after, &SET_ASIDE);
     assert!(after.changed_since(&before).contains("quarantine"));
+    // What was set aside of a restricted document is for those who may read one: not even for who wrote it.
+    world.account("grace", Role::SeniorOt);
+    let (status, lines) = get(&world, "/v1/quarantine", &signed_in(&world, "grace").await).await;
+    let lines = lines.as_array().unwrap();
+    assert_eq!((status, lines.len()), (200, 2));
+    assert!(lines.iter().any(|line| line["document"] == json!(restricted)), "{lines:?}");
+    assert_eq!(get(&world, "/v1/quarantine", &signed_in(&world, "olu").await).await.0, 403);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ const SEQ: usize = 1 + 32 + 1 + 16;
 
 impl Forger {
     /// A push of whatever bytes, signed as well as it can be.
-    fn push_of(&self, case: CaseId, document: DocumentId, changes: &[Vec<u8>]) -> Push {
+    pub(super) fn push_of(&self, case: CaseId, document: DocumentId, changes: &[Vec<u8>]) -> Push {
         let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
         let base = vec![Kind::Home.skeleton_hash()];
         let envelope = Envelope::new(&self.sender(), document, 0, base.clone(), hashes);
@@ -149,6 +149,25 @@ async fn what_no_honest_program_makes_is_refused_by_its_name_and_changes_nothing
         assert!(reply.documents.iter().all(|news| news.changes.is_empty()), "{what}");
         let after = Kept::by(&world).await;
         only_changed(&before, &after, &SET_ASIDE);
+    }
+    // The same of a pack that is no pack.
+    let whole = olu.push_of(case, home, &work);
+    let packed = whole.changes.as_bytes();
+    let announcing = [&packed[..1], &leb(1 << 32), &packed[2..]].concat();
+    for (what, bytes, expected) in [
+        ("a pack that is cut", packed[..packed.len() - 3].to_vec(), not_a_change),
+        ("a pack with more behind it", [packed, &[0]].concat(), not_a_change),
+        ("a pack of a layout that nobody knows", [&[99], &packed[1..]].concat(), not_a_change),
+        ("an empty pack", vec![], not_a_change),
+        ("a pack that announces 2^32 changes", announcing, "TooLarge { what: \"changes\", found: 4294967296"),
+    ] {
+        let before = Kept::by(&world).await;
+        let push = Push { changes: Packed::kept(bytes), ..whole.clone() };
+        let reply = olu.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
+        let refused: Vec<String> = reply.refused.iter().map(|refused| format!("{:?}", refused.reason)).collect();
+        assert!(refused.len() == 1 && refused[0].starts_with(expected), "{what}: {refused:?}");
+        assert!(reply.refused[0].quarantine.is_some(), "{what}: it is kept as it came");
+        only_changed(&before, &Kept::by(&world).await, &SET_ASIDE);
     }
     // The honest work that all of it was made of still goes in, and a copy of the store that wrote otherwise is an alarm.
     let reply = olu.sync(&world, &SyncRequest { pushes: vec![olu.push_of(case, home, &work)], ..empty() }).await;
