@@ -185,5 +185,8 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
     let next = another(&world, "next").await;
     let there = records(&next.device).await;
     assert_eq!(kept.difference(&there).collect::<Vec<_>>(), Vec::<&Key>::new(), "kept and never delivered");
-    count(&format!("{kills} kills of a device, {} readings kept, {syncs} syncs, looked for elsewhere {looked} times", kept.len()));
+    count(&format!(
+        "{kills} kills of a device, {} readings kept, {syncs} syncs, looked for elsewhere {looked} times",
+        kept.len()
+    ));
 }

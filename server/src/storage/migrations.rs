@@ -258,7 +258,8 @@ mod tests {
         use crate::storage::ledger::Ledger as _;
         let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-7.sql")).await;
         let [card] = carried(&storage).await.try_into().unwrap();
-        let [(document, heads, packed)] = storage.ledger().frames_of(card.row.case).await.unwrap().try_into().unwrap();
+        let [(document, heads, packed)] =
+            storage.ledger().frames_of(&[card.row.case]).await.unwrap().try_into().unwrap();
         let row = storage.ledger().document(document).await.unwrap().unwrap();
         assert_eq!(heads, row.heads);
         assert!(String::from_utf8_lossy(&packed).contains("she fell twice on the stairs"));

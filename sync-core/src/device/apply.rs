@@ -237,7 +237,12 @@ impl Applying {
     }
 
     /// Changes up to these heads are fsynced: their intentions are no longer needed. How many there were.
-    async fn receipted(&mut self, document: DocumentId, heads: Heads, place: Option<Place>) -> Result<usize, StoreError> {
+    async fn receipted(
+        &mut self,
+        document: DocumentId,
+        heads: Heads,
+        place: Option<Place>,
+    ) -> Result<usize, StoreError> {
         let Some(mut row) = self.write.document(document).await? else { return Ok(0) };
         let waiting = self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
         let is_head = |row: &OutboxRow| matches!(row, OutboxRow::Change(change) if heads.contains(&change.hash));
@@ -264,7 +269,12 @@ impl Applying {
         Ok(count)
     }
 
-    async fn photo_receipted(&mut self, document: DocumentId, hash: Hash, place: Option<Place>) -> Result<(), StoreError> {
+    async fn photo_receipted(
+        &mut self,
+        document: DocumentId,
+        hash: Hash,
+        place: Option<Place>,
+    ) -> Result<(), StoreError> {
         let key = PhotoRow::key(document, hash);
         if let Some(row) = self.write.row::<PhotoRow>(Shelf::Photo, &key).await? {
             self.write.put_photo(&PhotoRow { kept: Kept::ServerHas, place, ..row }).await?;

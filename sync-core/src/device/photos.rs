@@ -177,7 +177,8 @@ impl Device {
             return Err(LinkError::Tampered.into());
         }
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let row = PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None, place: None };
+        let row =
+            PhotoRow { document, case, hash, bytes: length, kept: Kept::ServerHas, recorded_by: None, place: None };
         // No reply is applied meanwhile: one that came while the bytes did may have purged where they belong.
         let _edits = self.editing.lock().await;
         self.case_of(document, hash).await?;

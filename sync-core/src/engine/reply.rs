@@ -356,9 +356,7 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     effects.extend(reply.photo_bearer.map(Effect::Bearer));
     effects.extend(reply.progress.map(Effect::Progress));
     let of_this_life = |backup: Backup| Place { epoch: reply.epoch, n: backup.n };
-    effects.extend(
-        reply.backup.map(|backup| Effect::BackedUp { place: of_this_life(backup), digest: backup.digest }),
-    );
+    effects.extend(reply.backup.map(|backup| Effect::BackedUp { place: of_this_life(backup), digest: backup.digest }));
     effects.extend(reply.cursor.map(Effect::Cursor));
     effects.extend(reply.digest.map(Effect::Digest));
     effects

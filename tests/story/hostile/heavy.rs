@@ -76,7 +76,11 @@ async fn the_most_work_that_one_device_may_make_keeps_nobody_else_waiting() {
     };
     let (heavy, (nothing, small)) = tokio::join!(works, beside);
     let mean = heavy.iter().sum::<u64>() / HEAVY as u64;
-    count(&format!("{HEAVY} pushes of {mean} ms each; beside them {} of others, {:?} ms at most", small.len(), small.iter().max()));
+    count(&format!(
+        "{HEAVY} pushes of {mean} ms each; beside them {} of others, {:?} ms at most",
+        small.len(),
+        small.iter().max()
+    ));
     assert!(small.len() >= HEAVY, "nobody worked beside them");
     for took in nothing.into_iter().chain(small) {
         assert!(took < MOST, "{took} ms beside pushes of {mean} ms");

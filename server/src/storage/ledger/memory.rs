@@ -21,9 +21,9 @@ use self::coming::Coming;
 use self::table::Table;
 use super::faults::Faults;
 use super::{
-    AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
-    Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, WITHHELD,
-    Write,
+    AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger,
+    News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
+    WITHHELD, Write,
 };
 use crate::storage::StorageError;
 use crate::storage::devices::day;

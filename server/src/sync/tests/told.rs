@@ -61,8 +61,7 @@ async fn what_is_signed_for_an_organisation_one_has_left_comes_later_until_one_k
     let push = phone.item(home, case, Kind::Home);
     let pushes = || Waiting { pushes: vec![push.clone()], ..nothing(None) };
     app.storage.set_organisation(ana.id, locums).await.unwrap();
-    let reasons =
-        |reply: &SyncReply| reply.refused.iter().map(|refused| refused.reason.clone()).collect::<Vec<_>>();
+    let reasons = |reply: &SyncReply| reply.refused.iter().map(|refused| refused.reason.clone()).collect::<Vec<_>>();
     let told = phone.sync(&app, pushes()).await;
     assert_eq!(reasons(&told), [Refusal::Later]);
     assert_eq!(told.position.map(|position| position.organisation), Some(locums));

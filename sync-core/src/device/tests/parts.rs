@@ -98,7 +98,12 @@ async fn a_server_older_or_newer_is_told_apart_and_the_work_waits_until_one_is_u
 
 /// What comes of a document is no change, whenever it comes.
 fn damaged(document: DocumentId, case: CaseId) -> crate::engine::Reply {
-    crate::engine::Reply { effects: vec![crate::engine::Effect::Damaged { document, case }], more: false, last: true }
+    crate::engine::Reply {
+        effects: vec![crate::engine::Effect::Damaged { document, case }],
+        more: false,
+        last: true,
+        place: None,
+    }
 }
 
 #[tokio::test]
