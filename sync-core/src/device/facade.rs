@@ -182,7 +182,7 @@ impl Device {
     pub async fn over(store: Store, clock: Arc<dyn Clock>, chance: Box<dyn Chance>) -> Result<Self, DeviceError> {
         let enrolled = Reader(&store).single::<Enrolment>().await?.map(Arc::new);
         let offset = Reader(&store).single::<Contact>().await?.map(|contact| contact.offset);
-        let counting = RwLock::new(Counting::begin(&store, clock.as_ref()).await?);
+        let counting = RwLock::new(Box::pin(Counting::begin(&store, clock.as_ref())).await?);
         Ok(Self {
             store,
             clock,

@@ -244,7 +244,8 @@ impl Device {
 
     /// Which cases are shut now.
     pub(super) async fn shut(&self) -> Result<Shut, DeviceError> {
-        let contact = self.note_counted(NOTED_EVERY).await?;
+        // Boxed: it stands under every call that opens or shows something.
+        let contact = Box::pin(self.note_counted(NOTED_EVERY)).await?;
         if state(contact, self.clock.now(), self.counted(contact).unwrap_or(0)) != Lease::Closed {
             return Ok(Shut(None));
         }

@@ -57,7 +57,8 @@ impl Device {
     /// # Errors
     /// [`DeviceError::NoSuchDocument`] when it was purged meanwhile; [`DeviceError::SetAside`].
     pub(super) async fn load(&self, row: &DocumentRow) -> Result<Document, DeviceError> {
-        let (seen, why) = match self.read(row.document).await? {
+        // Boxed: these are large, and stand under every call that reads.
+        let (seen, why) = match Box::pin(self.read(row.document)).await? {
             Ok(document) => return Ok(document),
             Err(unreadable) => unreadable,
         };
@@ -65,7 +66,7 @@ impl Device {
             return Err(DeviceError::SetAside(why.to_string()));
         }
         // What could not be read is not what is here now.
-        match self.read(row.document).await? {
+        match Box::pin(self.read(row.document)).await? {
             Ok(document) => Ok(document),
             Err((seen, why)) => {
                 self.set_aside(&seen, &why).await?;
