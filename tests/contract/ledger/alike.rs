@@ -52,7 +52,7 @@ impl Pool {
         let (account, device) = (hand.pick(&self.accounts), hand.pick(&self.devices));
         // Usually the version that is there.
         let off = i64::from(hand.below(8) == 0);
-        match hand.below(20) {
+        match hand.below(21) {
             0 => {
                 let reference = hand.below(2) == 0;
                 let reference = reference.then(|| self.references[hand.below(self.references.len())].clone());
@@ -113,23 +113,23 @@ impl Pool {
                 let hash = hand.pick(&self.hashes);
                 Write::Photo(PhotoRow { hash, ..hand.photo_row(document, case) })
             }
+            19 => {
+                let end = ledger.end().await.unwrap();
+                let up_to = hand.pick(&[end, end, end + 1, end / 2]);
+                Write::Backup(hand.backup_row(up_to))
+            }
             18 => {
                 let document = (hand.below(3) > 0).then_some(document);
                 Write::Purged(hand.purge_row(device, case, document))
             }
             _ => {
                 let document = (hand.below(3) > 0).then_some(document);
-                match hand.below(8) {
+                match hand.below(7) {
                     0 => Write::Uncarry { device, case, document },
                     1 => Write::Withhold { device, case, document, reason: PurgeReason::Ended },
                     2 => Write::Card { device, case, shown: hand.pick(&self.hashes) },
                     3 => Write::Choose { device, choice: Choice { case, carry: hand.below(2) == 0 } },
                     4 => Write::Resum(device),
-                    5 => {
-                        let end = ledger.end().await.unwrap();
-                        let up_to = hand.pick(&[end, end, end + 1, end / 2]);
-                        Write::Backup(hand.backup_row(up_to))
-                    }
                     _ => Write::Carry(CarryRow { device, case, document, n: 0 }),
                 }
             }
