@@ -88,7 +88,7 @@ fn record<'b>(author: &[u8], when: When, shape: &[u8], next: impl FnMut() -> Opt
 #[cfg(test)]
 mod tests {
     use super::super::number::{counted, size};
-    use super::super::rows::Run;
+    use super::super::rows::{After, Run};
     use super::*;
     use crate::clock::{Stamp, Timestamp};
     use crate::domain::record::{Body, Record};
@@ -123,6 +123,15 @@ mod tests {
         assert!(reader.change(1_000 * LEAST).unwrap().is_none(), "more bytes than there is room for");
         let all = read(1 << 20).unwrap().change(1 << 20).unwrap().unwrap();
         assert_eq!(all.len(), 1_000);
+        // What was typed stands there once, and counts as well.
+        let typed = Run::Text { text: 0, after: After::Beginning, typed: "Narrow hall." };
+        let mut writer = Writer::new(AUTHOR);
+        assert!(writer.change(&[typed]));
+        let mut bytes = Vec::new();
+        writer.write(&mut bytes);
+        let change = |room| Reader::read(&mut Bytes(&bytes), (1, 100), AUTHOR).unwrap().unwrap().change(room).unwrap();
+        assert!(change(11).is_none(), "more letters than there is room for");
+        assert_eq!(change(12).map(|runs| runs.len()), Some(1));
         // Places that take nothing there, and many to a record.
         let many = shape::leaves(&[0; shape::MOST_SHAPE]).unwrap().len();
         let mut bytes = vec![];

@@ -1,3 +1,5 @@
+mod limits;
+
 use super::*;
 use crate::clock::{Chance as _, Seeded, Stamp, Timestamp};
 use crate::domain::document::Document;
@@ -5,7 +7,9 @@ use crate::domain::edit::Edit;
 use crate::domain::record::{Body, Item, SharedText};
 use crate::domain::testing::{below, note, reading};
 use crate::domain::vocabulary::ItemKind;
-use crate::id::{AccountId, Key};
+use crate::envelope::Signed;
+use crate::id::{AccountId, CaseId, Key};
+use crate::protocol::{Push, SyncRequest, codec};
 
 const ALL: PackLimits = PackLimits { changes: 100_000, bytes: 64 << 20 };
 const WORDS: [&str; 8] = ["steep", "path", "to", "the", "door", "rail", "loose", "mat"];
@@ -187,7 +191,10 @@ fn a_pack_that_would_grow_beyond_the_limits_is_refused_before_it_does() {
     let many = vec![change.as_slice(); 10_000];
     let packed = Packed::pack(&many, &columns);
     assert!(packed.0.len() < 60_000, "{}", packed.0.len());
-    assert_eq!(packed.unpack(&columns, limits), over);
+    // The heads of ten thousand changes alone are within the limits.
+    let heads = PackLimits { bytes: 4 << 20, ..limits };
+    let more = Err(BadPack::TooLarge { what: "bytes", found: heads.bytes + 1, most: heads.bytes });
+    assert_eq!(packed.unpack(&columns, heads), more);
     assert!(packed.unpack(&columns, ALL).is_ok());
     assert_eq!(
         packed.unpack(&columns, PackLimits { changes: 9_999, ..ALL }),
@@ -213,14 +220,12 @@ fn a_pack_that_would_grow_beyond_the_limits_is_refused_before_it_does() {
     assert!(packed.0.len() < 300_000, "{}", packed.0.len());
     assert_eq!(packed.unpack(&known, limits), over);
     assert!(packed.unpack(&known, ALL).is_ok());
-    // Columns of nothing in every change, dependencies by a byte each, actors of no bytes.
+    // Limits that only a pack made by hand comes to: `limits`.
     let announced = |body: &[u8]| Packed([&[LAYOUT][..], body].concat().into()).unpack(&known, limits);
     assert_eq!(
         announced(&[0xff, 0xff, 0xff, 0xff, 0x0f]),
         Err(BadPack::TooLarge { what: "changes", found: 0xffff_ffff, most: 10_000 })
     );
-    assert_eq!(announced(&[1, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(BadPack::Damaged));
-    assert!(announced(&[[1, 0].as_slice(), &[1, 1, 0xff, 0xff, 0x7f], &[1; 1 << 12]].concat()).is_err());
 }
 
 /// How changes are packed may get better; what was packed once unpacks for ever.
@@ -249,35 +254,38 @@ fn what_was_packed_once_unpacks_for_ever() {
     }
 }
 
-/// What the evening of one therapist takes: a thousand edits of one change each, in 24 documents.
+/// What the evening of one therapist takes: a thousand edits of one change each, in 24 documents, as one request.
 #[test]
 fn an_evening_of_a_thousand_edits_packs_into_a_tenth() {
     let mut chance = Seeded::new(4);
-    let (mut plain, mut packed, mut count) = (Vec::new(), Vec::new(), 0);
-    let mut clock = 1_800_000_000_000;
-    let mut counter = 0;
+    let (mut plain, mut count, mut counter, mut clock) = (Vec::new(), 0, 0, 1_800_000_000_000);
+    let at = Stamp { claimed: Timestamp::from_millis(clock), elapsed: 0, offset: None };
+    let (mut whole, mut alone) = (SyncRequest::new(at), 0);
     for document in 0..24_u8 {
         let mut writer = Writer::new(Kind::Home, 7);
         (writer.clock, writer.counter) = (clock, counter);
-        let mut actor = [0; 16];
-        chance.fill(&mut actor);
-        writer.actor = actor;
+        chance.fill(&mut writer.actor);
         let changes: Vec<_> = (0..44).map(|_| writer.anything(&mut chance).1).collect();
         (clock, counter) = (writer.clock, writer.counter);
-        let _ = document;
         count += changes.len();
         plain.extend(changes.concat());
-        packed.extend_from_slice(Packed::pack(&changes, &mine(&writer)).as_bytes());
+        let mut signature = [0; 64];
+        chance.fill(&mut signature);
+        let push = Push {
+            document: DocumentId::from_bytes([document; 17]),
+            case: CaseId::from_bytes([document; 16]),
+            kind: Kind::Home,
+            fork: 0,
+            base: vec![Kind::Home.skeleton_hash()],
+            changes: Packed::pack(&changes, &mine(&writer)),
+            signature: Signed(signature),
+        };
+        alone += codec::pack(&SyncRequest { pushes: vec![push.clone()], ..SyncRequest::new(at) }).len();
+        whole.pushes.push(push);
     }
-    let squeezed = |bytes: &[u8], level| zstd::bulk::compress(bytes, level).unwrap().len();
-    let (before, after) = (squeezed(&plain, 9), squeezed(&packed, 9));
-    println!(
-        "{count} changes: {} bytes plain, {before} compressed; {} packed, {after} compressed (level 6: {}, 12: {}, 19: {})",
-        plain.len(),
-        packed.len(),
-        squeezed(&packed, 6),
-        squeezed(&packed, 12),
-        squeezed(&packed, 19),
-    );
-    assert!(after * 10 < plain.len(), "{after} of {}", plain.len());
+    let (sent, packed) = (codec::pack(&whole), whole.pushes.iter().map(|push| push.changes.as_bytes().len()));
+    let (plain, sent, packed) = (plain.len(), sent.len(), packed.sum::<usize>());
+    println!("{count} changes: {plain} bytes plain, {packed} packed, {sent} sent; {alone} document by document");
+    assert!(sent * 10 < plain, "{sent} of {plain}");
+    assert!(sent * 10 < alone * 9, "like compresses beside like: {sent} sent, {alone} document by document");
 }
