@@ -166,16 +166,42 @@ fn a_signature_over_anything_else_is_none() {
     let twin = Tablet { document: DocumentId::from_bytes([8; 17]), ..Tablet::new(7) };
     // The same change for another document: the actor is another.
     assert_eq!(twin.push(&server, &changes).unwrap_err(), Refusal::Actor { at: 0 });
-    let mut other_server = Tablet::new(7);
-    other_server.sender.server = ServerId::from_bytes([3; 16]);
-    let hashes = vec![chunk_hash(&changes[0]).unwrap()];
-    let signature =
-        sign(&tablet.key, &Envelope::new(&other_server.sender, tablet.document, 0, vec![], hashes).to_bytes());
-    let pushed =
-        Pushed { document: tablet.document, fork: 0, base: &vec![], changes: &[&changes[0]], signature: &signature };
-    let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
-    let judged = judge(pushed, &tablet.sender, &standing, Ties::default(), &server, &Bounds::default());
-    assert_eq!(judged.unwrap_err(), Refusal::Signature);
+    // What the envelope says, of which the change itself says nothing: signed for the one, it is none for any other.
+    let base = vec![Kind::Home.skeleton_hash()];
+    let honest =
+        Envelope::new(&tablet.sender, tablet.document, 0, base.clone(), vec![chunk_hash(&changes[0]).unwrap()]);
+    let judged = |envelope: &Envelope, key: &SigningKey| {
+        let signature = sign(key, &envelope.to_bytes());
+        let pushed =
+            Pushed { document: tablet.document, fork: 0, base: &base, changes: &[&changes[0]], signature: &signature };
+        let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
+        judge(pushed, &tablet.sender, &standing, Ties::default(), &server, &Bounds::default()).map(drop)
+    };
+    assert_eq!(judged(&honest, &tablet.key), Ok(()));
+    assert_eq!(judged(&honest, &Tablet::new(8).key), Err(Refusal::Signature), "by another device's key");
+    type Alteration = fn(&mut Envelope);
+    let alterations: [(&str, Alteration); 11] = [
+        ("protocol", |envelope| envelope.protocol += 1),
+        ("server", |envelope| envelope.server = ServerId::from_bytes([3; 16])),
+        ("organisation", |envelope| envelope.organisation = OrganisationId::from_bytes([3; 16])),
+        ("document", |envelope| envelope.document = DocumentId::from_bytes([8; 17])),
+        ("device", |envelope| envelope.device = DeviceId::from_bytes([3; 16])),
+        ("generation", |envelope| envelope.generation = Generation::from_bytes([3; 16])),
+        ("account", |envelope| envelope.account = AccountId::from_bytes([3; 16])),
+        ("base", |envelope| envelope.base = vec![Hash::from_bytes([3; 32])]),
+        ("no base", |envelope| envelope.base.clear()),
+        ("changes", |envelope| envelope.changes.push(Hash::from_bytes([3; 32]))),
+        ("fork", |envelope| envelope.fork = 1),
+    ];
+    for (what, alter) in alterations {
+        let mut envelope = honest.clone();
+        alter(&mut envelope);
+        assert_eq!(judged(&envelope, &tablet.key), Err(Refusal::Signature), "{what}");
+    }
+    // The device's number is in no envelope: it is in the key of every record.
+    let mut numbered = Tablet { sender: Sender { number: 8, ..tablet.sender }, ..Tablet::new(7) };
+    let change = numbered.measure("bathroom-1/door-1", 712);
+    assert!(matches!(tablet.push(&server, &[change]), Err(Refusal::Operation { at: 0, .. })));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a change builds on, and what it speaks of.
 
 use super::*;
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::testing::photo;
 
 /// Olu's and Eve's tablets, and a server that has a word of each, unknown to one another.
@@ -10,6 +11,36 @@ fn two_who_never_met() -> (Document, Tablet, Tablet) {
     let server = olu.push(&Document::new(Kind::Home).unwrap(), &[one]).unwrap().document;
     let server = eve.push(&server, &[other]).unwrap().document;
     (server, olu, eve)
+}
+
+/// Invariant 6: Automerge would keep each of them and look through all whenever another comes.
+#[test]
+fn ten_thousand_changes_that_build_on_what_nobody_has_are_refused_at_the_first() {
+    let server = Document::new(Kind::Home).unwrap();
+    let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    let unknown = Hash::from_bytes([9; 32]);
+    // Each builds on the one before it, the first on what nobody has.
+    let mut dependency = unknown;
+    let orphans: Vec<Vec<u8>> = (1..=10_000)
+        .map(|seq| {
+            let orphan = altered(&first, |change| {
+                change.seq = seq;
+                change.deps = vec![automerge::ChangeHash(*dependency.as_bytes())];
+            });
+            dependency = chunk_hash(&orphan).unwrap();
+            orphan
+        })
+        .collect();
+    let mut backwards = orphans.clone();
+    backwards.reverse();
+    let before_last = chunk_hash(&orphans[orphans.len() - 2]).unwrap();
+    for (orphans, missing) in [(orphans, unknown), (backwards, before_last)] {
+        let began = SystemClock::new();
+        let judged = tablet.push(&server, &orphans).unwrap_err();
+        assert_eq!(judged, Refusal::Missing { at: 0, missing: vec![missing] });
+        assert!(began.elapsed() < 1_000, "{} ms", began.elapsed());
+    }
 }
 
 #[test]
