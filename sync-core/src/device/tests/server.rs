@@ -80,6 +80,10 @@ pub(super) struct State {
     pub(super) sums: bool,
     /// Documents that are sent whole, and the bytes in the place of theirs.
     pub(super) frames: BTreeMap<DocumentId, Option<Vec<u8>>>,
+    /// How many documents' news go into one reply, if not all: then those behind its cursor, by their ids.
+    pub(super) page: Option<usize>,
+    /// Whose news went, reply by reply.
+    pub(super) news: Vec<Vec<DocumentId>>,
     /// What devices said they have.
     pub(super) told: Vec<Vec<(DocumentId, Heads)>>,
     /// Signed words of devices that they have purged.
@@ -357,6 +361,17 @@ impl Server {
             let withheld = withheld || silent || state.frames.contains_key(&document);
             (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
+        let mut news: Vec<DocumentNews> = news.collect();
+        let (mut more, mut end) = (false, state.end());
+        if let Some(page) = state.page {
+            let begin = request.cursor.map_or(0, |cursor| usize::try_from(cursor.n).unwrap());
+            let rest = news.split_off(begin.min(news.len()));
+            news = rest;
+            more = news.len() > page;
+            end = i64::try_from(begin + news.len().min(page)).unwrap();
+            news.truncate(page);
+        }
+        state.news.push(news.iter().map(|news| news.document).collect());
         let mut cards: Vec<CaseCard> =
             state.cards.iter().filter(|card| !(state.revoked || state.purge.contains(&card.case))).cloned().collect();
         for card in &mut cards {
@@ -388,12 +403,13 @@ impl Server {
             refused,
             verdicts,
             cards,
-            documents: news.collect(),
+            documents: news,
+            more,
             frames: frames.collect(),
             purge: whole.chain(ordered).collect(),
             everything: state.revoked.then_some(PurgeReason::Revoked),
             photo_wants: state.wants.clone(),
-            cursor: Some(Cursor { epoch: epoch, n: state.end(), at }),
+            cursor: Some(Cursor { epoch, n: end, at }),
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
             digest: state.sums.then(|| state.carried()),
             lease_hours: state.lease_hours,
