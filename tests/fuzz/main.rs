@@ -125,9 +125,9 @@ fn golden(file: &str) -> Vec<Vec<u8>> {
 fn honest(scene: &Scene, target: &str) -> Vec<Vec<u8>> {
     match target {
         "scan" => scene.honest().iter().flat_map(|input| targets::contents_in(input)).collect(),
-        "push" => [golden("sync-request-1.txt"), golden("sync-packed-1.txt")].concat(),
+        "push" => [golden("sync-request-1.txt"), golden("sync-packed-1.txt"), scene.requests()].concat(),
         "guard" => scene.honest(),
-        _ => [golden("sync-reply-1.txt"), golden("sync-packed-1.txt")].concat(),
+        _ => [golden("sync-reply-1.txt"), golden("sync-packed-1.txt"), scene.replies()].concat(),
     }
 }
 
@@ -139,6 +139,12 @@ fn honest_inputs_get_all_the_way_in() {
     }
     for reply in golden("sync-reply-1.txt") {
         assert!(scene.believes(&reply), "a golden reply is not of this scene's server any more");
+    }
+    let visits = scene.honest();
+    for ((request, reply), visit) in scene.requests().iter().zip(scene.replies()).zip(&visits) {
+        let changes = targets::contents_in(visit).len();
+        assert_eq!(scene.brings(request, &reply), (changes, changes));
+        assert!(scene.believes(&reply));
     }
 }
 

@@ -17,10 +17,12 @@ use sync_core::domain::vocabulary::{Measure, Method};
 use sync_core::engine::Identity;
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, actor, sign};
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chunk_hash, scan};
-use sync_core::id::{AccountId, DeviceId, DocumentId, Generation, Hash, Key, KeyId, OrganisationId, ServerId};
+use sync_core::id::{
+    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Key, KeyId, OrganisationId, ServerId,
+};
 use sync_core::protocol::codec::{Limits, pack, unpack};
-use sync_core::protocol::sync::reply_bytes;
-use sync_core::protocol::{SignedReply, SignedRequest, SyncReply, SyncRequest};
+use sync_core::protocol::sync::{DocumentNews, Frame, Push, reply_bytes};
+use sync_core::protocol::{Known, PackLimits, Packed, SignedReply, SignedRequest, SyncReply, SyncRequest};
 
 /// A target's name and what it does with bytes.
 pub(crate) type Target = (&'static str, fn(&Scene, &[u8]));
@@ -192,13 +194,16 @@ fn scan_target(_: &Scene, input: &[u8]) {
     }
 }
 
-/// What a server decodes before anything else: the frame as it travels, and what is in it.
-fn push_target(_: &Scene, input: &[u8]) {
-    if let Ok(request) = minicbor::decode::<SignedRequest>(input) {
-        let _: Result<SyncRequest, _> = unpack(&request.body, Limits::PUSH);
+/// What a server does before its guard: the frame as it travels, what is in it, and the changes of each push.
+fn push_target(scene: &Scene, input: &[u8]) {
+    if let Ok(request) = minicbor::decode::<SignedRequest>(input)
+        && let Ok(request) = unpack::<SyncRequest>(&request.body, Limits::PUSH)
+    {
+        scene.unpacks(&request);
     }
     let _: Result<SyncRequest, _> = unpack(input, Limits::PUSH);
     if let Ok(request) = minicbor::decode::<SyncRequest>(input) {
+        scene.unpacks(&request);
         assert_eq!(unpack(&pack(&request), Limits::PUSH), Ok(request));
     }
 }
@@ -217,16 +222,84 @@ fn guard_target(scene: &Scene, input: &[u8]) {
     }
 }
 
-/// What a device makes of a reply: as it travels, and with the server's signature over whatever is in it.
+/// What a device makes of a reply: as it travels, and with the server's signature over whatever is in it; and of the
+/// documents that come whole, once they are opened.
 fn reply_target(scene: &Scene, input: &[u8]) {
     let (request, now) = (b"a request", Timestamp::from_millis(5));
     let _ = scene.identity.reply(request, input, now, Limits::REPLY);
-    if minicbor::decode::<SyncReply>(input).is_ok() {
+    if let Ok(reply) = minicbor::decode::<SyncReply>(input) {
         let _ = scene.identity.reply(request, &scene.signed(input), now, Limits::REPLY);
+        for frame in reply.frames {
+            if let Ok(document) = frame.changes.document(frame.kind) {
+                document.read();
+                let _ = Document::load(frame.kind, &document.save());
+            }
+        }
     }
 }
 
 impl Scene {
+    /// Takes the changes of each push apart, as a server does before its guard.
+    fn unpacks(&self, request: &SyncRequest) {
+        let bounds = Bounds::default();
+        let limits = PackLimits { changes: bounds.changes, bytes: bounds.push_bytes };
+        for push in &request.pushes {
+            let known = Known::push(&self.sender, (push.document, push.kind), push.fork, &push.base);
+            if let Ok(changes) = push.changes.unpack(&known, limits) {
+                assert!(changes.len() <= limits.changes);
+                assert!(changes.iter().all(|(hash, bytes)| chunk_hash(bytes) == Some(*hash)));
+            }
+        }
+    }
+
+    /// A request of each of this device's visits, with its changes as they travel.
+    pub(crate) fn requests(&self) -> Vec<Vec<u8>> {
+        let (document, kind, base) = (self.document, Kind::Home, self.home.heads());
+        let requests = self.honest().into_iter().map(|visit| {
+            let changes = changes_in(&visit);
+            let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
+            let envelope = Envelope::new(&self.sender, document, 0, base.clone(), hashes);
+            let push = Push {
+                document,
+                case: CaseId::from_bytes([6; 16]),
+                kind,
+                fork: 0,
+                base: base.clone(),
+                changes: Packed::pack(&changes, &Known::push(&self.sender, (document, kind), 0, &base)),
+                signature: sign(&self.key, &envelope.to_bytes()),
+            };
+            minicbor::to_vec(SyncRequest { pushes: vec![push], ..SyncRequest::new(stamp()) }).unwrap()
+        });
+        requests.collect()
+    }
+
+    /// A reply with each of them as news and as a document that comes whole.
+    pub(crate) fn replies(&self) -> Vec<Vec<u8>> {
+        let (document, case, kind) = (self.document, CaseId::from_bytes([6; 16]), Kind::Home);
+        let replies = self.honest().into_iter().map(|visit| {
+            let (mut home, news) = (self.home.clone(), changes_in(&visit));
+            home.apply(&news).unwrap();
+            let whole = Packed::pack(&home.changes_since(&[kind.skeleton_hash()]), &Known::news(kind));
+            let news = Packed::pack(&news, &Known::news(kind));
+            let frame = Frame { document, case, kind, heads: home.heads(), changes: whole };
+            let news = DocumentNews { document, case, kind, changes: news };
+            let reply = SyncReply::new(Epoch::from_bytes([6; 16]), Timestamp::from_millis(5));
+            minicbor::to_vec(SyncReply { documents: vec![news], frames: vec![frame], ..reply }).unwrap()
+        });
+        replies.collect()
+    }
+
+    /// How many changes a request brings and how many a reply does, unpacked.
+    pub(crate) fn brings(&self, request: &[u8], reply: &[u8]) -> (usize, usize) {
+        let request: SyncRequest = minicbor::decode(request).unwrap();
+        let push = &request.pushes[0];
+        let known = Known::push(&self.sender, (push.document, push.kind), push.fork, &push.base);
+        let brought = push.changes.unpack(&known, PackLimits::REPLY).unwrap().len();
+        let reply: SyncReply = minicbor::decode(reply).unwrap();
+        let whole = reply.frames[0].changes.document(Kind::Home).unwrap();
+        (brought, whole.changes_since(&self.home.heads()).len())
+    }
+
     fn signed(&self, reply: &[u8]) -> Vec<u8> {
         let request = Hash::of(b"a request");
         let body = zstd::bulk::compress(reply, 1).unwrap();
