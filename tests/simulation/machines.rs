@@ -4,7 +4,7 @@ use crate::disk::OnDisk;
 use crate::network::Line;
 use crate::tablet::Tablet;
 use crate::time::DeviceClock;
-use crate::world::{Outcome, World};
+use crate::world::{MOST_DEVICES, Outcome, World};
 
 impl World {
     pub(crate) fn revokes(&mut self, who: usize) -> Outcome {
@@ -34,7 +34,7 @@ impl World {
 
     /// A copy of a device begins a life of its own beside it.
     pub(crate) async fn is_cloned(&mut self, who: usize) -> Outcome {
-        if self.tablets.len() > 8 {
+        if self.tablets.len() >= MOST_DEVICES {
             return Outcome::of(Some(who), "is not cloned");
         }
         let original = &self.tablets[who];

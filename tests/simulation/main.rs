@@ -63,7 +63,7 @@ const EVER: [&str; 32] = [
     "requests dropped",
     "replies dropped",
     "requests duplicated",
-    "late requests that arrived",
+    network::LATE,
     "requests truncated",
     "replies truncated",
     "sign-in pages",

@@ -9,6 +9,9 @@ use sync_core::device::{Link, LinkError, Transport};
 use crate::council::Council;
 use crate::dice::Dice;
 
+/// What requests are counted as that arrived behind others.
+pub(crate) const LATE: &str = "late requests that arrived";
+
 /// What becomes of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -143,7 +146,7 @@ impl Line {
         }
         let mut reply = self.council.answers(&request).await?;
         for late in self.weather.arrivals() {
-            self.council.counts("late requests that arrived", 1);
+            self.council.counts(LATE, 1);
             // What it changes is in no reply that was made before. Its answer goes nowhere.
             self.weather.state().said.push("something late arrives".to_owned());
             let _ = self.council.answers(&late).await;

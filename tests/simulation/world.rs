@@ -15,7 +15,7 @@ use sync_core::id::{AccountId, CaseId, DeviceId};
 use crate::council::Council;
 use crate::dice::Dice;
 use crate::model::Model;
-use crate::network::{Line, Weather};
+use crate::network::{LATE, Line, Weather};
 use crate::tablet::Tablet;
 use crate::time::{DeviceClock, HOUR, TEN_YEARS, Time};
 
@@ -120,6 +120,9 @@ pub(crate) struct World {
     pub(crate) model: Model,
 }
 
+/// The most devices that there are at once, copies among them.
+pub(crate) const MOST_DEVICES: usize = 8;
+
 const CAST: [(&str, Role); 6] = [
     ("Ana", Role::Ot),
     ("Sam", Role::SeniorOt),
@@ -169,7 +172,7 @@ impl World {
             }
         }
         world.catches_up().await;
-        for number in 0..3 + world.dice.below(5) {
+        for number in 0..3 + world.dice.below(MOST_DEVICES - 2) {
             world.enrols(number % CAST.len(), number / CAST.len()).await;
         }
         world.weather.blows(bad);
@@ -209,23 +212,55 @@ impl World {
             let outcome = self.step().await;
             self.holds(ran, outcome).await?;
         }
-        self.trouble = Trouble::default();
+        let Trouble { copies, .. } = std::mem::take(&mut self.trouble);
         self.weather.clears();
         self.restarts();
         self.catches_up().await;
         for tablet in &self.tablets {
             tablet.disk.mend();
         }
+        if copies {
+            self.tells_copies_apart(ran).await?;
+        } else {
+            self.frees_the_overtaken(ran).await?;
+        }
+        for _ in 0..QUIET {
+            self.all_sync(ran).await?;
+        }
+        match self.one_that_is_stopped() {
+            Some(stopped) if !copies => {
+                Err(format!("{} was stopped, and nobody copied it", self.tablets[stopped].name))
+            }
+            _ => self.converged().await,
+        }
+    }
+
+    /// A copy shows only once both have spoken, and both are enrolled anew then: the rounds of quiet begin behind that.
+    async fn tells_copies_apart(&mut self, ran: &mut Ran) -> Result<(), String> {
         for _ in 0..ROUNDS_OF_COPIES {
             self.all_sync(ran).await?;
             let Some(stopped) = self.one_that_is_stopped() else { break };
             let outcome = self.enrols_anew(stopped).await;
             self.holds(ran, outcome).await?;
         }
-        for _ in 0..QUIET {
-            self.all_sync(ran).await?;
+        Ok(())
+    }
+
+    /// A request that comes behind two newer ones of its device can't be told from a copy's. Nothing else stops a device
+    /// that nobody copied.
+    async fn frees_the_overtaken(&mut self, ran: &mut Ran) -> Result<(), String> {
+        for _ in 0..ROUNDS_OF_COPIES {
+            let Some(stopped) = self.one_that_is_stopped() else { break };
+            if !self.council.counted().contains_key(LATE) {
+                return Err(format!("{} was stopped, and nobody copied it", self.tablets[stopped].name));
+            }
+            // Its person hears of it first.
+            let outcome = self.syncs(stopped).await;
+            self.holds(ran, outcome).await?;
+            let outcome = self.enrols_anew(stopped).await;
+            self.holds(ran, outcome).await?;
         }
-        self.converged().await
+        Ok(())
     }
 
     async fn all_sync(&mut self, ran: &mut Ran) -> Result<(), String> {
