@@ -62,7 +62,9 @@ async fn text(
     if now.len() > 3 && dice.one_in(3) {
         now.remove(dice.below(now.len()));
     } else {
-        now.insert(dice.below(now.len() + 1), words(dice));
+        // Of its own, so that it is known again.
+        let words = format!("{}{}", words(dice), dice.below(10_000));
+        now.insert(dice.below(now.len() + 1), words);
     }
     device.write_text(document, text, now.join(" ")).await?;
     Ok("writes".to_owned())

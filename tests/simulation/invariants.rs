@@ -1,6 +1,6 @@
 //! The invariants, held against everything after every step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use grabrail_server::documents;
 use grabrail_server::reach::Reach;
@@ -19,7 +19,7 @@ use sync_core::protocol::{Ask, CaseCard, Request, SyncReply};
 use crate::council::{Council, Sent};
 use crate::disk::OnDisk;
 use crate::oracle;
-use crate::typed::{Said, said_by};
+use crate::typed::{Said, said_by, written_by};
 use crate::world::World;
 
 type Held = Result<(), String>;
@@ -296,13 +296,15 @@ impl World {
             let changes = self.council.ledger.changes(document, 0).await.unwrap();
             kept.extend(changes.into_iter().map(|change| (document, change.bytes)));
         }
-        let hashes: BTreeSet<(DocumentId, Hash)> = kept.iter().map(|(of, change)| (*of, hash_of(change))).collect();
+        let by_hash: BTreeMap<_, _> = kept.iter().map(|(of, change)| ((*of, hash_of(change)), change)).collect();
         let mut said: Option<BTreeSet<Said>> = None;
-        for ((document, hash), typed) in gone {
-            if hashes.contains(&(*document, *hash)) {
+        for ((document, hash), typed) in &gone {
+            if let Some(change) = by_hash.get(&(*document, *hash)) {
+                hold!(typed.is_in(*document, change), "invariant 1: {hash} does not say what was typed: {typed:?}");
                 continue;
             }
             // Done again, it is another change.
+            let changes = || kept.iter().chain(&on_disk.changes).filter(|(of, _)| of == document);
             let said = said.get_or_insert_with(|| {
                 let refused = now.iter().flat_map(|((document, _), typed)| typed.says(*document));
                 let changes = kept.iter().chain(&on_disk.changes);
@@ -311,8 +313,27 @@ impl World {
             self.model.again += 1;
             let lost = typed.says(*document).into_iter().find(|of| !said.contains(of));
             hold!(lost.is_none(), "invariant 1: what was typed in {document} ({hash}) is nowhere any more: {typed:?}");
+            // Of what was done again in a shared text, a change brings what the text did not say already.
+            let cut = gone.iter().any(|((of, _), typed)| of == document && typed.takes_words_out());
+            let written: Vec<String> = changes().map(|(_, change)| written_by(change)).collect();
+            let texts = self.texts(who, *document).await;
+            let stands = || written.iter().chain(&texts);
+            let lost = typed.words().find(|words| !stands().any(|written| written.contains(*words)));
+            hold!(cut || lost.is_none(), "invariant 1: what was written in {document} is nowhere any more: {lost:?}");
         }
         Ok(())
+    }
+
+    /// The shared texts of a document as they stand on a device and on the server.
+    async fn texts(&self, who: usize, document: DocumentId) -> Vec<String> {
+        let mut texts = Vec::new();
+        if let Ok(view) = self.tablets[who].glance().await.view(document).await {
+            texts.extend(view.texts.into_values());
+        }
+        if let Some(row) = self.council.ledger.document(document).await.unwrap() {
+            texts.extend(documents::view(&self.council.ledger, &row).await.unwrap().texts.into_values());
+        }
+        texts
     }
 
     /// Invariant 5: after a sync a device holds nothing that its person may not read; a revoked one holds nothing.

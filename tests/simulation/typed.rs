@@ -34,8 +34,7 @@ fn record(document: DocumentId, at: Stamp, body: &Body) -> Said {
 }
 
 impl Typed {
-    /// What must be somewhere for nothing of it to be lost. Of what was written in a shared text nothing is asked: done
-    /// again, it is whatever of it the text did not say already.
+    /// What must be somewhere for nothing of it to be lost. What was written in a shared text is [`Typed::words`].
     pub(crate) fn says(&self, document: DocumentId) -> BTreeSet<Said> {
         let said = self.edits.iter().filter_map(|edit| match edit {
             Edit::Add(body) => Some(record(document, self.at, body)),
@@ -44,6 +43,36 @@ impl Typed {
         });
         said.collect()
     }
+
+    /// What was written into shared texts, piece by piece.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.splices().map(|(_, insert)| insert).filter(|insert| !insert.is_empty())
+    }
+
+    /// Whether something was taken out of a shared text.
+    pub(crate) fn takes_words_out(&self) -> bool {
+        self.splices().any(|(delete, _)| delete > 0)
+    }
+
+    fn splices(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.edits.iter().filter_map(|edit| match edit {
+            Edit::Splice { delete, insert, .. } => Some((*delete, insert.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Whether a change says all of it.
+    pub(crate) fn is_in(&self, document: DocumentId, change: &[u8]) -> bool {
+        let written = written_by(change);
+        self.says(document).is_subset(&said_by(document, change)) && self.words().all(|words| written.contains(words))
+    }
+}
+
+/// What a change writes into shared texts, one piece behind the other.
+pub(crate) fn written_by(change: &[u8]) -> String {
+    let change = automerge::Change::from_bytes(change.to_vec()).unwrap().decode();
+    let letters = change.operations.iter().filter(|op| op.insert).filter_map(|op| op.primitive_value());
+    letters.filter_map(|letter| letter.as_str().map(str::to_owned)).collect()
 }
 
 /// What a change says.
