@@ -10,6 +10,9 @@ use sync_core::protocol::card::{CaseCard, CaseState};
 use sync_core::protocol::sync::{Progress, PurgeReason};
 use sync_core::protocol::{CarriedDigest, SyncRequest};
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use super::*;
 use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
@@ -42,8 +45,16 @@ struct Actor {
     purged: Vec<(CaseId, Option<DocumentId>)>,
 }
 
+/// A plan that is still being written, with the document that it appends to.
+type Writing = (Option<DocumentId>, Pin<Box<dyn Future<Output = Number>>>);
+
 struct Scene<L> {
     ledger: L,
+    /// Whether plans may be overtaken, and those that are.
+    late: bool,
+    writing: Vec<Writing>,
+    /// How many pages ended before the news did, and how many of them while others were writing.
+    pages: (usize, usize),
     chance: Seeded,
     now: Timestamp,
     epoch: Epoch,
@@ -53,8 +64,8 @@ struct Scene<L> {
     commissions: Vec<CommissionId>,
 }
 
-impl<L: Ledger> Scene<L> {
-    fn new(ledger: L, seed: u64) -> Self {
+impl<L: Ledger + Clone + 'static> Scene<L> {
+    fn new(ledger: L, seed: u64, late: bool) -> Self {
         let mut chance = Seeded::new(seed);
         let council = OrganisationId::mint(&mut chance);
         let mut actor = |role: Role, of_council: bool, number: u32| {
@@ -92,7 +103,8 @@ impl<L: Ledger> Scene<L> {
         let epoch = Epoch::mint(&mut chance);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let (cases, documents, commissions) = Default::default();
-        Self { ledger, chance, now, epoch, actors, cases, documents, commissions }
+        let (writing, pages) = Default::default();
+        Self { ledger, late, writing, pages, chance, now, epoch, actors, cases, documents, commissions }
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -103,6 +115,28 @@ impl<L: Ledger> Scene<L> {
 
     async fn put(&self, writes: Vec<Write>) -> Number {
         self.ledger.commit(Plan { writes }).await.unwrap()
+    }
+
+    /// Begins to write, and may go on with it behind what others write meanwhile.
+    async fn begin(&mut self, appends: Option<DocumentId>, writes: Vec<Write>) {
+        if !self.late {
+            self.put(writes).await;
+            return;
+        }
+        let ledger = self.ledger.clone();
+        let mut writing = Box::pin(async move { ledger.commit(Plan { writes }).await.unwrap() });
+        let begun = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+        if begun.is_pending() {
+            self.writing.push((appends, writing));
+        }
+    }
+
+    /// Those that are still writing come to their ends, in any order, until so many are left.
+    async fn end(&mut self, left: usize) {
+        while self.writing.len() > left {
+            let at = if self.below(2) == 0 { 0 } else { self.below(self.writing.len()) };
+            self.writing.remove(at).1.await;
+        }
     }
 
     fn planned(&mut self, case: CaseId, kind: Kind, commission: Option<CommissionId>) -> Write {
@@ -151,8 +185,12 @@ impl<L: Ledger> Scene<L> {
         if self.documents.is_empty() {
             return;
         }
-        let homes: Vec<DocumentId> =
-            self.documents.iter().filter(|(_, (_, state))| state.kind() == Kind::Home).map(|(id, _)| *id).collect();
+        let free = |document: &DocumentId| !self.writing.iter().any(|(appends, _)| *appends == Some(*document));
+        let homes = self.documents.iter().filter(|(_, (_, state))| state.kind() == Kind::Home).map(|(id, _)| *id);
+        let homes: Vec<DocumentId> = homes.filter(free).collect();
+        if homes.is_empty() {
+            return;
+        }
         let document = homes[self.below(homes.len())];
         let who = self.below(self.actors.len() + 1);
         let (case, state) = self.documents[&document].clone();
@@ -181,7 +219,8 @@ impl<L: Ledger> Scene<L> {
             at: self.now,
         };
         let touch = self.below(2) == 0;
-        self.put([append].into_iter().chain(touch.then_some(Write::Touch(case))).collect()).await;
+        let writes = [append].into_iter().chain(touch.then_some(Write::Touch(case))).collect();
+        self.begin(Some(document), writes).await;
         self.documents.insert(document, (case, next));
         // Who wrote it has it.
         if let Some((_, has)) = self.actors.get_mut(who).and_then(|actor| actor.held.documents.get_mut(&document)) {
@@ -211,16 +250,24 @@ impl<L: Ledger> Scene<L> {
             _ => {}
         }
         writes.push(Write::Relation(row));
-        self.put(writes).await;
+        self.begin(None, writes).await;
     }
 
     async fn step(&mut self) {
         if self.cases.is_empty() {
             return self.open().await;
         }
+        if self.below(2) == 0 {
+            let left = self.below(3);
+            self.end(left).await;
+        }
         match self.below(24) {
             0 => self.open().await,
-            1..=8 => self.edit().await,
+            1..=8 => {
+                for _ in 0..=self.below(4) {
+                    self.edit().await;
+                }
+            }
             9..=12 => self.tie().await,
             13 => {
                 let moved = [1, 2_999, 3_000, 5_000, -4_000, 90_000_000][self.below(6)];
@@ -317,6 +364,8 @@ impl<L: Ledger> Scene<L> {
             return true;
         }
         let (until, more, digest, now) = (outgoing.until, outgoing.more, outgoing.digest, self.now);
+        self.pages.0 += usize::from(more);
+        self.pages.1 += usize::from(more && !self.writing.is_empty());
         let came = if cut { parts.len() / 2 } else { parts.len() };
         let epoch = self.epoch;
         let actor = &mut self.actors[who];
@@ -370,6 +419,14 @@ impl<L: Ledger> Scene<L> {
 
     /// Whose device is quiet has what it should have.
     async fn settles(&mut self, seed: u64, step: usize) {
+        // Where plans may be overtaken, more than a page comes while others are still writing.
+        for who in 0..if self.late { self.actors.len() } else { 0 } {
+            for _ in 0..12 {
+                self.edit().await;
+            }
+            self.sync(who, true).await;
+        }
+        self.end(0).await;
         for who in 0..self.actors.len() {
             let mut rounds = 0;
             while self.sync(who, true).await {
@@ -418,27 +475,46 @@ impl Actor {
     }
 }
 
-async fn whatever_happens<L: Ledger>(seed: u64, ledger: L, steps: usize) {
-    let mut scene = Scene::new(ledger, seed);
+/// How many pages there were that did not end with the news, and among them while others were writing.
+async fn whatever_happens<L: Ledger + Clone + 'static>(
+    seed: u64,
+    ledger: L,
+    (steps, late): (usize, bool),
+) -> (usize, usize) {
+    let mut scene = Scene::new(ledger, seed, late);
     for step in 0..steps {
         scene.step().await;
         if step % 25 == 24 {
             scene.settles(seed, step).await;
         }
     }
+    scene.pages
 }
 
 #[tokio::test]
 async fn a_device_that_asks_from_where_it_stands_has_what_one_has_that_asks_for_all() {
+    let mut pages = 0;
     for seed in 0..40 {
-        whatever_happens(seed, MemoryLedger::new(), 200).await;
+        pages += whatever_happens(seed, MemoryLedger::new(), (200, false)).await.0;
     }
+    assert!(pages > 40, "{pages} pages");
+}
+
+/// Plans that are overtaken, and pages that end among them.
+#[tokio::test]
+async fn a_device_has_all_of_it_however_late_what_others_write_gets_there() {
+    let mut pages = 0;
+    for seed in 200..240 {
+        let ledger = MemoryLedger::slow(|n| u32::from(n % 16 == 0));
+        pages += whatever_happens(seed, ledger, (200, true)).await.1;
+    }
+    assert!(pages > 20, "{pages} pages ended while others were writing");
 }
 
 #[tokio::test]
 async fn a_device_that_asks_from_where_it_stands_has_all_of_it_from_the_database_too() {
     for seed in 100..103 {
         let bench = Bench::new(seed);
-        whatever_happens(seed, bench.storage().await.ledger(), 150).await;
+        whatever_happens(seed, bench.storage().await.ledger(), (150, false)).await;
     }
 }
