@@ -289,13 +289,25 @@ impl Device {
         Ok(waiting)
     }
 
-    /// News for the person, oldest first, with when it came.
+    /// News for the person, oldest first, with when it came. What may repeat the words of a case that the lease has
+    /// closed waits with it.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn notices(&self) -> Result<Vec<(Stamp, Notice)>, DeviceError> {
+        let shut = self.shut().await?;
         let rows = self.reader().group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await?;
-        Ok(rows.into_iter().map(|(_, row)| (row.at, row.notice)).collect())
+        let mut notices = Vec::with_capacity(rows.len());
+        for (_, NoticeRow { at, notice }) in rows {
+            if let Some(document) = notice.repeats() {
+                let case = self.reader().document(document).await?.map(|row| row.case);
+                if shut.holds_what_is_of(case) {
+                    continue;
+                }
+            }
+            notices.push((at, notice));
+        }
+        Ok(notices)
     }
 
     /// Every proof this device was given of what the server took, oldest first. They outlast the cases.

@@ -103,7 +103,12 @@ pub(super) struct Shut(Option<BTreeSet<CaseId>>);
 
 impl Shut {
     pub(super) fn holds(&self, case: CaseId) -> bool {
-        self.0.as_ref().is_some_and(|open| !open.contains(&case))
+        self.holds_what_is_of(Some(case))
+    }
+
+    /// The same where it may not be known which case something is of: then any that is shut may be its.
+    pub(super) fn holds_what_is_of(&self, case: Option<CaseId>) -> bool {
+        self.0.as_ref().is_some_and(|open| case.is_none_or(|case| !open.contains(&case)))
     }
 }
 

@@ -106,6 +106,15 @@ async fn of_a_case_that_the_lease_closed_the_list_says_that_it_exists_and_nothin
     server.state().forbidden = Some(b"Forbidden");
     device.sync(&tablet.link()).await.unwrap();
     assert_eq!(device.refused_work().await.unwrap().len(), 1);
+    // What is asked there is refused, in words about what was typed.
+    server.state().denies = true;
+    device.note(clinical, NoteInput::new(Section::Visit, "Nothing else.")).await.unwrap();
+    device.complete_assessment(clinical).await.unwrap();
+    device.close_case(other, "Moved away").await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    let told = device.notices().await.unwrap();
+    let of_clinical = told.iter().filter(|(_, notice)| notice.repeats() == Some(clinical)).count();
+    assert_eq!((told.len(), of_clinical), (3, 2), "the note, the assessment, and what no document's words are in");
     device.open_document(other_home).await.unwrap();
     let whole = device.cases().await.unwrap();
     tablet.clock.move_by(200 * HOUR);
@@ -145,10 +154,13 @@ async fn of_a_case_that_the_lease_closed_the_list_says_that_it_exists_and_nothin
         assert!(matches!(answer, Err(DeviceError::LeaseOver)), "{at}: {answer:?}");
     }
     assert!(device.refused_work().await.unwrap().is_empty() && device.asked().await.unwrap().is_empty());
+    let still = device.notices().await.unwrap();
+    assert!(matches!(&still[..], [(_, Notice::AskRefused { document: None, .. })]), "{still:?}");
 
     device.sync(&link).await.unwrap();
     assert_eq!(device.cases().await.unwrap(), whole);
     assert_eq!(device.refused_work().await.unwrap().len(), 1);
+    assert_eq!((device.notices().await.unwrap(), device.asked().await.unwrap().len()), (told, 2));
     assert_eq!(crate::id::Hash::of(&device.photo_bytes(None, home, hash).await.unwrap()), hash);
 }
 
