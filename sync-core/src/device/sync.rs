@@ -292,10 +292,13 @@ impl Device {
     ) -> Result<Pending, DeviceError> {
         let mut pushes: Vec<WaitingPush> = Vec::new();
         let mut asks: Vec<Ask> = Vec::new();
-        let (mut outbox, mut later) = (Vec::new(), Vec::new());
+        let (mut outbox, mut later, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
         for (n, row) in self.sendable().await? {
             if done.tried.contains(&n) {
+                if let OutboxRow::Ask(ask) = row {
+                    undecided.push((n, ask.ask));
+                }
                 continue;
             }
             match row {
@@ -327,7 +330,9 @@ impl Device {
         }
         if !more {
             // An ask speaks of versions: it goes once all changes before it have gone.
-            for (n, ask) in later {
+            // What was asked before in this sync and left open goes along: a purge waits for the reply to a request with it.
+            let room = MOST_ROWS.saturating_sub(later.len());
+            for (n, ask) in later.into_iter().chain(undecided.into_iter().take(room)) {
                 outbox.push(n);
                 asks.push(ask);
             }
