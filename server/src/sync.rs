@@ -196,6 +196,8 @@ impl std::fmt::Debug for Settled {
 
 /// The most documents, asks or cases that one request may name. A device that has more sends it in several.
 const MOST_NAMED: usize = 5_000;
+/// The most cases, and the most documents, that one word of having purged may name: it is kept with each of them.
+const MOST_PURGED: usize = 1_000;
 /// The most readings of documents that one request may tell of.
 const MOST_READS: usize = 20_000;
 
@@ -203,14 +205,13 @@ const MOST_READS: usize = 20_000;
 const MOST_COMPARED: usize = 200_000;
 
 fn bounded(request: &SyncRequest) -> Result<(), Problem> {
-    let named = [
-        request.pushes.len(),
-        request.asks.len(),
-        request.purged().0.len(),
-        request.purged().1.len(),
-        request.choices.len(),
-    ];
+    let named = [request.pushes.len(), request.asks.len(), request.choices.len()];
     let compared = request.heads.as_ref().map_or(0, Vec::len);
+    let purged = request.purged();
+    if purged.0.len().max(purged.1.len()) > MOST_PURGED {
+        let detail = format!("A word of having purged names at most {MOST_PURGED} cases and documents; send several.");
+        return Err(Problem::new(ProblemKind::TooLarge, detail));
+    }
     if named.into_iter().any(|count| count > MOST_NAMED) || request.reads.len() > MOST_READS || compared > MOST_COMPARED
     {
         let detail = format!("A request names at most {MOST_NAMED} documents, asks or cases; send less at once.");

@@ -369,12 +369,31 @@ fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64,
 
 /// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither.
 async fn purged<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, told: &SignedPurge) -> Result<(), Failed> {
-    let device = speaker.device.id;
-    let mut gone: Vec<(CaseId, Option<DocumentId>)> = told.purge.cases.iter().map(|case| (*case, None)).collect();
-    for document in &told.purge.documents {
-        // Of one that is not here there is nothing to say.
-        let row = asking.ledger.document(*document).await?;
-        gone.extend(row.map(|row| (row.case, Some(*document))));
+    let (ledger, device) = (asking.ledger, speaker.device.id);
+    let mut gone: BTreeSet<(CaseId, Option<DocumentId>)> = told.purge.cases.iter().map(|case| (*case, None)).collect();
+    // Of one that is not here there is nothing to say.
+    let rows = ledger.documents(&told.purge.documents).await?;
+    gone.extend(rows.into_iter().map(|row| (row.case, Some(row.document))));
+    let cases: BTreeSet<CaseId> = gone.iter().map(|(case, _)| *case).collect();
+    let cases: Vec<CaseId> = cases.into_iter().collect();
+    let carried = ledger.carried_of(device, &cases).await?;
+    let mut carries: BTreeSet<CaseId> = carried.into_iter().map(|row| row.row.case).collect();
+    for case in cases {
+        // What nobody noted it can have of its person's own cases only, and it says so once: a word may name thousands,
+        // and is kept with each.
+        if !carries.contains(&case) && ledger.case(case).await?.is_some() && knew(asking, speaker, case).await? {
+            let before = ledger.purges(case).await?;
+            let known = |of: &(CaseId, Option<DocumentId>)| {
+                before.iter().any(|row| row.device == device && (row.case, row.document) == *of)
+            };
+            if gone.iter().any(|of| of.0 == case && !known(of)) {
+                carries.insert(case);
+            }
+        }
+    }
+    gone.retain(|(case, _)| carries.contains(case));
+    if gone.is_empty() {
+        return Ok(());
     }
     let (receipt, signature) = (told.purge.to_bytes(), told.signature.0.to_vec());
     let mut writes = Vec::new();

@@ -194,8 +194,8 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
         }
     }
     assert!(kinds.len() >= 14);
-    // Written once, and somebody was tied to it once.
-    let n = put(ledger, [Write::Case(CaseRow { version: 2, ..scene.case.clone() })]).await;
+    // Written once, somebody was tied to it once, and something prescribed in it.
+    let n = put(ledger, [Write::Case(CaseRow { version: 3, ..scene.case.clone() })]).await;
     assert_eq!(ledger.news(scene.reader, n - 1, 10).await.unwrap().touched, [scene.case.case]);
 }
 

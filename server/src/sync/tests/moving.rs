@@ -38,11 +38,11 @@ async fn whoever_becomes_somebody_else_while_they_are_answered_is_answered_as_wh
     // Before she has anything, and once she has it all.
     let mut phone = Phone::of(&app, &ana).await;
     let change = async || app.storage.set_role(ana.id, Role::Surveyor).await.unwrap();
-    answered(&app, &phone, None, async || drop(change().await)).await;
+    answered(&app, &phone, None, async || assert!(change().await)).await;
     let reply = phone.sync(&app, nothing(None)).await;
     assert_eq!(reply.position.map(|position| position.role), Some(Role::Surveyor));
     let back = async || app.storage.set_role(ana.id, Role::Ot).await.unwrap();
-    answered(&app, &phone, phone.cursor, async || drop(back().await)).await;
+    answered(&app, &phone, phone.cursor, async || assert!(back().await)).await;
     let reply = phone.sync(&app, nothing(None)).await;
     assert_eq!(reply.position.map(|position| position.role), Some(Role::Ot));
 }

@@ -1,6 +1,7 @@
 //! What was said so far, on both ends alike: the next record is told by how it differs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::number::{folded, unfolded};
 use super::words::Places;
@@ -12,8 +13,8 @@ pub(super) struct Memory {
     key: Option<Key>,
     claimed: u64,
     elapsed: u64,
-    pub(super) authors: Vec<Vec<u8>>,
-    pub(super) bytes: Vec<Vec<u8>>,
+    pub(super) authors: Said,
+    pub(super) bytes: Said,
     pub(super) places: Places,
 }
 
@@ -29,7 +30,11 @@ impl Memory {
     /// `author` writes, whose device has this number.
     pub(super) fn new(author: Option<([u8; 16], u32)>) -> Self {
         let key = author.map(|(_, device)| Key { device, counter: 0 });
-        Self { key, authors: author.map(|(account, _)| account.to_vec()).into_iter().collect(), ..Self::default() }
+        let mut memory = Self { key, ..Self::default() };
+        if let Some((account, _)) = author {
+            memory.authors.tell(&account);
+        }
+        memory
     }
 
     /// A record's key: its device unless it is that of the one before, and how far its counter is from the next.
@@ -78,27 +83,34 @@ pub(super) fn hear_named(own: Key, (device, counter): (u64, u64)) -> (u64, u64) 
     (device, u64::from(own.counter).wrapping_sub(unfolded(counter)))
 }
 
-/// Bytes that were said before, by their place from 1; 0 for those that are new.
-pub(super) fn tell_bytes(known: &mut Vec<Vec<u8>>, bytes: &[u8]) -> u64 {
-    if let Some(at) = known.iter().position(|one| one == bytes) {
-        return at as u64 + 1;
-    }
-    known.push(bytes.to_vec());
-    0
+/// Bytes that were said, in the order in which they were said first.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    all: Vec<Vec<u8>>,
+    /// Where each stands, for who tells: by as many as there are, looking through them all would take for ever.
+    places: HashMap<Vec<u8>, u64>,
 }
 
-/// What was told of bytes; `new` gives those that are.
-pub(super) fn hear_bytes<'b>(
-    known: &mut Vec<Vec<u8>>,
-    told: u64,
-    new: impl FnOnce() -> Option<&'b [u8]>,
-) -> Option<Cow<'b, [u8]>> {
-    match usize::try_from(told).ok()?.checked_sub(1) {
-        Some(at) => known.get(at).cloned().map(Cow::Owned),
-        None => {
-            let bytes = new()?;
-            known.push(bytes.to_vec());
-            Some(bytes.into())
+impl Said {
+    /// Bytes that were said before, by their place from 1; 0 for those that are new.
+    pub(super) fn tell(&mut self, bytes: &[u8]) -> u64 {
+        if let Some(place) = self.places.get(bytes) {
+            return *place;
+        }
+        self.all.push(bytes.to_vec());
+        self.places.insert(bytes.to_vec(), self.all.len() as u64);
+        0
+    }
+
+    /// What was told of bytes; `new` gives those that are.
+    pub(super) fn hear<'b>(&mut self, told: u64, new: impl FnOnce() -> Option<&'b [u8]>) -> Option<Cow<'b, [u8]>> {
+        match usize::try_from(told).ok()?.checked_sub(1) {
+            Some(at) => self.all.get(at).cloned().map(Cow::Owned),
+            None => {
+                let bytes = new()?;
+                self.all.push(bytes.to_vec());
+                Some(bytes.into())
+            }
         }
     }
 }

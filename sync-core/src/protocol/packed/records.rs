@@ -145,4 +145,40 @@ mod tests {
         assert!(Reader::read(&mut Bytes(&bytes), (1, 1_000 * many - 1), AUTHOR).unwrap().is_none());
         assert!(Reader::read(&mut Bytes(&bytes), (1, 1_000 * many), AUTHOR).unwrap().is_some());
     }
+
+    /// Invariant 6: what is held of runs and of columns before anything is written out has its bound too.
+    #[test]
+    fn runs_of_text_and_columns_are_held_only_as_far_as_there_is_room_for_them() {
+        // Runs of text that say nothing, three bytes each.
+        let mut bytes = [0, 1, 0].repeat(10_000);
+        bytes.extend([0, 0]);
+        let read = |room| Reader::read(&mut Bytes(&bytes), (1, room), AUTHOR);
+        assert!(matches!(read(80_000 - 1), Some(None)), "more runs than there is room for");
+        assert!(read(80_000).is_none(), "room for them, and none of the columns that follow");
+        // A shape of more places than any record has.
+        let shaped = |length: usize| {
+            let mut bytes = vec![1, 0, 0, u8::try_from(shape::COMMON.len()).unwrap()];
+            counted(&mut bytes, &vec![0; length]);
+            bytes.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+            bytes.extend(vec![0; 2 * 300]);
+            bytes
+        };
+        let read =
+            |length, room| Reader::read(&mut Bytes(&shaped(length)), (1, room), AUTHOR).map(|read| read.is_some());
+        assert_eq!(read(shape::MOST_SHAPE, 1 << 20), Some(true));
+        assert_eq!(read(shape::MOST_SHAPE + 1, 1 << 20), None);
+        assert_eq!(read(shape::MOST_SHAPE, 10_000), Some(false), "its columns take more than there is room for");
+    }
+
+    /// As many different hashes as a document may name are packed in the time that it takes to write them.
+    #[test]
+    fn bytes_that_all_differ_are_told_as_fast_as_those_that_are_alike() {
+        let mut said = super::super::memory::Said::default();
+        let bytes = |n: u32| crate::id::Hash::of(&n.to_be_bytes());
+        let began = std::time::Instant::now();
+        assert!((0..200_000).all(|n| said.tell(bytes(n).as_bytes()) == 0));
+        assert!((0..200_000).all(|n| said.tell(bytes(n).as_bytes()) == u64::from(n) + 1));
+        // Looking through all that was said, each time, took minutes.
+        assert!(began.elapsed().as_secs() < 20);
+    }
 }

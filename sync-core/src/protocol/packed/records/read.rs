@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::memory::{Memory, hear_bytes, hear_named};
+use super::super::memory::{Memory, hear_named};
 use super::super::number::Bytes;
 use super::super::numbers::NumbersRead;
 use super::super::rows::{After, Run};
@@ -72,7 +72,10 @@ impl<'b> Reader<'b> {
         let (mut records, mut typed) = (0_usize, 0);
         let mut runs = Vec::with_capacity(changes.min(bytes.0.len()));
         for _ in 0..changes {
-            runs.push(read_runs(bytes, &mut records, &mut typed)?);
+            match read_runs(bytes, &mut records, (&mut typed, room / LEAST_TYPED))? {
+                Some(read) => runs.push(read),
+                None => return Some(None),
+            }
         }
         // What follows takes time for each of them, whatever bytes they take here.
         if records > room / LEAST {
@@ -84,7 +87,7 @@ impl<'b> Reader<'b> {
         for shape in shapes {
             let shape = usize::try_from(shape).ok()?;
             if shape == known.len() {
-                known.push(bytes.counted()?.into());
+                known.push(bytes.counted().filter(|shape| shape.len() <= shape::MOST_SHAPE)?.into());
                 counts.push(0);
             }
             *counts.get_mut(shape)? += 1;
@@ -94,13 +97,14 @@ impl<'b> Reader<'b> {
         let new = authors.filter(|author| *author == 0).count();
         let said = Bytes(bytes.take(new.checked_mul(16)?)?);
         let (claimed, elapsed, offsets) = (numbers(bytes)?, numbers(bytes)?, numbers(bytes)?);
-        let (mut next, mut places, mut leaves) = (0, 0, 0_usize);
+        let (mut next, mut places, mut leaves, mut held) = (0, 0, 0_usize, 0_usize);
         let mut columns = Vec::with_capacity(known.len());
         for (shape, count) in known.iter().zip(counts) {
             // Most of what is common is not in every document.
             let kinds = if count == 0 { Vec::new() } else { shape::leaves(shape)? };
             leaves = leaves.saturating_add(kinds.len().saturating_mul(count));
-            if leaves > room {
+            held = held.saturating_add(kinds.len().saturating_mul(size_of::<ColumnRead<'_>>()));
+            if leaves > room || held > room {
                 return Some(None);
             }
             let mut of_shape = Vec::with_capacity(kinds.len());
@@ -174,7 +178,7 @@ impl<'b> Reader<'b> {
     fn record(&mut self) -> Option<Run<'b>> {
         let Self { memory, known, columns, rooms, features, said, .. } = self;
         let key = memory.hear_key((self.devices.next()?, self.counters.next()?))?;
-        let author = hear_bytes(&mut memory.authors, self.authors.next()?, || said.take(16))?;
+        let author = memory.authors.hear(self.authors.next()?, || said.take(16))?;
         let when = memory.hear_when((self.claimed.next()?, self.elapsed.next()?), self.offsets.next()?);
         let at = usize::try_from(self.shapes.next()?).ok()?;
         let shape = known.get(at)?;
@@ -189,9 +193,7 @@ impl<'b> Reader<'b> {
                     let (device, counter) = hear_named(key, (number, column.counters.next()?));
                     Leaf::Key(device, counter)
                 }
-                LeafKind::Bytes(length) => {
-                    Leaf::Bytes(hear_bytes(&mut memory.bytes, number, || column.said.take(length))?)
-                }
+                LeafKind::Bytes(length) => Leaf::Bytes(memory.bytes.hear(number, || column.said.take(length))?),
                 LeafKind::Text if number == LITERALLY => Leaf::Text(text(&mut column.said)?.into()),
                 LeafKind::Text => Leaf::Text(heard(number, memory, rooms, features)?),
             })
@@ -200,19 +202,31 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// One change's runs; counts records and runs of text.
-fn read_runs(bytes: &mut Bytes<'_>, records: &mut usize, typed: &mut usize) -> Option<Vec<RunRead>> {
+/// How many bytes a run of typed text takes at least in a change: it is held for each, before any of it is written out.
+const LEAST_TYPED: usize = 8;
+
+/// One change's runs; counts records and runs of text. `Some(None)`: more of these than `most`.
+fn read_runs(
+    bytes: &mut Bytes<'_>,
+    records: &mut usize,
+    (typed, most): (&mut usize, usize),
+) -> Option<Option<Vec<RunRead>>> {
     let mut runs = Vec::new();
     loop {
         let count = bytes.size()?;
         *records = records.checked_add(count)?;
-        runs.push(RunRead::Records(count));
+        if count > 0 {
+            runs.push(RunRead::Records(count));
+        }
         let after = match bytes.number()? {
-            DONE => return Some(runs),
+            DONE => return Some(Some(runs)),
             BEGINNING => After::Beginning,
             ELEMENT => After::Element(bytes.number()?, bytes.number()?),
             _ => return None,
         };
+        if *typed == most {
+            return Some(None);
+        }
         *typed += 1;
         runs.push(RunRead::Text { text: bytes.size()?, after });
     }

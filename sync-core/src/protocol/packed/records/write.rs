@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::memory::{Memory, tell_bytes, tell_named};
+use super::super::memory::{Memory, tell_named};
 use super::super::number::{counted, number, size};
 use super::super::numbers::Numbers;
 use super::super::rows::{After, Run};
@@ -104,7 +104,7 @@ impl Writer {
         let (device, counter) = self.memory.tell_key(key);
         self.devices.push(device);
         self.counters.push(counter);
-        let known = tell_bytes(&mut self.memory.authors, author);
+        let known = self.memory.authors.tell(author);
         self.authors.numbers.push(known);
         if known == 0 {
             self.authors.said.extend_from_slice(author);
@@ -129,7 +129,7 @@ impl Writer {
                     column.counters.push(counter);
                 }
                 Leaf::Bytes(bytes) => {
-                    let known = tell_bytes(&mut self.memory.bytes, bytes);
+                    let known = self.memory.bytes.tell(bytes);
                     column.numbers.push(known);
                     if known == 0 {
                         column.said.extend_from_slice(bytes);
