@@ -1,8 +1,10 @@
 //! What lies where, and how much of it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::source::{Source, all, exceptions, paths};
+use crate::source::{Source, all, exceptions, paths, root};
 use crate::{made_up, none};
 
 /// All there is at the root, beside dotfiles.
@@ -41,6 +43,32 @@ fn unproved(paths: &[String], sources: &[Source]) -> Vec<String> {
         .filter(|path| !named(path.rsplit('/').next().unwrap_or_default()))
         .map(|path| format!("{path} is named by no test"))
         .collect()
+}
+
+/// Ways to break the code that do not fit the code any more.
+fn stale(patches: &[PathBuf]) -> Vec<String> {
+    let applies = |patch: &&PathBuf| {
+        let tried = Command::new("git").args(["apply", "--check"]).arg(patch).current_dir(root()).output().unwrap();
+        tried.status.success()
+    };
+    let stale = patches.iter().filter(|patch| !applies(patch));
+    stale.map(|patch| format!("{} does not apply: make it anew", patch.display())).collect()
+}
+
+#[test]
+fn every_way_to_break_the_code_on_purpose_still_applies() {
+    let patches = paths().into_iter().filter(|path| path.starts_with("tests/sabotage/") && path.ends_with(".patch"));
+    let patches: Vec<PathBuf> = patches.map(|path| root().join(path)).collect();
+    assert!(patches.len() >= 10);
+    none(stale(&patches));
+}
+
+#[test]
+fn a_patch_of_other_code_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let patch = folder.path().join("other.patch");
+    std::fs::write(&patch, "--- a/README.md\n+++ b/README.md\n@@ -1 +1 @@\n-Nothing of ours.\n+Something.\n").unwrap();
+    assert_eq!(stale(&[patch]).len(), 1);
 }
 
 #[test]
