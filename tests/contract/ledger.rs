@@ -60,6 +60,7 @@ held_by_both! {
     news::nothing as a_device_that_carries_nothing_has_no_news;
     news::others as news_are_others_changes_of_what_is_carried;
     news::pages as pages_skip_nothing_and_double_nothing;
+    news::large as a_page_of_news_ends_by_its_bytes_too;
     news::touched as touched_cases_are_those_whose_card_is_carried;
     news::touches as every_write_that_a_card_shows_touches_its_case;
     news::shown as a_change_touches_only_a_case_whose_cards_show_what_documents_say;

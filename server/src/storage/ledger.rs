@@ -24,6 +24,7 @@ use sync_core::protocol::Verdict;
 use sync_core::protocol::card::CaseState;
 use sync_core::protocol::sync::{Choice, PurgeReason};
 
+use self::feed::Page;
 pub use self::feed::{BackupRow, Carried, CarryRow, News, Pulse, Since, WITHHELD};
 use super::StorageError;
 
@@ -557,8 +558,8 @@ pub trait Ledger: Send + Sync {
         &self,
         device: DeviceId,
     ) -> impl Future<Output = Result<(Number, Vec<(DocumentId, Heads)>), StorageError>> + Send;
-    /// What is new for a device behind `after`: at most `most` changes and the rest of the last plan. Takes time that
-    /// grows with the news, not with what the device carries.
+    /// What is new for a device behind `after`: at most `most` changes, fewer where they are large, and the rest of the last
+    /// plan. Takes time that grows with the news, not with what the device carries.
     fn news(
         &self,
         device: DeviceId,

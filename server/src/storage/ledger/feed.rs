@@ -93,3 +93,28 @@ pub struct News {
     /// Whether the page was full: `until` is then the last change's place, and there is more behind it.
     pub more: bool,
 }
+
+/// From how many bytes of changes on a page of news ends, however few they are.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// A page of news while it is filled.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    count: usize,
+    bytes: usize,
+    /// The place of the last change on it.
+    pub(super) last: Number,
+}
+
+impl Page {
+    /// Whether the next change still goes on a page of `most`: one ends between plans only, or no number could say where.
+    pub(super) fn takes(&mut self, n: Number, bytes: usize, most: usize) -> bool {
+        // A page of nothing would never end.
+        let full = self.count >= most.max(1) || self.bytes >= PAGE_BYTES;
+        if full && n > self.last {
+            return false;
+        }
+        (self.count, self.bytes, self.last) = (self.count + 1, self.bytes.saturating_add(bytes), n);
+        true
+    }
+}

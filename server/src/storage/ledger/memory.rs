@@ -22,7 +22,7 @@ use self::table::Table;
 use super::faults::Faults;
 use super::{
     AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger,
-    News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
+    News, Number, Page, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
     WITHHELD, Write,
 };
 use crate::storage::StorageError;
@@ -307,22 +307,19 @@ impl Tables {
     }
 
     fn news(&self, device: DeviceId, after: Number, most: usize) -> News {
-        let (most, end) = (most.max(1), self.end());
-        let mut news = News { until: end, ..News::default() };
+        let end = self.end();
+        let (mut news, mut page) = (News { until: end, ..News::default() }, Page::default());
         let behind = self.order.rows.range((after.saturating_add(1), 0)..);
         for key in behind.take_while(|(spot, _)| spot.0 <= end).map(|(_, key)| key) {
             let Some((_, change)) = self.changes.rows.get(key) else { continue };
             if change.device == device || !self.touched(device, change) {
                 continue;
             }
-            // A page ends between plans only.
-            match news.changes.last() {
-                Some(last) if news.changes.len() >= most && last.n < change.n => {
-                    (news.until, news.more) = (last.n, true);
-                    break;
-                }
-                _ => news.changes.push(change.clone()),
+            if !page.takes(change.n, change.bytes.len(), most) {
+                (news.until, news.more) = (page.last, true);
+                break;
             }
+            news.changes.push(change.clone());
         }
         let of = self.carries.rows.values().filter(|row| row.row.device == device && row.row.document.is_none());
         news.touched = of.filter(|row| row.touched > after).map(|row| row.row.case).collect();

@@ -13,7 +13,7 @@ use crate::id::CaseId;
 
 const SECRET: &[u8] = b"Mrs Example, 1 High Street, clear width 775 mm";
 
-struct Home {
+pub(super) struct Home {
     folder: TempDir,
 }
 
@@ -30,7 +30,7 @@ impl Home {
         Store::create(&self.path(), &keyring(1), &mut Seeded::new(1)).await.unwrap()
     }
 
-    async fn open(&self) -> Result<Store, StoreError> {
+    pub(super) async fn open(&self) -> Result<Store, StoreError> {
         Store::open(&self.path(), &keyring(1)).await
     }
 
@@ -54,7 +54,7 @@ fn keyring(mark: u8) -> Unlock {
     Unlock::Vault(Arc::new(Keyring(mark)))
 }
 
-fn case(number: u8) -> CaseId {
+pub(super) fn case(number: u8) -> CaseId {
     CaseId::from_bytes([number, 0xca, 0x5e, 0x1d, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 }
 
@@ -63,7 +63,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// A store with something on several shelves, in two cases and in none; closed.
-async fn furnished() -> Home {
+pub(super) async fn furnished() -> Home {
     let home = Home::new();
     let store = home.create().await;
     let mut writing = store.begin().await.unwrap();

@@ -15,7 +15,7 @@ use sync_core::protocol::sync::{Choice, PurgeReason};
 use super::backups::read_backup;
 use super::documents::read_change;
 use super::{SqlLedger, Writing};
-use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Pulse, Since, WITHHELD};
+use crate::storage::ledger::{Carried, CarryRow, CommitError, Ledger, News, Number, Page, Pulse, Since, WITHHELD};
 use crate::storage::{StorageError, bytes_if_any, text, text_if_any};
 
 /// How many rows one statement writes.
@@ -180,12 +180,19 @@ pub(super) async fn documents_carried(
 
 /// From the rows of what the device carries, each to the changes behind the number: the time that takes is by the news.
 /// (`CROSS JOIN` keeps SQLite to this order.)
-const NEWS: &str = "\
-    SELECT changes.document_id, hash, changes.case_id, changes.device_id, changes.account_id, changes.n, place, sealed \
-    FROM carries CROSS JOIN changes \
-    WHERE carries.device_id = $1 AND carries.touched > $2 AND carries.document_id <> '' \
-    AND changes.document_id = carries.document_id AND changes.n > $2 AND changes.n <= $3 AND changes.device_id <> $1 \
-    ORDER BY changes.n, place LIMIT $4";
+macro_rules! news {
+    ($what:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM carries CROSS JOIN changes \
+             WHERE carries.device_id = $1 AND carries.touched > $2 AND carries.document_id <> '' \
+             AND changes.document_id = carries.document_id AND changes.n > $2 AND changes.n <= $3 \
+             AND changes.device_id <> $1 ORDER BY changes.n, place",
+            $rest
+        )
+    };
+}
 const TOUCHED: &str = "SELECT case_id FROM carries WHERE device_id = $1 AND touched > $2 AND document_id = ''";
 
 pub(super) async fn news(
@@ -195,29 +202,39 @@ pub(super) async fn news(
     most: usize,
 ) -> Result<News, StorageError> {
     let id = device.to_string();
-    // A page of nothing would never end.
-    let most = most.max(1);
     // All that follows looks no further than this: what is committed meanwhile is left for the next time.
     let end = ledger.end().await?;
-    let behind = async |after: Number, end: Number, most: usize| {
-        let query = sqlx::query(NEWS).bind(&id).bind(after).bind(end).bind(i64::try_from(most).unwrap_or(i64::MAX));
-        ledger.readers().all(query).await
-    };
-    let mut rows = behind(after, end, most).await?;
+    // How many and how large first: what would be too much at once is not read.
+    let sizes = news!("changes.n, length(sealed) AS bytes", " LIMIT $4");
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let query = sqlx::query(sizes).bind(&id).bind(after).bind(end).bind(limit);
+    let (mut page, mut count) = (Page::default(), 0_i64);
     let (mut until, mut more) = (end, false);
-    if let (Some(last), true) = (rows.last(), rows.len() >= most) {
-        let n: Number = last.try_get("n")?;
-        // All of the last plan: a page that ended within one could not be said by a number.
-        while let Some(last) = rows.last()
-            && last.try_get::<Number, _>("n")? == n
-        {
-            rows.pop();
+    for row in ledger.readers().all(query).await? {
+        let (n, bytes): (Number, i64) = (row.try_get("n")?, row.try_get("bytes")?);
+        if !page.takes(n, usize::try_from(bytes).unwrap_or(usize::MAX), most) {
+            (until, more) = (page.last, true);
+            break;
         }
-        rows.extend(behind(n - 1, n, usize::MAX).await?);
-        if !behind(n, end, 1).await?.is_empty() {
-            (until, more) = (n, true);
+        count += 1;
+    }
+    if !more && count == limit {
+        // Of the last plan there may be more, and behind it.
+        until = page.last;
+        let rest = sqlx::query(news!("changes.n", " LIMIT 1")).bind(&id).bind(until).bind(end);
+        more = ledger.readers().first(rest).await?.is_some();
+        if !more {
+            until = end;
         }
     }
+    let all = news!(
+        "changes.document_id, hash, changes.case_id, changes.device_id, changes.account_id, changes.n, place, sealed",
+        ""
+    );
+    let rows = match count {
+        0 => Vec::new(),
+        _ => ledger.readers().all(sqlx::query(all).bind(&id).bind(after).bind(until)).await?,
+    };
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         changes.push(read_change(ledger, row).await?);
