@@ -114,7 +114,7 @@ impl<L: Ledger> Desk<'_, L> {
         if pulse.account.is_some_and(|changed| changed > speaker.changed) {
             // Judged as somebody they no longer are: it is asked for again, by who they are now.
             let until = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n);
-            return Ok((Outgoing { until, more: true, ..Outgoing::default() }, Vec::new()));
+            return Ok((Outgoing { until, end: pulse.end, more: true, ..Outgoing::default() }, Vec::new()));
         }
         let mut outgoing = Outgoing { until: pulse.end, end: pulse.end, ..Outgoing::default() };
         let backup = pulse.backups.iter().find(|backup| backup.epoch == self.epoch);
