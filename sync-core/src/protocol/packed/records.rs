@@ -172,6 +172,7 @@ mod tests {
 
     /// As many different hashes as a document may name are packed in the time that it takes to write them.
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "what it takes is the matter")]
     fn bytes_that_all_differ_are_told_as_fast_as_those_that_are_alike() {
         let mut said = super::super::memory::Said::default();
         let bytes = |n: u32| crate::id::Hash::of(&n.to_be_bytes());
