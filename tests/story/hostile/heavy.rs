@@ -10,7 +10,7 @@ use super::*;
 /// How many heavy pushes come at once.
 const HEAVY: usize = 4;
 /// The most milliseconds that anybody's exchange may take beside them.
-const MOST: u64 = 1_000;
+const MOST: u64 = 5_000;
 
 impl Forger {
     /// A new home whose summary is about as long as one may be.

@@ -39,7 +39,7 @@ fn ten_thousand_changes_that_build_on_what_nobody_has_are_refused_at_the_first()
         let began = SystemClock::new();
         let judged = tablet.push(&server, &orphans).unwrap_err();
         assert_eq!(judged, Refusal::Missing { at: 0, missing: vec![missing] });
-        assert!(began.elapsed() < 1_000, "{} ms", began.elapsed());
+        assert!(began.elapsed() < 5_000, "{} ms", began.elapsed());
     }
 }
 
