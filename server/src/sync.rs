@@ -283,7 +283,7 @@ impl<L: Ledger> Desk<'_, L> {
         let receipts = Receipts::new(asking.server, self.epoch, asking.now);
         let mut incoming = incoming::Incoming::new(receipts, self.bounds, self.documents.clone());
         incoming.take(asking, speaker, request).await.map_err(Problem::from)?;
-        let (first, whole) = self.gather(request, &incoming.took()).await?;
+        let (first, whole) = self.gather(request, incoming.took()).await?;
         let mut verdicts = incoming.verdicts;
         let news = first.verdicts.iter().filter(|news| !request.asks.iter().any(|ask| ask.id == news.ask));
         verdicts.extend(news.cloned());

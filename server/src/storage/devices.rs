@@ -348,7 +348,7 @@ impl Storage {
 }
 
 /// Which day (UTC) a moment is of, counted from 1970.
-pub(super) const fn day(at: Timestamp) -> i64 {
+pub(crate) const fn day(at: Timestamp) -> i64 {
     at.millis().div_euclid(24 * 60 * 60 * 1000)
 }
 

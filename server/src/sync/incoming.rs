@@ -52,12 +52,9 @@ pub(super) struct Incoming {
     unaware: bool,
     /// By document and fork, what was refused: what builds on it can't be taken either.
     blocked: BTreeMap<(DocumentId, u32), Refusal>,
-    /// The cases in which something was done that the rows of what the device carries may not tell of.
-    named: BTreeSet<CaseId>,
+    took: Took,
     /// By case, the documents that were here before and that something was taken into.
     wrote: BTreeMap<CaseId, BTreeSet<DocumentId>>,
-    /// The photos that the documents taken in name.
-    photos: BTreeMap<DocumentId, BTreeSet<Hash>>,
     documents: Documents,
     /// How many bytes the device may still bring today, once that was asked.
     left: Option<u64>,
@@ -74,9 +71,8 @@ impl Incoming {
             bounds,
             unaware: false,
             blocked: BTreeMap::new(),
-            named: BTreeSet::new(),
+            took: Took::default(),
             wrote: BTreeMap::new(),
-            photos: BTreeMap::new(),
             documents,
             left: None,
             unpacked: 0,
@@ -117,14 +113,13 @@ impl Incoming {
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             purged(asking, speaker, told).await?;
         }
-        self.named.extend(request.asks.iter().map(|ask| ask.case));
+        self.took.named.extend(request.asks.iter().map(|ask| ask.case));
         self.unnoted(asking, speaker.device.id).await
     }
 
     /// What the reply has to heed of it.
-    pub(super) fn took(&mut self) -> Took {
-        let taken = self.receipts.documents.iter().map(|(document, _)| *document).collect();
-        Took { taken, named: std::mem::take(&mut self.named), photos: std::mem::take(&mut self.photos) }
+    pub(super) const fn took(&self) -> &Took {
+        &self.took
     }
 
     async fn decide<L: Ledger>(&mut self, asking: &Asking<'_, L>, ask: &Ask) -> Result<(), Failed> {
@@ -304,13 +299,14 @@ impl Incoming {
     fn taken(&mut self, one: Ready<'_>) {
         let Push { document, case, .. } = *one.push;
         self.receipts.documents.push((document, one.last));
+        self.took.taken.insert(document);
         if one.opens {
-            self.named.insert(case);
+            self.took.named.insert(case);
         } else {
             self.wrote.entry(case).or_default().insert(document);
         }
         if !one.photos.is_empty() {
-            self.photos.insert(document, one.photos);
+            self.took.photos.insert(document, one.photos);
         }
         // What was here already is kept, or is not, as before.
         if one.saved > 0 {
@@ -325,7 +321,7 @@ impl Incoming {
         (push, changes): (&Push, Vec<(Hash, Vec<u8>)>),
         reason: Refusal,
     ) -> Result<(), Failed> {
-        self.named.insert(push.case);
+        self.took.named.insert(push.case);
         if let Refusal::Equivocation { seq, .. } = reason {
             let (device, document) = (speaker.device.id, push.document);
             tracing::warn!(%device, %document, seq, "a device sent two changes of one number: a copy of its store writes");
@@ -347,11 +343,11 @@ impl Incoming {
     /// was never made.
     async fn unnoted<L: Ledger>(&mut self, asking: &Asking<'_, L>, device: DeviceId) -> Result<(), Failed> {
         for (case, documents) in std::mem::take(&mut self.wrote) {
-            if !self.named.contains(&case) {
+            if !self.took.named.contains(&case) {
                 let carried = asking.ledger.carried_of(device, &[case]).await?;
                 let noted: BTreeSet<_> = carried.into_iter().filter_map(|row| row.row.document).collect();
                 if !documents.is_subset(&noted) {
-                    self.named.insert(case);
+                    self.took.named.insert(case);
                 }
             }
         }

@@ -22,6 +22,7 @@ use crate::asks::Asking;
 use crate::cards::{self, CaseRows};
 use crate::error::Problem;
 use crate::reach::Reach;
+use crate::storage::devices::day;
 use crate::storage::ledger::{Carried, ChangeRow, DocumentRow, Ledger, Number, Plan, Pulse, Since, Write};
 use crate::storage::{StorageError, blocking};
 
@@ -39,9 +40,6 @@ const AT_ONCE: usize = if cfg!(test) { 3 } else { 32 };
 
 /// How many writes share a plan: a whole caseload is noted in few.
 const WRITES: usize = 2_000;
-
-/// How many milliseconds a day has: once in each, the digest is summed from the rows instead of running on.
-const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What goes back to the device, in one part.
 #[derive(Debug, Default)]
@@ -315,8 +313,8 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     /// A page of what others wrote in documents that the device has; what is sent whole has it already.
-    async fn page(&self, asked: &Asked<'_>, pulse: &Pulse, round: &Round) -> Result<Page, Problem> {
-        let mut page = Page { documents: Vec::new(), until: pulse.end, more: false };
+    async fn page(&self, asked: &Asked<'_>, pulse: &Pulse, round: &Round) -> Result<NewsPage, Problem> {
+        let mut page = NewsPage { documents: Vec::new(), until: pulse.end, more: false };
         let after = asked.came.after;
         if !pulse.carried.iter().any(|row| row.row.document.is_some() && row.touched > after) {
             return Ok(page);
@@ -367,7 +365,6 @@ impl<L: Ledger> Desk<'_, L> {
     /// What the device should find that it has. It runs on from write to write; once a day it is summed from the rows,
     /// so that a row that was lost is noticed.
     async fn digest(&self, asked: &Asked<'_>, pulse: &Pulse) -> Result<Option<CarriedDigest>, Problem> {
-        let day = |at: Timestamp| at.millis().div_euclid(DAY);
         let summed_today = asked.last.is_some_and(|last| day(last) == day(self.asking.now));
         if summed_today && asked.request.heads.is_none() {
             return Ok(Some(pulse.digest));
@@ -456,7 +453,7 @@ fn of_case(carried: &[Carried], case: CaseId) -> &[Carried] {
 }
 
 /// A page of news.
-struct Page {
+struct NewsPage {
     documents: Vec<DocumentNews>,
     until: Number,
     more: bool,

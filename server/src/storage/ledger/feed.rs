@@ -86,8 +86,6 @@ pub struct Pulse {
 pub struct News {
     /// Changes of documents the device carries, by other devices, in the ledger's order.
     pub changes: Vec<ChangeRow>,
-    /// Cases the device carries that were touched.
-    pub touched: Vec<CaseId>,
     /// Where the ledger ends: everything up to here is in this news, unless `more`.
     pub until: Number,
     /// Whether the page was full: `until` is then the last change's place, and there is more behind it.

@@ -321,9 +321,6 @@ impl Tables {
             }
             news.changes.push(change.clone());
         }
-        let of = self.carries.rows.values().filter(|row| row.row.device == device && row.row.document.is_none());
-        news.touched = of.filter(|row| row.touched > after).map(|row| row.row.case).collect();
-        news.touched.sort_unstable();
         news
     }
 

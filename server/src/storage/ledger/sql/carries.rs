@@ -193,7 +193,6 @@ macro_rules! news {
         )
     };
 }
-const TOUCHED: &str = "SELECT case_id FROM carries WHERE device_id = $1 AND touched > $2 AND document_id = ''";
 
 pub(super) async fn news(
     ledger: &SqlLedger,
@@ -239,10 +238,7 @@ pub(super) async fn news(
     for row in &rows {
         changes.push(read_change(ledger, row).await?);
     }
-    let rows = ledger.readers().all(sqlx::query(TOUCHED).bind(&id).bind(after)).await?;
-    let mut touched = rows.iter().map(|row| text(row, "case_id")).collect::<Result<Vec<CaseId>, _>>()?;
-    touched.sort_unstable();
-    Ok(News { changes, touched, until, more })
+    Ok(News { changes, until, more })
 }
 
 impl Writing<'_> {

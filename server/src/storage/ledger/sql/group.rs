@@ -116,25 +116,12 @@ impl SqlLedger {
         let mut transaction = self.storage.write().await?;
         let counted = self.storage.counters.write(&mut transaction).await?;
         let mut answers = Vec::with_capacity(plans.len());
+        // Alone, a plan has the transaction itself for its savepoint.
         let alone = plans.len() == 1;
         for plan in plans {
-            if alone {
-                // The transaction itself is its savepoint.
-                let (back, answer) = self.write_one(transaction, plan).await;
-                transaction = back;
-                match answer {
-                    Ok(n) => answers.push(Ok(n)),
-                    Err(CommitError::Storage(error @ (StorageError::DiskFull | StorageError::Sql(_)))) => {
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        transaction.rollback().await?;
-                        return Ok(vec![Err(error)]);
-                    }
-                }
-                continue;
+            if !alone {
+                sqlx::query("SAVEPOINT one_plan").execute(&mut *transaction).await?;
             }
-            sqlx::query("SAVEPOINT one_plan").execute(&mut *transaction).await?;
             let (back, answer) = self.write_one(transaction, plan).await;
             transaction = back;
             match answer {
@@ -143,12 +130,18 @@ impl SqlLedger {
                 Err(CommitError::Storage(error @ (StorageError::DiskFull | StorageError::Sql(_)))) => {
                     return Err(error);
                 }
+                Err(error) if alone => {
+                    transaction.rollback().await?;
+                    return Ok(vec![Err(error)]);
+                }
                 Err(error) => {
                     sqlx::query("ROLLBACK TO one_plan").execute(&mut *transaction).await?;
                     answers.push(Err(error));
                 }
             }
-            sqlx::query("RELEASE one_plan").execute(&mut *transaction).await?;
+            if !alone {
+                sqlx::query("RELEASE one_plan").execute(&mut *transaction).await?;
+            }
         }
         transaction.commit().await?;
         counted.are_kept();
