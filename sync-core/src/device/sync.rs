@@ -126,7 +126,10 @@ impl Device {
         self.replay_refused(&mut done.replayed, &mut report).await?;
         for _ in 0..MOST_ROUNDS {
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
+            let told = done.heads.is_some();
             let round = self.round(link, wants_bearer, &mut done, &mut report).await?;
+            // Of much that it lacks a reply brings a part: what it has then is told anew.
+            done.reconciled &= !(told && round.more);
             has_bearer |= round.asked_for_bearer;
             if round.moved {
                 done.tried.clear();

@@ -43,6 +43,8 @@ struct Actor {
     held: Held,
     /// Orders it has followed and not said so.
     purged: Vec<(CaseId, Option<DocumentId>)>,
+    /// It has less than it was sent, and knows it by the digest.
+    forgot: bool,
 }
 
 /// A plan that is still being written, with the document that it appends to.
@@ -55,6 +57,8 @@ struct Scene<L> {
     writing: Vec<Writing>,
     /// How many pages ended before the news did, and how many of them while others were writing.
     pages: (usize, usize),
+    /// How many replies to a device that told its heads ended before all it lacked had come.
+    pieces: usize,
     chance: Seeded,
     now: Timestamp,
     epoch: Epoch,
@@ -92,7 +96,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 taken: [None; 2],
             };
             let (cursor, progress, choices, held, purged) = Default::default();
-            Actor { person, device, changed: 0, cursor, progress, choices, held, purged }
+            Actor { person, device, changed: 0, cursor, progress, choices, held, purged, forgot: false }
         };
         let actors = vec![
             actor(Role::Ot, true, 1),
@@ -103,8 +107,8 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
         let epoch = Epoch::mint(&mut chance);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let (cases, documents, commissions) = Default::default();
-        let (writing, pages) = Default::default();
-        Self { ledger, late, writing, pages, chance, now, epoch, actors, cases, documents, commissions }
+        let (writing, pages, pieces) = Default::default();
+        Self { ledger, late, writing, pages, pieces, chance, now, epoch, actors, cases, documents, commissions }
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -297,6 +301,17 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 let (case, carry) = (self.cases[at], self.below(3) > 0);
                 self.actors[who].choices.insert(case, carry);
             }
+            18 => {
+                // Its store was damaged: of some documents it has nothing, and its digest differs.
+                let who = self.below(self.actors.len());
+                let documents: Vec<DocumentId> = self.actors[who].held.documents.keys().copied().collect();
+                for document in documents {
+                    if self.below(2) == 0 {
+                        self.actors[who].held.documents.entry(document).and_modify(|(_, has)| has.clear());
+                        self.actors[who].forgot = true;
+                    }
+                }
+            }
             _ => {
                 let who = self.below(self.actors.len());
                 let arrives = self.below(3) > 0;
@@ -314,6 +329,10 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             self.put(vec![Write::Uncarry { device, case, document }]).await;
         }
         let cut = self.below(3) == 0;
+        let heads = match self.actors[who].forgot {
+            true => Some(self.heads_of(who).await),
+            false => None,
+        };
         let (outgoing, whole, parts) = {
             let directory = Directory::of(self.actors.iter().map(|actor| actor.person.clone()));
             let actor = &self.actors[who];
@@ -346,7 +365,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 Desk { asking, speaker, epoch: self.epoch, bounds: Bounds::default(), documents: Documents::default() };
             let choices = actor.choices.iter().map(|(case, carry)| Choice { case: *case, carry: *carry }).collect();
             let (cursor, progress) = (actor.cursor, actor.progress);
-            let request = SyncRequest { cursor, progress, choices, ..SyncRequest::new(stamp()) };
+            let request = SyncRequest { cursor, progress, choices, heads, ..SyncRequest::new(stamp()) };
             let (outgoing, whole) = desk.gather(&request, &Took::default()).await.unwrap();
             let chosen = desk.chosen().await.unwrap();
             let mut parts = Vec::new();
@@ -364,7 +383,9 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             return true;
         }
         let (until, more, digest, now) = (outgoing.until, outgoing.more, outgoing.digest, self.now);
-        self.pages.0 += usize::from(more);
+        let compares = self.actors[who].forgot;
+        self.pages.0 += usize::from(more && !compares);
+        self.pieces += usize::from(more && compares);
         self.pages.1 += usize::from(more && !self.writing.is_empty());
         let came = if cut { parts.len() / 2 } else { parts.len() };
         let epoch = self.epoch;
@@ -380,10 +401,23 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             return true;
         }
         (actor.cursor, actor.progress) = (Some(Cursor { epoch, n: until, at: now }), None);
+        actor.forgot &= more;
         if let Some(digest) = digest {
             assert_eq!(digest, self.digest_of(who).await, "the digest of what it has");
         }
         more
+    }
+
+    /// The heads of the documents of which it has all.
+    async fn heads_of(&self, who: usize) -> Vec<(DocumentId, Heads)> {
+        let mut heads = Vec::new();
+        for (document, (_, has)) in &self.actors[who].held.documents {
+            let changes = self.ledger.changes(*document, 0).await.unwrap();
+            if changes.iter().all(|change| has.contains(&change.hash)) {
+                heads.push((*document, self.ledger.document(*document).await.unwrap().unwrap().heads));
+            }
+        }
+        heads
     }
 
     async fn digest_of(&self, who: usize) -> CarriedDigest {
@@ -475,12 +509,13 @@ impl Actor {
     }
 }
 
-/// How many pages there were that did not end with the news, and among them while others were writing.
+/// How many pages there were that did not end with the news, and among them while others were writing; and how many replies
+/// to a device that told its heads ended before what it lacked.
 async fn whatever_happens<L: Ledger + Clone + 'static>(
     seed: u64,
     ledger: L,
     (steps, late): (usize, bool),
-) -> (usize, usize) {
+) -> (usize, usize, usize) {
     let mut scene = Scene::new(ledger, seed, late);
     for step in 0..steps {
         scene.step().await;
@@ -488,16 +523,17 @@ async fn whatever_happens<L: Ledger + Clone + 'static>(
             scene.settles(seed, step).await;
         }
     }
-    scene.pages
+    (scene.pages.0, scene.pages.1, scene.pieces)
 }
 
 #[tokio::test]
 async fn a_device_that_asks_from_where_it_stands_has_what_one_has_that_asks_for_all() {
-    let mut pages = 0;
+    let (mut pages, mut pieces) = (0, 0);
     for seed in 0..40 {
-        pages += whatever_happens(seed, MemoryLedger::new(), (200, false)).await.0;
+        let (more, _, cut) = whatever_happens(seed, MemoryLedger::new(), (200, false)).await;
+        (pages, pieces) = (pages + more, pieces + cut);
     }
-    assert!(pages > 40, "{pages} pages");
+    assert!(pages > 40 && pieces > 10, "{pages} pages, {pieces} pieces of what was lacking");
 }
 
 /// Plans that are overtaken, and pages that end among them.

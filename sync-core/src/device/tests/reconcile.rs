@@ -67,6 +67,29 @@ async fn what_a_device_missed_comes_when_the_sums_differ_and_is_asked_for_once()
 }
 
 #[tokio::test]
+async fn much_that_a_device_missed_comes_in_one_sync_piece_by_piece() {
+    let server = Server::new();
+    let (_, home, clinical) = server.case(Role::Ot);
+    server.state().sums = true;
+    let (one, other) = (Tablet::new(&server, 68), Tablet::new(&server, 69));
+    let (ana, ben) = (one.enrolled().await, other.enrolled().await);
+    ana.sync(&one.link()).await.unwrap();
+    ben.sync(&other.link()).await.unwrap();
+    ben.measure(home, door(712)).await.unwrap();
+    ben.note(clinical, NoteInput::new(Section::Visit, "Seen.")).await.unwrap();
+    ben.sync(&other.link()).await.unwrap();
+    {
+        let mut state = server.state();
+        (state.silent, state.pieces) = (vec![home, clinical], Some(1));
+    }
+    ana.sync(&one.link()).await.unwrap();
+    assert_eq!((view(&ana, home).await.records.len(), view(&ana, clinical).await.records.len()), (1, 1));
+    assert_eq!(server.state().told.len(), 2, "what it had after the first piece was told anew");
+    keeps_count(&server, &ana).await;
+    assert_eq!(ana.sync(&one.link()).await.unwrap().exchanges, 1);
+}
+
+#[tokio::test]
 async fn a_device_whose_own_count_was_wrong_counts_anew_and_asks_nobody() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);

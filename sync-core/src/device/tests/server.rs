@@ -76,6 +76,8 @@ pub(super) struct State {
     pub(super) bounds: Bounds,
     /// Documents that nobody hears of before they say what they have.
     pub(super) silent: Vec<DocumentId>,
+    /// How many of these come with one reply to who says what it has.
+    pub(super) pieces: Option<usize>,
     /// Whether what is carried is summed up.
     pub(super) sums: bool,
     /// Documents that are sent whole, and the bytes in the place of theirs.
@@ -351,18 +353,24 @@ impl Server {
         }
         let asked = request.heads.is_some();
         state.told.extend(request.heads.clone());
+        let has = |document: &DocumentId| {
+            let listed = request.heads.iter().flatten().find(|(listed, _)| listed == document);
+            listed.is_some_and(|(_, heads)| state.documents.get(document).is_some_and(|of| of.heads() == *heads))
+        };
+        let lacks: Vec<DocumentId> = state.silent.iter().copied().filter(|document| !has(document)).collect();
+        let later = lacks.get(state.pieces.unwrap_or(lacks.len())..).unwrap_or_default().to_vec();
         let purge: Vec<CaseId> = state.purge.iter().filter(|case| !state.purged.contains(case)).copied().collect();
         let news = state.documents.iter().filter_map(|(document, state_of)| {
             let case = state.cases.iter().find(|(known, _)| known == document)?.1;
             let (document, kind) = (*document, state_of.kind());
             let changes = Packed::pack(&state_of.changes_since(&[]), &Known::news(kind));
             let withheld = state.revoked || state.purge.contains(&case) || state.withholds(document);
-            let silent = state.silent.contains(&document) && !asked;
+            let silent = state.silent.contains(&document) && (!asked || later.contains(&document));
             let withheld = withheld || silent || state.frames.contains_key(&document);
             (!withheld).then_some(DocumentNews { document, case, kind, changes })
         });
         let mut news: Vec<DocumentNews> = news.collect();
-        let (mut more, mut end) = (false, state.end());
+        let (mut more, mut end) = (asked && !later.is_empty(), state.end());
         if let Some(page) = state.page {
             let begin = request.cursor.map_or(0, |cursor| usize::try_from(cursor.n).unwrap());
             let rest = news.split_off(begin.min(news.len()));
@@ -411,7 +419,7 @@ impl Server {
             photo_wants: state.wants.clone(),
             cursor: Some(Cursor { epoch, n: end, at }),
             photo_bearer: request.wants_bearer.then(|| "bearer".to_owned()),
-            digest: state.sums.then(|| state.carried()),
+            digest: (state.sums && !more).then(|| state.carried()),
             lease_hours: state.lease_hours,
             position: state.moved_to,
             backup: state.backup,
