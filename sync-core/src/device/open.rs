@@ -1,15 +1,17 @@
 //! Reading documents: when they are opened, not when they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DeviceError;
 use super::facade::{Device, Event};
-use super::rows::{Base, ChangeRow, DocumentRow, Notice, ReadRow, Snapshot, Writer, group, off_thread, to_bytes};
+use super::rows::{
+    Anew, Base, ChangeRow, DocumentRow, Notice, OutboxRow, ReadRow, Snapshot, Writer, group, off_thread, to_bytes,
+};
 use super::store::Shelf;
 use crate::domain::document::{Document, Unreadable};
 use crate::domain::kind::Kind;
 use crate::domain::view::View;
-use crate::id::{CaseId, DocumentId};
+use crate::id::{CaseId, DocumentId, Hash};
 
 /// After how many changes a document is saved whole, so that opening it stays quick.
 const CHANGES_TO_A_SNAPSHOT: usize = 64;
@@ -77,6 +79,45 @@ impl Device {
 
     /// Reads a document once; where it can't be read, of which state of it that is said.
     async fn read(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
+        let read = self.read_all(document).await?;
+        if read.is_ok() || self.reader().single::<Anew>().await?.is_none() {
+            return Ok(read);
+        }
+        Ok(self.read_what_fits(document).await?.map_or(read, Ok))
+    }
+
+    /// As [`Self::read`], of a device that was enrolled anew and has not done its work again yet: what it typed may bear
+    /// the numbers of what the server has of the device that it was. What does not fit waits in the outbox, unseen for as
+    /// long. `None` where the rest can't be read either.
+    async fn read_what_fits(&self, document: DocumentId) -> Result<Option<Document>, DeviceError> {
+        let waiting = self.reader().group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
+        let unsent: BTreeSet<Hash> = waiting.into_iter().filter_map(|(_, row)| Some(row.intended()?.hash)).collect();
+        let Shelved { seen, base, changes, .. } = self.shelved(document, false).await?;
+        let kind = seen.row.kind;
+        let read = off_thread(move || {
+            let (own, settled): (Vec<ChangeRow>, Vec<ChangeRow>) =
+                changes.into_iter().partition(|row| unsent.contains(&row.hash));
+            let read = || {
+                let settled: Vec<&[u8]> = settled.iter().map(|row| row.bytes.as_slice()).collect();
+                let mut document = match &base {
+                    Some(base) => base.open(kind)?,
+                    None => Document::new(kind)?,
+                };
+                document.apply(&settled)?;
+                Ok::<_, Unreadable>(document)
+            };
+            let Ok(mut document) = read() else { return Ok(None) };
+            for row in own {
+                if let Err(why) = document.apply(&[row.bytes.as_slice()]) {
+                    tracing::debug!(%why, "work that is to be done again does not fit yet");
+                }
+            }
+            Ok(Some(document))
+        });
+        read.await
+    }
+
+    async fn read_all(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
         let mut shelved = self.shelved(document, true).await?;
         let (kind, mut begun) = (shelved.seen.row.kind, None);
         if let Some(snapshot) = shelved.snapshot.take() {

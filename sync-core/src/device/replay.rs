@@ -229,7 +229,7 @@ fn refused_work(change: &OutboxChange, reason: Refusal, quarantine: Option<Quara
 
 impl OutboxRow {
     /// A change of which it is known what it was meant to do.
-    fn intended(self) -> Option<OutboxChange> {
+    pub(super) fn intended(self) -> Option<OutboxChange> {
         match self {
             Self::Change(change) if !change.edits.is_empty() => Some(change),
             _ => None,

@@ -104,6 +104,38 @@ async fn both_copies_of_a_store_are_enrolled_anew_and_every_word_of_both_arrives
 }
 
 #[tokio::test]
+async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_comes_keeps_nothing_else_from_being_read() {
+    let server = Server::new();
+    let (_, _, clinical) = server.case(Role::Ot);
+    server.state().one_person = true;
+    let tablet = Tablet::new(&server, 78);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.close().await.unwrap();
+    let copy = copied(&tablet, &server, 79);
+    let (one, other) = (open(&tablet).await, open(&copy).await);
+    one.note(clinical, NoteInput::new(Section::Visit, "On the first.")).await.unwrap();
+    other.note(clinical, NoteInput::new(Section::Visit, "On the copy.")).await.unwrap();
+    one.sync(&tablet.link()).await.unwrap();
+    server.state().stopped = true;
+    other.sync(&copy.link()).await.unwrap_err();
+    server.state().stopped = false;
+    other.enrol(&copy.link(), &server.text(), "anew").await.unwrap();
+    // What the server has comes, and the line breaks behind it.
+    server.state().line = Line::CutAfter(2);
+    other.sync(&copy.link()).await.unwrap_err();
+    server.state().line = Line::Good;
+    let other = copy.reopened(other).await;
+    assert_eq!(words(&other, clinical).await, ["On the first."]);
+    assert_eq!(other.status().await.unwrap().waiting.changes, 1, "it waits to be done again");
+    other.note(clinical, NoteInput::new(Section::Visit, "Meanwhile.")).await.unwrap();
+    other.sync(&copy.link()).await.unwrap();
+    assert_eq!(words(&other, clinical).await, ["Meanwhile.", "On the copy.", "On the first."]);
+    assert_eq!(view(&other, clinical).await, server.state().documents[&clinical].view());
+    assert_eq!(other.status().await.unwrap().waiting.changes, 0);
+}
+
+#[tokio::test]
 async fn a_device_that_was_not_stopped_and_a_code_of_somebody_else_enrol_nothing() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);
