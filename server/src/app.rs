@@ -15,6 +15,7 @@ use crate::keys::Keys;
 use crate::reach::KnownDirectory;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::{Storage, StorageError};
+use crate::sync::Turns;
 
 /// One server, or one administrative verb, on one data folder.
 #[derive(Debug, Clone)]
@@ -31,8 +32,10 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Everyone, as last read.
     pub directory: Arc<KnownDirectory>,
-    /// Documents that were written in lately.
+    /// Documents that were pushed to lately.
     pub documents: Documents,
+    /// The devices that are being answered.
+    pub turns: Turns,
     /// Checks passwords, a bounded number at once.
     pub passwords: Arc<Passwords>,
     /// Slows down who guesses passwords.
@@ -57,6 +60,7 @@ impl App {
             throttle: Arc::default(),
             directory: Arc::default(),
             documents: Documents::default(),
+            turns: Turns::default(),
             config: Arc::new(config),
             storage,
             clock,

@@ -27,6 +27,8 @@ const TRIES: usize = 8;
 
 /// The most bytes of an ask: room for every reason that a return may give.
 const MOST_BYTES: usize = 1 << 20;
+/// What an ask counts towards a day at least, in bytes: its row and its verdict take that, however little it says.
+const LEAST_COUNTED: u64 = 512;
 /// The most heads that an ask may name. A document has as many as people wrote in it unknown to each other.
 const MOST_HEADS: usize = 256;
 
@@ -108,7 +110,7 @@ impl<L: Ledger> Asking<'_, L> {
             }));
             writes.extend(self.device.map(|(device, most)| Write::Brought {
                 device,
-                bytes: bytes.len() as u64,
+                bytes: (bytes.len() as u64).max(LEAST_COUNTED),
                 at: self.now,
                 most,
             }));

@@ -2,13 +2,13 @@
 //! workers, which others wait for.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::view::View;
-use sync_core::id::{CaseId, DeviceId, DocumentId, Heads};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use sync_core::id::{CaseId, DocumentId, Heads};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::storage::ledger::{DocumentRow, Ledger};
 use crate::storage::{StorageError, blocking};
@@ -28,15 +28,6 @@ const EMPTY: usize = 8 << 10;
 pub struct Documents {
     kept: Arc<Mutex<Kept>>,
     turns: Arc<Semaphore>,
-    /// The devices whose pushes are judged or wait to be, each with a turn of its own.
-    devices: Arc<Mutex<BTreeMap<DeviceId, Weak<Semaphore>>>>,
-}
-
-/// A turn at judging a push, until it is dropped.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    _shared: SemaphorePermit<'a>,
-    _own: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, Default)]
@@ -63,32 +54,17 @@ const fn in_memory(saved: usize) -> usize {
 impl Default for Documents {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { kept: Arc::default(), turns: Arc::new(Semaphore::new(processors)), devices: Arc::default() }
+        Self { kept: Arc::default(), turns: Arc::new(Semaphore::new(processors)) }
     }
 }
 
 impl Documents {
-    /// A device's turn at judging a push: more at once than there are processors would only take memory, and a device
-    /// that speaks on many connections takes no more than one of them from the others.
+    /// A turn at judging a push, until it is dropped: more at once than there are processors would only take memory.
     ///
     /// # Errors
     /// [`StorageError::Damaged`] never: nobody closes it.
-    pub async fn turn(&self, device: DeviceId) -> Result<Turn<'_>, StorageError> {
-        let closed = |_| StorageError::Damaged("the queue of pushes");
-        let own = self.turns_of(device).acquire_owned().await.map_err(closed)?;
-        let shared = self.turns.acquire().await.map_err(closed)?;
-        Ok(Turn { _shared: shared, _own: own })
-    }
-
-    fn turns_of(&self, device: DeviceId) -> Arc<Semaphore> {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = devices.get(&device).and_then(Weak::upgrade) {
-            return known;
-        }
-        devices.retain(|_, turns| turns.strong_count() > 0);
-        let own = Arc::new(Semaphore::new(1));
-        devices.insert(device, Arc::downgrade(&own));
-        own
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, StorageError> {
+        self.turns.clone().acquire_owned().await.map_err(|_| StorageError::Damaged("the queue of pushes"))
     }
 
     /// As [`load`], of what is kept if that is what the row says.

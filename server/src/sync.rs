@@ -9,9 +9,11 @@ mod outgoing;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 
+use minicbor::bytes::ByteVec;
 use sync_core::clock::Timestamp;
 use sync_core::engine::ReplyWriter;
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
@@ -24,6 +26,7 @@ use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
 use self::outgoing::Outgoing;
 use self::parts::PART;
 pub use self::parts::{Part, Parts};
+pub use self::turns::Turns;
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
@@ -90,21 +93,24 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         return Err(Problem::new(ProblemKind::Protocol, detail).with("speaks", [PROTOCOL]));
     }
     let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
-    let heard = app.storage.heard(request.device).await?.ok_or_else(unknown_device)?;
-    let device = &heard.device;
     let digest = Hash::of(&request.body);
-    let signed = request_bytes(app.keys.server(), PATH, digest, request.generation, request.counter);
-    if device.generation != request.generation || !PublicKey(device.public_key).verifies(&signed, &request.signature) {
-        return Err(unknown_device());
+    let mut heard = hear(app, &request, digest).await?;
+    count(app, &heard, TakenRequest { counter: request.counter, digest }).await?;
+    let (turn, waited) = app.turns.of(request.device).await?;
+    if waited {
+        // They may be somebody else by now, or nobody.
+        heard = hear(app, &request, digest).await?;
     }
     let directory = app.directory.at(&app.storage, heard.directory).await?;
-    count(app, &heard, TakenRequest { counter: request.counter, digest }).await?;
-    let inflated = app.config.limits.sync_limits();
-    let said: SyncRequest = unpack(&request.body, inflated).map_err(undecodable)?;
     let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
     let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
-    let ledger = app.storage.ledger();
-    let answer = session.desk(&ledger)?.settle(&said).await?;
+    // To its end, whoever hangs up: or a device that does so again and again has many at work for it.
+    let settled = tokio::spawn(async move {
+        let settled = session.settle(request.body).await;
+        drop(turn);
+        settled
+    });
+    let (session, said, answer) = settled.await.map_err(Problem::internal)??;
     let bearer = if said.wants_bearer && !session.revoked() {
         let device = &session.heard.device;
         let bearer = Bearer::Device { account: device.account, device: device.id };
@@ -118,6 +124,17 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     Ok(Settled { session, parts, writer, signer })
 }
 
+/// The device that a request is of, if it is.
+async fn hear(app: &App, request: &SignedRequest, digest: Hash) -> Result<Heard, Problem> {
+    let heard = app.storage.heard(request.device).await?.ok_or_else(unknown_device)?;
+    let device = &heard.device;
+    let signed = request_bytes(app.keys.server(), PATH, digest, request.generation, request.counter);
+    if device.generation != request.generation || !PublicKey(device.public_key).verifies(&signed, &request.signature) {
+        return Err(unknown_device());
+    }
+    Ok(heard)
+}
+
 /// The version of the protocol that a request says it is of, whatever else it says.
 fn spoken(body: &[u8]) -> Option<u16> {
     let mut decoder = minicbor::Decoder::new(body);
@@ -126,6 +143,23 @@ fn spoken(body: &[u8]) -> Option<u16> {
 }
 
 impl Session {
+    /// Takes in what a request brings, and finds out what its device should have.
+    async fn settle(self, body: ByteVec) -> Result<(Self, SyncRequest, Answer), Problem> {
+        let limits = self.app.config.limits.sync_limits();
+        let said = match body.len() {
+            0..SMALL => unpack::<SyncRequest>(&body, limits),
+            // Others wait for the thread that this one runs on.
+            _ => {
+                let unpacked = tokio::task::spawn_blocking(move || unpack(&body, limits));
+                unpacked.await.map_err(Problem::internal)?
+            }
+        };
+        let said = said.map_err(undecodable)?;
+        let ledger = self.app.storage.ledger();
+        let answer = self.desk(&ledger)?.settle(&said).await?;
+        Ok((self, said, answer))
+    }
+
     fn revoked(&self) -> bool {
         self.heard.revoked()
     }
@@ -194,6 +228,8 @@ impl std::fmt::Debug for Settled {
     }
 }
 
+/// Up to how many bytes a request is unpacked in passing.
+const SMALL: usize = 16 << 10;
 /// The most documents, asks or cases that one request may name. A device that has more sends it in several.
 const MOST_NAMED: usize = 5_000;
 /// The most cases, and the most documents, that one word of having purged may name: it is kept with each of them.
@@ -254,7 +290,7 @@ pub struct Desk<'a, L> {
     pub epoch: Epoch,
     /// How much is taken.
     pub bounds: Bounds,
-    /// Documents that were written in lately.
+    /// Documents that were pushed to lately.
     pub documents: Documents,
 }
 

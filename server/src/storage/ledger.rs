@@ -516,11 +516,12 @@ pub trait Ledger: Send + Sync {
     fn ask(&self, ask: AskId) -> impl Future<Output = Result<Option<AskRow>, StorageError>> + Send;
     /// The asks of these cases that their cards show, in the ledger's order.
     fn decided(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
-    /// The verdicts on an account's asks behind `after`, in the ledger's order.
+    /// The verdicts on an account's asks behind `after`, the newest `most` of them, in the ledger's order.
     fn verdicts_of(
         &self,
         account: AccountId,
         after: Number,
+        most: usize,
     ) -> impl Future<Output = Result<Vec<Verdict>, StorageError>> + Send;
     /// Everything in quarantine, newest first; of one case, if named.
     fn quarantine(&self, case: Option<CaseId>)

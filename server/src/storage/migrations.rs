@@ -204,7 +204,7 @@ mod tests {
         says("push", text(&aside.push));
         let [decided] = ledger.decided(&[case]).await.unwrap().try_into().unwrap();
         says("ask", text(&decided.bytes));
-        assert_eq!(ledger.verdicts_of(decided.account, 0).await.unwrap(), [decided.verdict]);
+        assert_eq!(ledger.verdicts_of(decided.account, 0, 9).await.unwrap(), [decided.verdict]);
         assert_eq!(ledger.photos_of(document.document).await.unwrap().len(), 1);
         assert_eq!(at(&storage.writer).await.unwrap(), ALL[ALL.len() - 1].number);
         // With the bench its folder would go.

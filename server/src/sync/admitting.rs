@@ -61,7 +61,7 @@ pub(super) async fn admit<'p, L: Ledger>(
     if speaker.revoked || !may {
         return Ok(Err(Refusal::NotAllowed));
     }
-    let turn = documents.turn(speaker.device.id).await?;
+    let turn = documents.turn().await?;
     let (version, current) = documents.load(asking.ledger, &row).await?;
     // Before the work: whoever has had their day costs no more than reading the document.
     if bytes_of(changes) > left && new_bytes(changes, &current) > left {

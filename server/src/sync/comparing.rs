@@ -1,16 +1,20 @@
 //! Reconciliation: a device whose digest differs tells the heads it has of each document, and what it lacks or should not
 //! have is put right. Heads are the truth, the cursor and the rows of what it carries only save work.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::access::Action;
 use sync_core::id::{CaseId, DocumentId, Hash, Heads};
 use sync_core::protocol::SyncRequest;
 use sync_core::protocol::sync::{Purge, PurgeReason};
 
 use super::Desk;
 use super::outgoing::{Outgoing, news};
+use crate::asks::Asking;
 use crate::documents;
 use crate::error::Problem;
+use crate::reach::Reach;
 use crate::storage::StorageError;
 use crate::storage::ledger::{DocumentRow, Ledger};
 
@@ -35,23 +39,26 @@ pub(super) async fn cases_of<L: Ledger>(
 const MOST: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 /// Adds what the device lacks, and orders purged what it should not have. Of the cases in `whole` everything comes. Where it
-/// lacks much, it is told that there is more: its digest goes on differing, and it tells its heads again.
+/// lacks much, it is told that there is more: its digest goes on differing, and it tells its heads again. Each time it
+/// begins somewhere else, so that documents whose heads never come to agree keep no others from it.
 pub(super) async fn compare<L: Ledger>(
     desk: &Desk<'_, L>,
     listed: &[(DocumentId, Heads)],
     whole: &[CaseId],
     outgoing: &mut Outgoing,
 ) -> Result<(), Problem> {
-    let ledger = desk.asking.ledger;
+    let Asking { ledger, person, now, .. } = desk.asking;
     let (_, carried) = ledger.documents_carried(desk.speaker.device.id).await?;
     let carried: BTreeMap<DocumentId, Heads> = carried.into_iter().collect();
     let listed: BTreeMap<DocumentId, &Heads> = listed.iter().map(|(document, heads)| (*document, heads)).collect();
-    let mut bytes = 0;
-    for (document, heads) in &carried {
-        let theirs = listed.get(document).map(|heads| sorted(heads));
-        if theirs.as_ref() == Some(&sorted(heads)) {
-            continue;
-        }
+    let theirs = carried.iter().map(|(document, heads)| (document, listed.get(document).map(|of| sorted(of)), heads));
+    let mut differ: Vec<_> = theirs.filter(|(_, theirs, heads)| theirs.as_ref() != Some(&sorted(heads))).collect();
+    if !differ.is_empty() {
+        let begins = u32::from_be_bytes(desk.asking.chance.bytes()) as usize % differ.len();
+        differ.rotate_left(begins);
+    }
+    let (mut bytes, mut reaches) = (0, BTreeMap::new());
+    for (document, theirs, _) in differ {
         let Some(row) = ledger.document(*document).await? else { continue };
         if whole.contains(&row.case) {
             continue;
@@ -59,6 +66,14 @@ pub(super) async fn compare<L: Ledger>(
         if bytes >= MOST {
             outgoing.more = true;
             break;
+        }
+        // The rows of what it carries are no right to read (invariant 5).
+        let reach = match reaches.entry(row.case) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Reach::read(ledger, person, row.case, now).await?),
+        };
+        if !reach.may(&row, Action::Read) {
+            continue;
         }
         // What the page has of it is in here too.
         outgoing.documents.retain(|news| news.document != *document);

@@ -21,7 +21,8 @@ use crate::storage::ledger::{CommitError, Ledger, Plan, PurgeRow, QuarantineRow,
 const TRIES: usize = 8;
 /// How many pushes share a plan: those who wait for the disk meanwhile wait no longer than for one of these.
 const TOGETHER: usize = 32;
-/// The most bytes of changes that one request may come to once they are unpacked. A device sends far less at once.
+/// The most bytes of changes that one request may come to once they are unpacked, or what one push may have if that is
+/// more. A device sends far less at once.
 const MOST_UNPACKED: usize = 64 << 20;
 /// Up to how many bytes of changes are unpacked in passing.
 const SMALL: usize = 32 << 10;
@@ -35,6 +36,8 @@ pub(super) struct Took {
     pub(super) taken: BTreeSet<DocumentId>,
     /// The cases in which something was done that the rows of what the device carries may not tell of.
     pub(super) named: BTreeSet<CaseId>,
+    /// The cases of which it destroyed something. Should there be a right to them by now, they come back.
+    pub(super) purged: BTreeSet<CaseId>,
     /// The photos that the documents taken in name.
     pub(super) photos: BTreeMap<DocumentId, BTreeSet<Hash>>,
 }
@@ -53,6 +56,8 @@ pub(super) struct Incoming {
     /// By document and fork, what was refused: what builds on it can't be taken either.
     blocked: BTreeMap<(DocumentId, u32), Refusal>,
     took: Took,
+    /// The cases that are opened later: today is full.
+    unopened: BTreeSet<CaseId>,
     /// By case, the documents that were here before and that something was taken into.
     wrote: BTreeMap<CaseId, BTreeSet<DocumentId>>,
     documents: Documents,
@@ -72,6 +77,7 @@ impl Incoming {
             unaware: false,
             blocked: BTreeMap::new(),
             took: Took::default(),
+            unopened: BTreeSet::new(),
             wrote: BTreeMap::new(),
             documents,
             left: None,
@@ -111,7 +117,11 @@ impl Incoming {
             tracing::info!(%account, %device, %document, %at, "a document was read");
         }
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
-            purged(asking, speaker, told).await?;
+            match purged(asking, speaker, told, self.bounds.device_day_bytes.saturating_mul(2)).await {
+                // The device says it again.
+                Err(CommitError::DayFull) => {}
+                gone => self.took.purged = gone?,
+            }
         }
         self.took.named.extend(request.asks.iter().map(|ask| ask.case));
         self.unnoted(asking, speaker.device.id).await
@@ -125,7 +135,12 @@ impl Incoming {
     async fn decide<L: Ledger>(&mut self, asking: &Asking<'_, L>, ask: &Ask) -> Result<(), Failed> {
         let verdict = match asking.decide(ask).await {
             // The device has it, and asks again.
-            Err(CommitError::DayFull) => return Ok(()),
+            Err(CommitError::DayFull) => {
+                if matches!(ask.request, Request::OpenCase(_)) {
+                    self.unopened.insert(ask.case);
+                }
+                return Ok(());
+            }
             decided => decided?,
         };
         if matches!(verdict.answer, Answer::Granted) {
@@ -166,6 +181,8 @@ impl Incoming {
         let blocked = self.blocked.get(&(push.document, push.fork)).cloned();
         let unpacked = match blocked {
             Some(Refusal::Later) => Err(Refusal::Later),
+            // With its case.
+            _ if self.unopened.contains(&push.case) => Err(Refusal::Later),
             _ => self.unpack(speaker, push).await,
         };
         let (changes, judged) = match (unpacked, blocked) {
@@ -195,7 +212,7 @@ impl Incoming {
             let (found, most) = (push.base.len() as u64, self.bounds.deps as u64);
             return Err(Refusal::TooLarge { what: "heads".to_owned(), found, most });
         }
-        let left = MOST_UNPACKED.saturating_sub(self.unpacked);
+        let left = MOST_UNPACKED.max(self.bounds.push_bytes).saturating_sub(self.unpacked);
         let limits = PackLimits { changes: self.bounds.changes, bytes: self.bounds.push_bytes.min(left) };
         let known = Known::push(&speaker.sender, (push.document, push.kind), push.fork, &push.base);
         let small = PackLimits { bytes: limits.bytes.min(SMALL), ..limits };
@@ -363,8 +380,15 @@ fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64,
     Write::Brought { device: speaker.device.id, bytes, at: asking.now, most }
 }
 
-/// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither.
-async fn purged<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, told: &SignedPurge) -> Result<(), Failed> {
+/// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither. Of which cases. It is kept with each
+/// case and document that it names, and counts so often towards the day, `most` bytes of all that the device brings; but
+/// no word for more than half of that, or one of a whole caseload would never be taken.
+async fn purged<L: Ledger>(
+    asking: &Asking<'_, L>,
+    speaker: &Speaker<'_>,
+    told: &SignedPurge,
+    most: u64,
+) -> Result<BTreeSet<CaseId>, Failed> {
     let (ledger, device) = (asking.ledger, speaker.device.id);
     let mut gone: BTreeSet<(CaseId, Option<DocumentId>)> = told.purge.cases.iter().map(|case| (*case, None)).collect();
     // Of one that is not here there is nothing to say.
@@ -388,18 +412,20 @@ async fn purged<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, told: 
         }
     }
     gone.retain(|(case, _)| carries.contains(case));
+    let of: BTreeSet<CaseId> = gone.iter().map(|(case, _)| *case).collect();
     if gone.is_empty() {
-        return Ok(());
+        return Ok(of);
     }
     let (receipt, signature) = (told.purge.to_bytes(), told.signature.0.to_vec());
-    let mut writes = Vec::new();
+    let bytes = (receipt.len() as u64).saturating_mul(gone.len() as u64).min(most / 2);
+    let mut writes = vec![brought(asking, speaker, bytes, most)];
     for (case, document) in gone {
         writes.push(Write::Uncarry { device, case, document });
         let (receipt, signature) = (receipt.clone(), signature.clone());
         writes.push(Write::Purged(PurgeRow { case, document, device, at: asking.now, receipt, signature }));
     }
     asking.ledger.commit(Plan { writes }).await?;
-    Ok(())
+    Ok(of)
 }
 
 /// Why what can't be unpacked is refused.

@@ -32,6 +32,9 @@ const PAGE: usize = if cfg!(test) { 7 } else { 5_000 };
 /// Up to how many bytes of changes are packed in passing.
 const SMALL: usize = 16 << 10;
 
+/// The most verdicts that come by themselves, the newest. An ask that waits for an older one goes up again and is told.
+const VERDICTS: usize = 1_000;
+
 /// How often it is judged anew because something moved meanwhile.
 const TRIES: usize = 4;
 
@@ -69,7 +72,7 @@ struct Asked<'a> {
     came: Came,
     /// From where on rights are judged.
     since: Since,
-    /// When the digest was last sent.
+    /// When the device last had all there was: the digest came then, or was about to.
     last: Option<Timestamp>,
     /// What was just chosen.
     chosen: BTreeSet<CaseId>,
@@ -108,17 +111,16 @@ impl<L: Ledger> Desk<'_, L> {
         }
         let chosen = self.choose(request).await?;
         let asked = Asked { chosen, ..Asked::of(request, self.epoch, speaker.changed) };
-        let (pulse, round, sure) = self.settle_down(&asked, &took.named).await?;
+        let (pulse, round, sure) = self.settle_down(&asked, took).await?;
         if pulse.account.is_some_and(|changed| changed > speaker.changed) {
             // Judged as somebody they no longer are: it is asked for again, by who they are now.
             let until = request.cursor.filter(|cursor| cursor.epoch == self.epoch).map_or(0, |cursor| cursor.n);
             return Ok((Outgoing { until, end: pulse.end, more: true, ..Outgoing::default() }, Vec::new()));
         }
         let mut outgoing = Outgoing { until: pulse.end, end: pulse.end, ..Outgoing::default() };
-        let backup = pulse.backups.iter().find(|backup| backup.epoch == self.epoch);
-        outgoing.backup = backup.map(|backup| Backup { n: backup.up_to, digest: backup.digest });
         if pulse.decided {
-            outgoing.verdicts = ledger.verdicts_of(speaker.person.account, asked.came.after).await?;
+            let (account, after) = (speaker.person.account, asked.came.after);
+            outgoing.verdicts = ledger.verdicts_of(account, after, VERDICTS).await?;
         }
         let lost = round.lost.iter().map(|(case, reason)| Purge { case: *case, document: None, reason: *reason });
         outgoing.purge.extend(lost);
@@ -151,6 +153,11 @@ impl<L: Ledger> Desk<'_, L> {
         }
         if let (Some(heads), false) = (&request.heads, outgoing.more) {
             comparing::compare(self, heads, &whole, &mut outgoing).await?;
+        }
+        if !outgoing.more {
+            // With the last page: a document that came whole may have grown by what a later page brings.
+            let backup = pulse.backups.iter().find(|backup| backup.epoch == self.epoch);
+            outgoing.backup = backup.map(|backup| Backup { n: backup.up_to, digest: backup.digest });
         }
         if !outgoing.more && whole.is_empty() && sure {
             outgoing.digest = self.digest(&asked, &pulse).await?;
@@ -217,11 +224,11 @@ impl<L: Ledger> Desk<'_, L> {
 
     /// Judges what moved until nothing moves beside it. Says of which moment the result is, and whether it stood still:
     /// if not, the cursor stays before what moved.
-    async fn settle_down(&self, asked: &Asked<'_>, named: &BTreeSet<CaseId>) -> Result<(Pulse, Round, bool), Problem> {
+    async fn settle_down(&self, asked: &Asked<'_>, took: &Took) -> Result<(Pulse, Round, bool), Problem> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
         let (account, now) = (self.speaker.person.account, self.asking.now);
         let mut pulse = ledger.pulse(device, account, asked.since, now).await?;
-        let mut cases = named.clone();
+        let mut cases: BTreeSet<CaseId> = took.named.union(&took.purged).copied().collect();
         cases.extend(asked.chosen.iter().copied());
         cases.extend(pulse.tied.iter().copied());
         let of_cards = |pulse: &Pulse| -> BTreeSet<CaseId> {
@@ -238,7 +245,7 @@ impl<L: Ledger> Desk<'_, L> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut round = self.judge(&cases, asked.came, named).await?;
+            let mut round = self.judge(&cases, asked.came, &took.named).await?;
             let writes = std::mem::take(&mut round.writes);
             if writes.is_empty() {
                 return Ok((pulse, round, true));
@@ -316,7 +323,13 @@ impl<L: Ledger> Desk<'_, L> {
     async fn page(&self, asked: &Asked<'_>, pulse: &Pulse, round: &Round) -> Result<NewsPage, Problem> {
         let mut page = NewsPage { documents: Vec::new(), until: pulse.end, more: false };
         let after = asked.came.after;
-        if !pulse.carried.iter().any(|row| row.row.document.is_some() && row.touched > after) {
+        let gained = round.belongs.values().flat_map(|belongs| belongs.gained.iter());
+        let whole: BTreeSet<DocumentId> = gained.map(|row| row.document).collect();
+        let is_news = |row: &Carried| {
+            let document = row.row.document.filter(|document| !whole.contains(document));
+            document.is_some() && row.touched > after
+        };
+        if !pulse.carried.iter().any(is_news) {
             return Ok(page);
         }
         let mut news = self.asking.ledger.news(self.speaker.device.id, after, PAGE).await?;
@@ -326,8 +339,6 @@ impl<L: Ledger> Desk<'_, L> {
             // What came since belongs to another moment than the digest.
             news.changes.retain(|change| change.n <= pulse.end);
         }
-        let whole: BTreeSet<DocumentId> =
-            round.belongs.values().flat_map(|belongs| belongs.gained.iter().map(|row| row.document)).collect();
         let mut by_document: BTreeMap<DocumentId, Vec<ChangeRow>> = BTreeMap::new();
         for change in news.changes.into_iter().filter(|change| !whole.contains(&change.document)) {
             by_document.entry(change.document).or_default().push(change);
@@ -391,10 +402,10 @@ impl<L: Ledger> Desk<'_, L> {
         }
     }
 
-    /// The next of these cases, to be sent whole.
-    pub(super) async fn next_whole(&self, cases: &VecDeque<CaseId>) -> Result<WholeCases, Problem> {
+    /// The next of these cases, to be sent whole: at most so many.
+    pub(super) async fn next_whole(&self, cases: &VecDeque<CaseId>, most: usize) -> Result<WholeCases, Problem> {
         let (ledger, device) = (self.asking.ledger, self.speaker.device.id);
-        let cases: Vec<CaseId> = cases.iter().take(AT_ONCE).copied().collect();
+        let cases: Vec<CaseId> = cases.iter().take(most.clamp(1, AT_ONCE)).copied().collect();
         let rows = CaseRows::read_all(ledger, &cases).await?;
         let carried = ledger.carried_of(device, &cases).await?;
         let frames = Frames::of(ledger, &cases).await?;

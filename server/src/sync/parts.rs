@@ -17,12 +17,18 @@ pub(super) const PART: usize = 256 << 10;
 /// About how many bytes a card takes.
 const CARD: usize = 1 << 10;
 
-/// The parts of an answer, not signed yet; one at a time is in memory.
+/// How many cases are read first; then as many as were sent last and as many again, so that of large ones few are read
+/// that go with no part.
+const FIRST: usize = 4;
+
+/// The parts of an answer, not signed yet; in memory are one of them and a few cases that were read together.
 #[derive(Debug)]
 pub struct Parts {
     /// What has been gathered of the next part; `None`: the last one is out.
     begun: Option<SyncReply>,
     whole: VecDeque<CaseId>,
+    /// How many cases are read next.
+    pace: usize,
     /// From how many bytes on a part is sent.
     most: usize,
     /// Whether one is out.
@@ -78,7 +84,7 @@ impl Answer {
             lease_hours,
             ..SyncReply::new(epoch, at)
         };
-        Parts { begun: Some(begun), whole: whole.into(), most, out: false, end }
+        Parts { begun: Some(begun), whole: whole.into(), pace: FIRST, most, out: false, end }
     }
 }
 
@@ -97,13 +103,15 @@ impl Parts {
         self.out = true;
         let (mut size, mut made) = (0, Vec::new());
         let chosen = if self.whole.is_empty() { BTreeMap::new() } else { desk.chosen().await? };
-        let mut read = WholeCases::default();
+        let (mut read, mut sent) = (WholeCases::default(), 0);
         while let Some(case) = self.whole.front().copied() {
             // Anew for each part: what was read for cases that were not sent with it may have been long ago by then.
             if !read.has(case) {
-                read = desk.next_whole(&self.whole).await?;
+                read = desk.next_whole(&self.whole, self.pace).await?;
+                self.pace = self.pace.saturating_mul(2);
             }
             self.whole.pop_front();
+            sent += 1;
             let Outgoing { cards, frames, made: more, .. } = desk.whole_case(case, &mut read, &chosen).await?;
             made.extend(more);
             size += CARD * cards.len() + frames.iter().map(|frame| frame.changes.as_bytes().len()).sum::<usize>();
@@ -113,6 +121,7 @@ impl Parts {
                 let n = self.end.cursor.map_or(0, |cursor| cursor.n);
                 reply.progress = Some(Progress { n, after: case, epoch: Some(self.end.epoch) });
                 self.begun = Some(SyncReply::new(self.end.epoch, self.end.at));
+                self.pace = self.pace.min(sent * 2);
                 desk.keep_frames(made).await;
                 return Ok(Some(Part { reply, last: false }));
             }

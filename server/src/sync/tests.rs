@@ -540,7 +540,10 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     };
     let receipted = |reply: &SyncReply| reply.receipts.as_ref().map_or(0, |signed| signed.receipts.documents.len());
     let bytes = anas.item(home, case, Kind::Home).changes[0].1.len() as u64;
-    Arc::make_mut(&mut app.config).limits.device_day_bytes = bytes + 10;
+    let (before, device) = (600, anas.identity.sender.device);
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = before + bytes + 10;
+    let writes = vec![Write::Brought { device, bytes: before, at: app.clock.now(), most: u64::MAX }];
+    app.storage.ledger().commit(Plan { writes }).await.unwrap();
 
     // A day's worth goes through, and again without counting again.
     for _ in 0..2 {

@@ -185,7 +185,7 @@ impl Pool {
         let end = ledger.end().await.unwrap();
         for after in [0, end / 2, end] {
             for account in self.accounts.iter().copied() {
-                read!(verdicts_of(account, after));
+                read!(verdicts_of(account, after, 3));
                 read!(relations_of(account));
             }
             for device in self.devices.iter().copied() {

@@ -41,11 +41,12 @@ pub(super) async fn verdicts<L: Ledger>(ledger: &L) {
         numbers.push(put(ledger, rows.clone().map(Write::Ask)).await);
         verdicts.extend([rows[0].verdict.clone(), rows[2].verdict.clone()]);
     }
-    assert_eq!(ledger.verdicts_of(account, 0).await.unwrap(), verdicts);
-    assert_eq!(ledger.verdicts_of(account, numbers[1]).await.unwrap(), verdicts[4..]);
-    assert_eq!(ledger.verdicts_of(account, numbers[3]).await.unwrap(), []);
-    assert_eq!(ledger.verdicts_of(other, 0).await.unwrap().len(), 4);
-    assert_eq!(ledger.verdicts_of(hand.account(), 0).await.unwrap(), []);
+    assert_eq!(ledger.verdicts_of(account, 0, 9).await.unwrap(), verdicts);
+    assert_eq!(ledger.verdicts_of(account, numbers[1], 9).await.unwrap(), verdicts[4..]);
+    assert_eq!(ledger.verdicts_of(account, numbers[3], 9).await.unwrap(), []);
+    assert_eq!(ledger.verdicts_of(account, 0, 3).await.unwrap(), verdicts[5..], "the newest");
+    assert_eq!(ledger.verdicts_of(other, 0, 9).await.unwrap().len(), 4);
+    assert_eq!(ledger.verdicts_of(hand.account(), 0, 9).await.unwrap(), []);
 }
 
 pub(super) async fn quarantine<L: Ledger>(ledger: &L) {

@@ -47,7 +47,7 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
                 ledger.submitted().await.unwrap(),
                 ledger.quarantine(None).await.unwrap(),
                 ledger.decided(&[case.case]).await.unwrap(),
-                ledger.verdicts_of(account, 0).await.unwrap(),
+                ledger.verdicts_of(account, 0, 9).await.unwrap(),
                 ledger.carried(device).await.unwrap(),
                 ledger.end().await.unwrap(),
             )

@@ -92,7 +92,7 @@ pub struct News {
     pub more: bool,
 }
 
-/// From how many bytes of changes on a page of news ends, however few they are.
+/// From how many bytes of changes on, as they were written, a page of news ends, however few they are.
 const PAGE_BYTES: usize = 8 << 20;
 
 /// A page of news while it is filled.

@@ -497,11 +497,12 @@ impl Ledger for MemoryLedger {
         Ok(by_place(tables.asks.rows.values().filter(shown).collect()))
     }
 
-    async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {
+    async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
         let tables = self.tables();
         let new = |(_, row): &&(Spot, AskRow)| row.account == account && row.n > after;
         let asks = by_place(tables.asks.rows.values().filter(new).collect());
-        Ok(asks.into_iter().map(|row| row.verdict).collect())
+        let older = asks.len().saturating_sub(most);
+        Ok(asks.into_iter().skip(older).map(|row| row.verdict).collect())
     }
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {

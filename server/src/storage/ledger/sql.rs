@@ -258,8 +258,8 @@ impl Ledger for SqlLedger {
         arrivals::decided(self, cases).await
     }
 
-    async fn verdicts_of(&self, account: AccountId, after: Number) -> Result<Vec<Verdict>, StorageError> {
-        arrivals::verdicts_of(self, account, after).await
+    async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
+        arrivals::verdicts_of(self, account, after, most).await
     }
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {

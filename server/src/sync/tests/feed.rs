@@ -324,6 +324,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
     /// stream is cut a part of it.
     async fn sync(&mut self, who: usize, arrives: bool) -> bool {
         let purged = std::mem::take(&mut self.actors[who].purged);
+        let took = Took { purged: purged.iter().map(|(case, _)| *case).collect(), ..Took::default() };
         for (case, document) in purged {
             let device = self.actors[who].device.id;
             self.put(vec![Write::Uncarry { device, case, document }]).await;
@@ -366,13 +367,13 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             let choices = actor.choices.iter().map(|(case, carry)| Choice { case: *case, carry: *carry }).collect();
             let (cursor, progress) = (actor.cursor, actor.progress);
             let request = SyncRequest { cursor, progress, choices, heads, ..SyncRequest::new(stamp()) };
-            let (outgoing, whole) = desk.gather(&request, &Took::default()).await.unwrap();
+            let (outgoing, whole) = desk.gather(&request, &took).await.unwrap();
             let chosen = desk.chosen().await.unwrap();
             let mut parts = Vec::new();
             let (mut left, mut read) = (VecDeque::from(whole.clone()), WholeCases::default());
             while let Some(case) = left.front().copied() {
                 if !read.has(case) {
-                    read = desk.next_whole(&left).await.unwrap();
+                    read = desk.next_whole(&left, 3).await.unwrap();
                 }
                 left.pop_front();
                 parts.push(desk.whole_case(case, &mut read, &chosen).await.unwrap());

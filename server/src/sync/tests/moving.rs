@@ -1,7 +1,12 @@
 //! What changes while a request is answered, and what one device may cost.
 
+use std::time::Duration;
+
+use sync_core::id::DeviceId;
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::card::CaseState;
+
+use tokio::time::timeout;
 
 use super::*;
 use crate::sync::Session;
@@ -125,7 +130,7 @@ async fn asks_go_on_when_a_days_changes_are_full_but_not_without_end() {
     let case = case(&app, "R1").await;
     cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
     let mut config = (*app.config).clone();
-    config.limits.device_day_bytes = 500;
+    config.limits.device_day_bytes = 2_000;
     app.config = Arc::new(config);
     let mut phone = Phone::of(&app, &ana).await;
     let document = DocumentId::mint(&mut app.chance.clone());
@@ -138,7 +143,8 @@ async fn asks_go_on_when_a_days_changes_are_full_but_not_without_end() {
     let asks: Vec<Ask> = (0..20).map(|_| ask(&app)).collect();
     let reply = phone.sync(&app, Waiting { asks: asks.clone(), ..nothing(None) }).await;
     let answered = reply.verdicts.len();
-    assert!((2..20).contains(&answered), "{answered} asks were answered in a day");
+    // However little they say, their rows take their room.
+    assert_eq!(answered, 4_000 / 512);
     let reply = phone.sync(&app, Waiting { asks: asks[answered..answered + 1].to_vec(), ..nothing(None) }).await;
     assert_eq!(reply.verdicts, []);
     bench.clock.advance(DAY);
@@ -161,4 +167,53 @@ async fn a_prescription_begun_while_its_case_is_being_closed_is_noticed() {
     assert_eq!(reply.refused, []);
     let closing = Plan { writes: vec![Write::Case(CaseRow { state: CaseState::Closed, ..seen })] };
     assert!(ledger.commit(closing).await.is_err(), "whoever saw no prescription decides again");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_another_of_its_device_is_answered_as_things_stand_then() {
+    let bench = Bench::new(26);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let device = phone.identity.sender.device;
+    let (turn, waited) = app.turns.of(device).await.unwrap();
+    assert!(!waited);
+    let other = app.turns.of(DeviceId::from_bytes([7; 16]));
+    assert!(!other.await.unwrap().1, "another device waits for none");
+    let app = &app;
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(app.storage.revoke_device(device).await.unwrap());
+        drop(turn);
+    };
+    let (reply, ()) = tokio::join!(phone.send(app, nothing(None)), meanwhile);
+    let reply = reply.unwrap();
+    assert_eq!((reply.cards.len(), reply.everything), (0, Some(PurgeReason::Revoked)));
+}
+
+#[tokio::test]
+async fn what_somebody_sent_who_hangs_up_is_taken_in_before_their_next_request_is() {
+    let bench = Bench::new(27);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let planned = phone.sync(&app, nothing(None)).await.cards.remove(0).documents;
+    let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap().document;
+    let waiting = Waiting { pushes: vec![phone.item(home, case, Kind::Home)], ..nothing(None) };
+    // Hung up as soon as it is at work, wherever that is.
+    let turns = app.turns.clone();
+    let device = phone.identity.sender.device;
+    tokio::select! {
+        biased;
+        () = async { while timeout(Duration::ZERO, turns.of(device)).await.is_ok() { tokio::task::yield_now().await } } => {}
+        reply = phone.send(&app, waiting) => panic!("it was answered first: {reply:?}"),
+    }
+    let reply = phone.sync(&app, nothing(None)).await;
+    assert!(reply.receipts.is_none() && reply.refused.is_empty());
+    let changes = app.storage.ledger().changes(home, 0).await.unwrap();
+    assert_eq!(changes.len(), 1, "it was taken in all the same");
 }

@@ -73,11 +73,14 @@ pub(super) async fn verdicts_of(
     ledger: &SqlLedger,
     account: AccountId,
     after: Number,
+    most: usize,
 ) -> Result<Vec<Verdict>, StorageError> {
-    let sql = "SELECT ask_id, case_id, sealed_verdict FROM asks WHERE account_id = $1 AND n > $2 ORDER BY n, place";
-    let rows = ledger.readers().all(sqlx::query(sql).bind(account.to_string()).bind(after)).await?;
+    let sql = "SELECT ask_id, case_id, sealed_verdict FROM asks WHERE account_id = $1 AND n > $2 \
+               ORDER BY n DESC, place DESC LIMIT $3";
+    let query = sqlx::query(sql).bind(account.to_string()).bind(after).bind(i64::try_from(most).unwrap_or(i64::MAX));
+    let rows = ledger.readers().all(query).await?;
     let mut verdicts = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows.iter().rev() {
         let spot = Spot::verdict(text(row, "case_id")?, text(row, "ask_id")?);
         verdicts.push(ledger.unseal_value(spot, row.try_get("sealed_verdict")?).await?);
     }

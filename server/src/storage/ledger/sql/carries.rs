@@ -234,9 +234,15 @@ pub(super) async fn news(
         0 => Vec::new(),
         _ => ledger.readers().all(sqlx::query(all).bind(&id).bind(after).bind(until)).await?,
     };
-    let mut changes = Vec::with_capacity(rows.len());
+    let (mut changes, mut page) = (Vec::with_capacity(rows.len()), Page::default());
     for row in &rows {
-        changes.push(read_change(ledger, row).await?);
+        let change = read_change(ledger, row).await?;
+        // What is sealed was compressed before: what it comes to is known only now.
+        if !page.takes(change.n, change.bytes.len(), most) {
+            (until, more) = (page.last, true);
+            break;
+        }
+        changes.push(change);
     }
     Ok(News { changes, until, more })
 }
