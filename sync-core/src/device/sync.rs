@@ -100,6 +100,17 @@ pub(super) struct Done {
     heads: Option<Vec<(DocumentId, Heads)>>,
 }
 
+/// The documents whose changes went up in this sync and wait all the same: the server puts them off. What is asked
+/// about such a document waits with them, for without them in the same request it speaks of a version that nobody
+/// knows.
+fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> BTreeSet<DocumentId> {
+    let changed = sendable.iter().filter(|(n, _)| tried.contains(n)).filter_map(|(_, row)| match row {
+        OutboxRow::Change(change) => Some(change.document),
+        OutboxRow::Ask(_) => None,
+    });
+    changed.collect()
+}
+
 impl Round {
     /// Whether something was granted whose consequence has not come yet.
     fn awaits_consequence(&self) -> bool {
@@ -297,7 +308,14 @@ impl Device {
         let mut asks: Vec<Ask> = Vec::new();
         let (mut outbox, mut later, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
-        for (n, row) in self.sendable().await? {
+        let sendable = self.sendable().await?;
+        let waits = put_off(&sendable, &done.tried);
+        for (n, row) in sendable {
+            if matches!(&row, OutboxRow::Ask(_)) && row.document().is_some_and(|about| waits.contains(&about)) {
+                // It has had its turn in this sync: there is nothing more to try.
+                done.tried.insert(n);
+                continue;
+            }
             if done.tried.contains(&n) {
                 if let OutboxRow::Ask(ask) = row {
                     undecided.push((n, ask.ask));
