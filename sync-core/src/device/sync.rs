@@ -353,7 +353,10 @@ impl Device {
             // An ask speaks of versions: it goes once all changes before it have gone.
             // What was asked before in this sync and left open goes along: a purge waits for the reply to a request with it.
             let room = MOST_ROWS.saturating_sub(later.len());
-            for (n, ask) in later.into_iter().chain(undecided.into_iter().take(room)) {
+            later.extend(undecided.into_iter().take(room));
+            // In the order in which it was asked: nothing is withdrawn before it was submitted.
+            later.sort_unstable_by_key(|(n, _)| *n);
+            for (n, ask) in later {
                 outbox.push(n);
                 asks.push(ask);
             }

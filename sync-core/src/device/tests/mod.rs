@@ -288,6 +288,26 @@ async fn what_is_asked_of_a_version_that_a_days_bound_puts_off_waits_with_it_and
 }
 
 #[tokio::test]
+async fn what_is_left_open_is_asked_again_before_what_was_asked_behind_it() {
+    let server = Server::new();
+    let (case, _, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 19);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Visited.")).await.unwrap();
+    device.complete_assessment(clinical).await.unwrap();
+    server.state().full = 2;
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.close_case(case, "Moved away").await.unwrap();
+    server.state().line = Line::Good;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.granted, report.exchanges), (2, 2));
+    let asks = server.state().asks.clone();
+    assert!(matches!(asks[..], [Request::CompleteAssessment { .. }, Request::CloseCase { .. }]), "{asks:?}");
+}
+
+#[tokio::test]
 async fn photos_follow_the_text_and_are_fetched_by_others_when_looked_at() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);

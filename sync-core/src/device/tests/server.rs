@@ -101,6 +101,8 @@ pub(super) struct State {
     pub(super) stopped: bool,
     /// How many changes each push of what is refused brought.
     pub(super) quarantine: Vec<usize>,
+    /// How many more times somebody asks before the day has room for what they ask.
+    pub(super) full: usize,
     /// Whether asks are refused.
     pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
@@ -296,6 +298,10 @@ impl Server {
                     let answer = Answer::Refused(AskRefusal::HeadsUnknown);
                     verdicts.push(Verdict { ask: ask.id, at, answer });
                 }
+                continue;
+            }
+            if let Some(left) = state.full.checked_sub(1) {
+                state.full = left;
                 continue;
             }
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
