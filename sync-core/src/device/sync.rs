@@ -98,6 +98,8 @@ pub(super) struct Done {
     reconciled: bool,
     /// What this device has, to be told with the next request.
     heads: Option<Vec<(DocumentId, Heads)>>,
+    /// What it had when it told last, where a part of what it lacks came for it.
+    told: Option<Vec<(DocumentId, Heads)>>,
 }
 
 /// The documents whose changes went up in this sync and wait all the same: the server puts them off. What is asked
@@ -137,10 +139,12 @@ impl Device {
         self.replay_refused(&mut done.replayed, &mut report).await?;
         for _ in 0..MOST_ROUNDS {
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
-            let told = done.heads.is_some();
+            let told = done.heads.clone();
             let round = self.round(link, wants_bearer, &mut done, &mut report).await?;
-            // Of much that it lacks a reply brings a part: what it has then is told anew.
-            done.reconciled &= !(told && round.more);
+            if told.is_some() && round.more {
+                // Of much that it lacks a reply brings a part: what it has then is told anew.
+                (done.reconciled, done.told) = (false, told);
+            }
             has_bearer |= round.asked_for_bearer;
             if round.moved {
                 done.tried.clear();
@@ -153,7 +157,8 @@ impl Device {
             self.replay_refused(&mut done.replayed, &mut report).await?;
             if let Some(theirs) = round.differs.filter(|_| !done.reconciled) {
                 done.reconciled = true;
-                done.heads = self.recount(Some(theirs)).await?;
+                // No more than before: what the server has lost never agrees, and the same words bring the same answer.
+                done.heads = self.recount(Some(theirs)).await?.filter(|heads| done.told.as_ref() != Some(heads));
             }
             // The request that went may have been made before a photo was taken.
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
