@@ -133,6 +133,7 @@ impl Device {
     /// A sync that brings a fresh bearer for photos, whether or not any wait here.
     pub(super) async fn sync_for(&self, link: &Link, bearer: bool) -> Result<SyncReport, DeviceError> {
         let _one = self.syncing.lock().await;
+        self.recall_enrolment().await?;
         let mut report = SyncReport::default();
         let mut done = Done::default();
         let mut has_bearer = false;
