@@ -121,7 +121,7 @@ impl Writer {
 
 impl Device {
     /// The cards of all cases on the device, in the order they came. Of one that the offline lease has closed it says
-    /// only that it exists, by id and reference.
+    /// only that it exists: its id, reference, lane and state, how this person is related to it and when that ends.
     ///
     /// # Errors
     /// [`DeviceError::Store`].

@@ -112,7 +112,8 @@ impl Shut {
     }
 }
 
-/// Of a case that is shut, that it exists: no name, no document, nothing signed. Every field is named, so that a new one
+/// Of a case that is shut, that it exists: its id, reference, lane and state, this person's relations to it and when
+/// they end; nothing of the client, no document, nothing signed, nobody else. Every field is named, so that a new one
 /// is not shown before somebody has thought of it.
 pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
     let CaseCard {
@@ -264,9 +265,9 @@ impl Writer {
         self.put_single(&Contacted::at(now, hours.or(before))).await
     }
 
-    /// Writes down what was counted; whether there was room for it. Nobody is to be kept from what waits on a full disk,
-    /// and no document is opened there: that it was read could not be noted either. Where it was not written down, the run
-    /// goes on counting on what the store has.
+    /// Writes down what was counted; whether there was room for it. Nobody is to be kept from what waits on a full
+    /// disk, and no document is opened there: that it was read could not be noted either. Where it was not written
+    /// down, the run goes on counting on what the store has.
     async fn note(mut self, noted: Contacted) -> Result<bool, StoreError> {
         let written = match self.put_single(&noted).await {
             Ok(()) => self.commit().await,
