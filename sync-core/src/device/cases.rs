@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::error::DeviceError;
 use super::facade::Device;
 use super::lease::that_it_exists;
-use super::rows::{Backed, DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, group};
+use super::rows::{
+    Backed, DocumentRow, Kept, OutboxRow, Purging, PurgingDocuments, Reader, RefusedWork, Writer, group,
+};
 use super::store::{Shelf, StoreError};
 use crate::access::{Lane, Relation, Role, Standing, Ties};
 use crate::domain::kind::Kind;
@@ -99,9 +101,27 @@ impl Reader<'_> {
     }
 }
 
+impl Writer {
+    /// A document's row and how safe it is, both of one moment: an outbox that a receipt has emptied says nothing
+    /// beside the place of before, which a backup may reach.
+    async fn state_of(&mut self, document: DocumentId) -> Result<Option<(DocumentRow, DocumentState)>, StoreError> {
+        let Some(row) = self.document(document).await? else { return Ok(None) };
+        let unsent = self.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?.len();
+        let kept = match (unsent, row.changes) {
+            (0, 0) if row.server_heads.is_empty() => None,
+            (0, _) => Some(Backed::how_safe(self.single().await?.as_ref(), row.place)),
+            _ => Some(Kept::OnThisDevice),
+        };
+        let refused = self.group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;
+        let refused = refused.iter().filter(|(_, work)| work.document == document).count();
+        let state = DocumentState { kept, unsent, refused, set_aside: row.set_aside.clone() };
+        Ok(Some((row, state)))
+    }
+}
+
 impl Device {
     /// The cards of all cases on the device, in the order they came. Of one that the offline lease has closed it says
-    /// only that it exists, by id and reference.
+    /// only that it exists: its id, reference, lane and state, how this person is related to it and when that ends.
     ///
     /// # Errors
     /// [`DeviceError::Store`].
@@ -136,8 +156,12 @@ impl Device {
     /// [`DeviceError::NoSuchCase`].
     pub async fn documents(&self, case: CaseId) -> Result<Vec<DocumentSummary>, DeviceError> {
         let card = self.card(case).await?;
+        let rows = self.reader().document_rows(case).await?;
         let mut summaries: Vec<DocumentSummary> = Vec::new();
-        for row in self.reader().document_rows(case).await? {
+        let mut now = Writer::begin(&self.store).await?;
+        for row in rows {
+            // It may have gone since.
+            let Some((row, state)) = now.state_of(row.document).await? else { continue };
             let found = Found { card: card.clone(), row };
             let listed = found.listed();
             let row = &found.row;
@@ -154,9 +178,11 @@ impl Device {
                     .iter()
                     .find(|prescription| prescription.document == row.document)
                     .map(|prescription| prescription.state.clone()),
-                state: self.state_of(row).await?,
+                state,
             });
         }
+        // Nothing was written; to take it back would cost the keys of the cases, which the store then reads again.
+        now.commit().await?;
         let alone: Vec<bool> = summaries
             .iter()
             .map(|summary| summaries.iter().filter(|other| other.kind == summary.kind).count() == 1)
@@ -175,20 +201,11 @@ impl Device {
     /// # Errors
     /// [`DeviceError::NoSuchDocument`].
     pub async fn state(&self, document: DocumentId) -> Result<DocumentState, DeviceError> {
-        let found = self.find(document).await?;
-        self.state_of(&found.row).await
-    }
-
-    async fn state_of(&self, row: &DocumentRow) -> Result<DocumentState, DeviceError> {
-        let unsent = self.reader().group::<OutboxRow>(Shelf::Outbox, row.document.as_bytes(), 0).await?.len();
-        let kept = match (unsent, row.changes) {
-            (0, 0) if row.server_heads.is_empty() => None,
-            (0, _) => Some(Backed::how_safe(self.reader().single().await?.as_ref(), row.place)),
-            _ => Some(Kept::OnThisDevice),
-        };
-        let refused = self.reader().group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;
-        let refused = refused.iter().filter(|(_, work)| work.document == row.document).count();
-        Ok(DocumentState { kept, unsent, refused, set_aside: row.set_aside.clone() })
+        self.find(document).await?;
+        let mut now = Writer::begin(&self.store).await?;
+        let found = now.state_of(document).await?;
+        now.commit().await?;
+        found.map(|(_, state)| state).ok_or(DeviceError::NoSuchDocument(document))
     }
 
     /// A document and its case's card.

@@ -31,6 +31,7 @@ impl Device {
     /// [`DeviceError::OtherServer`] when whoever answered is not the server that the text names.
     pub async fn enrol(&self, link: &Link, text: &str, name: &str) -> Result<(), DeviceError> {
         let _one = self.syncing.lock().await;
+        self.recall_enrolment().await?;
         let before = self.enrolment().ok();
         let text: EnrolmentText = match &before {
             Some(enrolment) if self.reader().single::<Stopped>().await?.is_none() => {

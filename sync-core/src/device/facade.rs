@@ -237,6 +237,14 @@ impl Device {
         enrolled.clone().ok_or(DeviceError::NotEnrolled)
     }
 
+    /// Goes by the enrolment that the store has: whoever was dropped while it was committed left the one before in
+    /// memory. Only for who holds `syncing`, for nobody else changes it.
+    pub(super) async fn recall_enrolment(&self) -> Result<(), DeviceError> {
+        let stored = self.reader().single::<Enrolment>().await?.map(Arc::new);
+        *self.enrolled.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        Ok(())
+    }
+
     /// Whose device it is.
     ///
     /// # Errors

@@ -112,7 +112,8 @@ impl Shut {
     }
 }
 
-/// Of a case that is shut, that it exists: no name, no document, nothing signed. Every field is named, so that a new one
+/// Of a case that is shut, that it exists: its id, reference, lane and state, this person's relations to it and when
+/// they end; nothing of the client, no document, nothing signed, nobody else. Every field is named, so that a new one
 /// is not shown before somebody has thought of it.
 pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
     let CaseCard {
@@ -145,24 +146,15 @@ impl Counting {
     /// A run begins: of its first minute the store has the count before it is over.
     ///
     /// # Errors
-    /// [`StoreError`]; not when there is no room for the note. Nobody is to be kept from what waits on a full disk, and
-    /// no document is opened there: that it was read could not be noted either.
+    /// [`StoreError`]; not when there is no room for the note.
     pub(super) async fn begin(store: &Store, clock: &dyn Clock) -> Result<Self, StoreError> {
         let mut write = Writer::begin(store).await?;
         let (on, since) = (write.single::<Contacted>().await?, clock.elapsed());
         let Some(before) = on.filter(|contact| contact.hours.is_some()) else { return Ok(Self { on, since }) };
         let noted = before.noted(clock.now(), LEAST_RUN);
-        let written = match write.put_single(&noted).await {
-            Ok(()) => write.commit().await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(()) => Ok(Self { on: Some(noted), since: since.saturating_add(LEAST_RUN) }),
-            Err(StoreError::DiskFull) => {
-                tracing::warn!("there is no room to note that the device was opened");
-                Ok(Self { on, since })
-            }
-            Err(other) => Err(other),
+        match write.note(noted).await? {
+            true => Ok(Self { on: Some(noted), since: since.saturating_add(LEAST_RUN) }),
+            false => Ok(Self { on, since }),
         }
     }
 }
@@ -220,8 +212,9 @@ impl Device {
                 return Ok(contact);
             }
         };
-        write.put_single(&noted).await?;
-        write.commit().await?;
+        if !write.note(noted).await? {
+            return Ok(contact);
+        }
         self.count_on(Some(noted));
         Ok(Some(noted))
     }
@@ -270,6 +263,24 @@ impl Writer {
     pub(super) async fn heard(&mut self, now: Timestamp, hours: Option<u16>) -> Result<(), StoreError> {
         let before = self.single::<Contacted>().await?.and_then(|contact| contact.hours);
         self.put_single(&Contacted::at(now, hours.or(before))).await
+    }
+
+    /// Writes down what was counted; whether there was room for it. Nobody is to be kept from what waits on a full
+    /// disk, and no document is opened there: that it was read could not be noted either. Where it was not written
+    /// down, the run goes on counting on what the store has.
+    async fn note(mut self, noted: Contacted) -> Result<bool, StoreError> {
+        let written = match self.put_single(&noted).await {
+            Ok(()) => self.commit().await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(StoreError::DiskFull) => {
+                tracing::warn!("there is no room to note what the offline lease counted");
+                Ok(false)
+            }
+            Err(other) => Err(other),
+        }
     }
 }
 

@@ -98,6 +98,19 @@ pub(super) struct Done {
     reconciled: bool,
     /// What this device has, to be told with the next request.
     heads: Option<Vec<(DocumentId, Heads)>>,
+    /// What it had when it told last, where a part of what it lacks came for it.
+    told: Option<Vec<(DocumentId, Heads)>>,
+}
+
+/// The documents whose changes went up in this sync and wait all the same: the server puts them off. What is asked
+/// about such a document waits with them, for without them in the same request it speaks of a version that nobody
+/// knows.
+fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> BTreeSet<DocumentId> {
+    let changed = sendable.iter().filter(|(n, _)| tried.contains(n)).filter_map(|(_, row)| match row {
+        OutboxRow::Change(change) => Some(change.document),
+        OutboxRow::Ask(_) => None,
+    });
+    changed.collect()
 }
 
 impl Round {
@@ -120,16 +133,19 @@ impl Device {
     /// A sync that brings a fresh bearer for photos, whether or not any wait here.
     pub(super) async fn sync_for(&self, link: &Link, bearer: bool) -> Result<SyncReport, DeviceError> {
         let _one = self.syncing.lock().await;
+        self.recall_enrolment().await?;
         let mut report = SyncReport::default();
         let mut done = Done::default();
         let mut has_bearer = false;
         self.replay_refused(&mut done.replayed, &mut report).await?;
         for _ in 0..MOST_ROUNDS {
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
-            let told = done.heads.is_some();
+            let told = done.heads.clone();
             let round = self.round(link, wants_bearer, &mut done, &mut report).await?;
-            // Of much that it lacks a reply brings a part: what it has then is told anew.
-            done.reconciled &= !(told && round.more);
+            if told.is_some() && round.more {
+                // Of much that it lacks a reply brings a part: what it has then is told anew.
+                (done.reconciled, done.told) = (false, told);
+            }
             has_bearer |= round.asked_for_bearer;
             if round.moved {
                 done.tried.clear();
@@ -142,7 +158,8 @@ impl Device {
             self.replay_refused(&mut done.replayed, &mut report).await?;
             if let Some(theirs) = round.differs.filter(|_| !done.reconciled) {
                 done.reconciled = true;
-                done.heads = self.recount(Some(theirs)).await?;
+                // No more than before: what the server has lost never agrees, and the same words bring the same answer.
+                done.heads = self.recount(Some(theirs)).await?.filter(|heads| done.told.as_ref() != Some(heads));
             }
             // The request that went may have been made before a photo was taken.
             let wants_bearer = !has_bearer && (bearer || self.photos_wait().await?);
@@ -297,7 +314,14 @@ impl Device {
         let mut asks: Vec<Ask> = Vec::new();
         let (mut outbox, mut later, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
-        for (n, row) in self.sendable().await? {
+        let sendable = self.sendable().await?;
+        let waits = put_off(&sendable, &done.tried);
+        for (n, row) in sendable {
+            if matches!(&row, OutboxRow::Ask(_)) && row.document().is_some_and(|about| waits.contains(&about)) {
+                // It has had its turn in this sync: there is nothing more to try.
+                done.tried.insert(n);
+                continue;
+            }
             if done.tried.contains(&n) {
                 if let OutboxRow::Ask(ask) = row {
                     undecided.push((n, ask.ask));
@@ -335,7 +359,10 @@ impl Device {
             // An ask speaks of versions: it goes once all changes before it have gone.
             // What was asked before in this sync and left open goes along: a purge waits for the reply to a request with it.
             let room = MOST_ROWS.saturating_sub(later.len());
-            for (n, ask) in later.into_iter().chain(undecided.into_iter().take(room)) {
+            later.extend(undecided.into_iter().take(room));
+            // In the order in which it was asked: nothing is withdrawn before it was submitted.
+            later.sort_unstable_by_key(|(n, _)| *n);
+            for (n, ask) in later {
                 outbox.push(n);
                 asks.push(ask);
             }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::StoreError;
-use super::rows::{NO_GENERATION, Rows, generation_place};
+use super::rows::{NO_GENERATION, Rows, generation_place, read_generations};
 use crate::clock::{Chance, SystemChance};
 use crate::device::seal::{DataKey, Place};
 use crate::device::vault::{self, Unlock};
@@ -313,17 +313,7 @@ async fn read_sound(connection: &mut SqliteConnection, key: Key<'_>) -> Result<O
         return Err(StoreError::WrongKey);
     }
 
-    let mut generations = Vec::new();
-    let found = sqlx::query("SELECT n, sealed FROM generation ORDER BY n").fetch_all(&mut *connection).await?;
-    for (expected, row) in (1_i64..).zip(&found) {
-        let n: i64 = row.try_get("n")?;
-        let id = values.unseal(&generation_place(&store, &n.to_be_bytes()), row.try_get("sealed")?)?;
-        let id: [u8; 16] = id.try_into().map_err(|_| StoreError::corrupt())?;
-        if n != expected {
-            return Err(StoreError::corrupt());
-        }
-        generations.push(Generation::from_bytes(id));
-    }
+    let generations = read_generations(connection, &store, &values).await?;
     let present = generations.last().copied().ok_or_else(StoreError::corrupt)?;
     Ok(Opened { store, key, generations, present })
 }

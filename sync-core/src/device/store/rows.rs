@@ -18,6 +18,26 @@ pub(super) fn generation_place<'a>(store: &'a [u8; 16], n: &'a [u8; 8]) -> Place
     Place { store, generation: NO_GENERATION, table: "generation", row: n, column: "sealed", version: 1 }
 }
 
+/// Every generation, the present one last.
+pub(super) async fn read_generations(
+    connection: &mut SqliteConnection,
+    store: &[u8; 16],
+    values: &SealKey,
+) -> Result<Vec<Generation>, StoreError> {
+    let mut generations = Vec::new();
+    let found = sqlx::query("SELECT n, sealed FROM generation ORDER BY n").fetch_all(&mut *connection).await?;
+    for (expected, row) in (1_i64..).zip(&found) {
+        let n: i64 = row.try_get("n")?;
+        let id = values.unseal(&generation_place(store, &n.to_be_bytes()), row.try_get("sealed")?)?;
+        let id: [u8; 16] = id.try_into().map_err(|_| StoreError::corrupt())?;
+        if n != expected {
+            return Err(StoreError::corrupt());
+        }
+        generations.push(Generation::from_bytes(id));
+    }
+    Ok(generations)
+}
+
 /// Everything an open store consists of: one connection, the keys, the lock. All SQL on rows is here.
 pub(super) struct Rows {
     pub(super) connection: SqliteConnection,
@@ -97,24 +117,32 @@ impl Rows {
             return Ok(());
         }
         self.cases.clear();
-        self.generations.truncate(self.settled);
         match sqlx::query("ROLLBACK").execute(&mut self.connection).await {
-            // Code 1: SQLite rolled back by itself (it does on a full disk), or never began.
-            Err(error) if StoreError::sqlite_code(&error) != Some(1) => Err(error.into()),
-            _ => {
-                self.in_transaction = false;
-                Ok(())
+            Ok(_) => self.generations.truncate(self.settled),
+            // Code 1: SQLite rolled back by itself (it does on a full disk) or never began, or it was committed and
+            // whoever waited for that was dropped. The file tells.
+            Err(error) if StoreError::sqlite_code(&error) == Some(1) => {
+                self.generations = read_generations(&mut self.connection, &self.store, &self.values).await?;
+                self.kept_generations();
             }
+            Err(error) => return Err(error.into()),
+        }
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// The generations are those that the file has.
+    fn kept_generations(&mut self) {
+        self.settled = self.generations.len();
+        if let Some(&generation) = self.generations.last() {
+            *self.present.write().unwrap_or_else(PoisonError::into_inner) = generation;
         }
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         self.in_transaction = false;
-        self.settled = self.generations.len();
-        if let Some(&generation) = self.generations.last() {
-            *self.present.write().unwrap_or_else(PoisonError::into_inner) = generation;
-        }
+        self.kept_generations();
         if self.purged {
             // The log still holds older pages, the purged case's key among them. The transaction is committed
             // whether or not this works now; if not, the next commit or closing does it.

@@ -224,3 +224,23 @@ async fn where_there_is_no_room_to_note_that_it_was_opened_a_device_opens_and_co
     clock.move_by(1);
     assert_eq!(device.lease().await.unwrap(), Lease::Closed);
 }
+
+#[tokio::test]
+async fn where_there_is_no_room_to_note_what_was_counted_the_cases_are_still_listed_and_the_count_goes_on() {
+    let (disk, clock) = (MemoryDisk::default(), Arc::new(Stopwatch::default()));
+    let device = opened(&disk, &clock).await;
+    lease(&device, 1).await;
+    let case = device.cases().await.unwrap()[0].case;
+    for minutes in [5, 54] {
+        clock.move_by(minutes);
+        disk.fills_in(1);
+        assert_eq!(device.cases().await.unwrap().len(), 1);
+        disk.fills_in(1);
+        assert_eq!(device.documents(case).await.unwrap().len(), 2);
+        assert_eq!(device.lease().await.unwrap(), Lease::Warning { hours_left: 1 });
+    }
+    clock.move_by(1);
+    disk.fills_in(1);
+    assert!(matches!(device.card(case).await, Err(DeviceError::LeaseOver)), "unwritten, it counts all the same");
+    assert_eq!(device.lease().await.unwrap(), Lease::Closed);
+}

@@ -258,6 +258,56 @@ async fn what_a_days_bound_puts_off_waits_without_a_notice_and_goes_up_another_d
 }
 
 #[tokio::test]
+async fn what_is_asked_of_a_version_that_a_days_bound_puts_off_waits_with_it_and_is_granted_another_day() {
+    let server = Server::new();
+    let (case, home, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 18);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    server.state().refuse = vec![(clinical, crate::guard::Refusal::Later)];
+    device.note(clinical, NoteInput::new(Section::Visit, "Visited.")).await.unwrap();
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    server.state().line = Line::Good;
+    // Asked behind a request that goes again as it was, or with its version: what else is asked has its answer.
+    for (asks, exchanges) in [(1, 2), (2, 1)] {
+        device.complete_assessment(clinical).await.unwrap();
+        device.measure(home, door(712)).await.unwrap();
+        device.close_case(case, "Moved away").await.unwrap();
+        let report = device.sync(&tablet.link()).await.unwrap();
+        assert_eq!((report.granted, report.denied, report.exchanges), (1, 0, exchanges));
+        assert_eq!(device.status().await.unwrap().waiting.asks, asks);
+    }
+    assert!(device.notices().await.unwrap().is_empty());
+    // Nor does it keep the case from going once the server has all of it.
+    server.state().purge = vec![case];
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, []);
+    server.state().refuse.clear();
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.receipted, report.granted, report.denied, report.purged), (1, 2, 0, vec![case]));
+}
+
+#[tokio::test]
+async fn what_is_left_open_is_asked_again_before_what_was_asked_behind_it() {
+    let server = Server::new();
+    let (case, _, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 19);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Visited.")).await.unwrap();
+    device.complete_assessment(clinical).await.unwrap();
+    server.state().full = 2;
+    server.state().line = Line::LosesReply;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.close_case(case, "Moved away").await.unwrap();
+    server.state().line = Line::Good;
+    let report = device.sync(&tablet.link()).await.unwrap();
+    assert_eq!((report.granted, report.exchanges), (2, 2));
+    let asks = server.state().asks.clone();
+    assert!(matches!(asks[..], [Request::CompleteAssessment { .. }, Request::CloseCase { .. }]), "{asks:?}");
+}
+
+#[tokio::test]
 async fn photos_follow_the_text_and_are_fetched_by_others_when_looked_at() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);

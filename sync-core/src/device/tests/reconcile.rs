@@ -90,6 +90,32 @@ async fn much_that_a_device_missed_comes_in_one_sync_piece_by_piece() {
 }
 
 #[tokio::test]
+async fn what_the_server_has_lost_is_told_once_in_a_sync_however_much_more_there_is() {
+    let server = Server::new();
+    let (_, home, clinical) = server.case(Role::Ot);
+    server.state().sums = true;
+    let tablet = Tablet::new(&server, 64);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.measure(home, door(712)).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Seen.")).await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    {
+        // Neither is ever as the device has it, and of two documents that it lacks one is left.
+        let mut state = server.state();
+        for (document, kind) in [(home, Kind::Home), (clinical, Kind::Clinical)] {
+            state.documents.insert(document, crate::domain::document::Document::new(kind).unwrap());
+        }
+        (state.silent, state.pieces) = (vec![home, clinical], Some(1));
+    }
+    for told in 1..3 {
+        assert_eq!(device.sync(&tablet.link()).await.unwrap().exchanges, 3);
+        assert_eq!(server.state().told.len(), told);
+    }
+    assert_eq!(view(&device, home).await.records.len(), 1);
+}
+
+#[tokio::test]
 async fn a_device_whose_own_count_was_wrong_counts_anew_and_asks_nobody() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);

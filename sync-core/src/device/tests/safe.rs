@@ -110,3 +110,44 @@ async fn a_photo_is_backed_up_from_its_own_receipt_on() {
     assert_eq!(device.status().await.unwrap().waiting.photos, 0);
     assert_eq!(device.sync(&tablet.link()).await.unwrap().photos_sent, 0, "and is not sent again");
 }
+
+#[tokio::test]
+async fn a_receipt_that_comes_while_it_is_asked_how_safe_a_document_is_makes_nobody_say_backed_up_too_early() {
+    let (server, tablet, device, home) = with_a_home(75).await;
+    device.measure(home, door(712)).await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    let end = server.state().end();
+    hears(&tablet, &device, end).await;
+    assert_eq!(kept(&device, home).await, Some(Kept::BackedUp));
+    let case = device.cases().await.unwrap()[0].case;
+    let listed = async || {
+        let documents = device.documents(case).await.unwrap();
+        documents.into_iter().find(|listed| listed.document == home).unwrap().state.kept
+    };
+    let backed_up = device.reader().document(home).await.unwrap().unwrap().place;
+    for reads in 0..10 {
+        let mut write = rows::Writer::begin(&device.store).await.unwrap();
+        let row = write.document(home).await.unwrap().unwrap();
+        write.put_document(&rows::DocumentRow { place: backed_up, ..row }).await.unwrap();
+        write.commit().await.unwrap();
+        device.measure(home, door(713)).await.unwrap();
+        // As a reply is applied: the place and the outbox change together, so many reads of others later.
+        let receipt = async {
+            for _ in 0..reads {
+                device.reader().document(home).await.unwrap();
+            }
+            let mut write = rows::Writer::begin(&device.store).await.unwrap();
+            let row = write.document(home).await.unwrap().unwrap();
+            let place = row.place.map(|place| crate::protocol::Place { n: place.n + 100, ..place });
+            write.put_document(&rows::DocumentRow { place, ..row }).await.unwrap();
+            write.0.remove_group(Shelf::Outbox, home.as_bytes()).await.unwrap();
+            write.commit().await.unwrap();
+        };
+        // Whoever waits for the store gets it in turn.
+        let held = rows::Writer::begin(&device.store).await.unwrap();
+        let (said, shown, (), ()) = tokio::join!(kept(&device, home), listed(), receipt, async { drop(held) });
+        for said in [said, shown] {
+            assert!(matches!(said, Some(Kept::OnThisDevice | Kept::ServerHas)), "{reads}: {said:?}");
+        }
+    }
+}

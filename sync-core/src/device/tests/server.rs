@@ -101,6 +101,8 @@ pub(super) struct State {
     pub(super) stopped: bool,
     /// How many changes each push of what is refused brought.
     pub(super) quarantine: Vec<usize>,
+    /// How many more times somebody asks before the day has room for what they ask.
+    pub(super) full: usize,
     /// Whether asks are refused.
     pub(super) denies: bool,
     pub(super) purge: Vec<CaseId>,
@@ -289,6 +291,19 @@ impl Server {
         // Nothing is decided for who was revoked.
         let asks = if state.revoked { Vec::new() } else { request.asks.clone() };
         for ask in asks {
+            let about = ask.request.document().filter(|about| state.refuse.contains(&(*about, Refusal::Later)));
+            if let Some(about) = about {
+                // It speaks of a version that comes later: with the push that is put off, so does it.
+                if !request.pushes.iter().any(|push| push.document == about) {
+                    let answer = Answer::Refused(AskRefusal::HeadsUnknown);
+                    verdicts.push(Verdict { ask: ask.id, at, answer });
+                }
+                continue;
+            }
+            if let Some(left) = state.full.checked_sub(1) {
+                state.full = left;
+                continue;
+            }
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
                 state.cases.extend([(*home, ask.case), (*clinical, ask.case)]);
             }

@@ -170,6 +170,30 @@ mod tests {
         assert_eq!(read(shape::MOST_SHAPE, 10_000), Some(false), "its columns take more than there is room for");
     }
 
+    /// Invariant 6: what is remembered to be named again has its bound, even where it takes nothing here.
+    #[test]
+    fn bytes_are_remembered_only_as_far_as_there_is_room_for_them() {
+        // In each of a thousand records, as many bytes of length 0 as a shape may have.
+        let (records, many) = (1_000, shape::MOST_SHAPE);
+        let told = |token: u8| {
+            let mut bytes = vec![];
+            size(&mut bytes, records);
+            bytes.push(0);
+            bytes.extend([0, u8::try_from(shape::COMMON.len()).unwrap()]);
+            counted(&mut bytes, &[0x40; shape::MOST_SHAPE]);
+            // The next keys, by the author, at no time.
+            bytes.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+            bytes.extend([0, token].repeat(many));
+            assert!(bytes.len() < 1_000, "{}", bytes.len());
+            bytes
+        };
+        let read = |token, room| Reader::read(&mut Bytes(&told(token)), (1, room), AUTHOR).unwrap().is_some();
+        let remembered = records * many * size_of::<Vec<u8>>();
+        assert!(!read(0, remembered), "new ones, and no room for the columns beside them");
+        assert!(read(0, remembered + (100 << 10)));
+        assert!(read(1, records * many), "said before, they are remembered already");
+    }
+
     /// As many different hashes as a document may name are packed in the time that it takes to write them.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "what it takes is the matter")]

@@ -114,7 +114,15 @@ impl<'b> Reader<'b> {
                 let of = |token: u64| numbers.filter(|number| *number == token).count();
                 let said = match kind {
                     LeafKind::Number | LeafKind::Key => Bytes(&[]),
-                    LeafKind::Bytes(length) => Bytes(bytes.take(of(0).checked_mul(length)?)?),
+                    LeafKind::Bytes(length) => {
+                        // They are remembered one by one, those of no bytes too.
+                        let new = of(0);
+                        held = held.saturating_add(new.saturating_mul(size_of::<Vec<u8>>()));
+                        if held > room {
+                            return Some(None);
+                        }
+                        Bytes(bytes.take(new.checked_mul(length)?)?)
+                    }
                     LeafKind::Text => {
                         (next, places) = (next + of(NEXT), places + of(PLACE));
                         texts(bytes, of(LITERALLY))?
