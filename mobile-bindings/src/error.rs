@@ -88,7 +88,9 @@ impl From<DeviceError> for GrabrailError {
             | DeviceError::OtherPerson { .. }
             | DeviceError::Enrolment(_)
             | DeviceError::OtherServer => Self::Enrolment { why },
-            DeviceError::NotAllowed | DeviceError::OwnCase(_) | DeviceError::LeaseOver => Self::NotAllowed { why },
+            DeviceError::NotAllowed | DeviceError::OwnCase(_) | DeviceError::LeaseOver | DeviceError::WaitsForSync => {
+                Self::NotAllowed { why }
+            }
             DeviceError::Store(StoreError::Missing)
             | DeviceError::NoSuchCase(_)
             | DeviceError::NoSuchDocument(_)

@@ -89,6 +89,7 @@ impl FieldError {
                 DeviceError::AlreadyEnrolled(_) => "already-enrolled",
                 DeviceError::OtherPerson { .. } => "other-person",
                 DeviceError::LeaseOver => "lease-over",
+                DeviceError::WaitsForSync => "waits-for-sync",
                 DeviceError::OwnCase(_) => "own-case",
                 DeviceError::Enrolment(_) => "bad-enrolment",
                 DeviceError::OtherServer => "other-server",

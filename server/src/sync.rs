@@ -100,6 +100,7 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     if waited {
         // They may be somebody else by now, or nobody.
         heard = hear(app, &request, digest).await?;
+        is_not_stopped(&heard)?;
     }
     let directory = app.directory.at(&app.storage, heard.directory).await?;
     let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
@@ -110,7 +111,7 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         drop(turn);
         settled
     });
-    let (session, said, answer) = settled.await.map_err(Problem::internal)??;
+    let (session, said, answer) = came_of(settled.await)??;
     let bearer = if said.wants_bearer && !session.revoked() {
         let device = &session.heard.device;
         let bearer = Bearer::Device { account: device.account, device: device.id };
@@ -135,6 +136,15 @@ async fn hear(app: &App, request: &SignedRequest, digest: Hash) -> Result<Heard,
     Ok(heard)
 }
 
+/// What came of a task of this request. Its panic goes on here: what it said may hold somebody's data, and belongs in no
+/// log.
+fn came_of<T>(joined: Result<T, tokio::task::JoinError>) -> Result<T, Problem> {
+    joined.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(ended) => Problem::internal(ended),
+    })
+}
+
 /// The version of the protocol that a request says it is of, whatever else it says.
 fn spoken(body: &[u8]) -> Option<u16> {
     let mut decoder = minicbor::Decoder::new(body);
@@ -151,7 +161,7 @@ impl Session {
             // Others wait for the thread that this one runs on.
             _ => {
                 let unpacked = tokio::task::spawn_blocking(move || unpack(&body, limits));
-                unpacked.await.map_err(Problem::internal)?
+                came_of(unpacked.await)?
             }
         };
         let said = said.map_err(undecodable)?;
@@ -256,22 +266,24 @@ fn bounded(request: &SyncRequest) -> Result<(), Problem> {
     Ok(())
 }
 
+fn stopped() -> Problem {
+    Problem::new(
+        ProblemKind::DeviceStopped,
+        "A copy of this device's store has spoken, so this device was stopped. Nothing on it is lost; ask your IT.",
+    )
+}
+
+fn is_not_stopped(heard: &Heard) -> Result<(), Problem> {
+    // One that was revoked besides, or whose account was disabled, still hears what to purge.
+    if heard.device.stopped_at.is_some() && !heard.revoked() { Err(stopped()) } else { Ok(()) }
+}
+
 async fn count(app: &App, heard: &Heard, request: TakenRequest) -> Result<(), Problem> {
     let device = &heard.device;
-    let stopped = || {
-        Problem::new(
-            ProblemKind::DeviceStopped,
-            "A copy of this device's store has spoken, so this device was stopped. Nothing on it is lost; ask your IT.",
-        )
-    };
-    // One that was revoked besides, or whose account was disabled, still hears what to purge.
-    let stops = !heard.revoked();
-    if device.stopped_at.is_some() && stops {
-        return Err(stopped());
-    }
+    is_not_stopped(heard)?;
     match app.storage.take_request(device, request).await? {
         Counted::Next | Counted::Again => Ok(()),
-        Counted::Copy if !stops => Ok(()),
+        Counted::Copy if heard.revoked() => Ok(()),
         Counted::Copy => {
             tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
             Err(stopped())

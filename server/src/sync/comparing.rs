@@ -39,8 +39,9 @@ pub(super) async fn cases_of<L: Ledger>(
 const MOST: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 /// Adds what the device lacks, and orders purged what it should not have. Of the cases in `whole` everything comes. Where it
-/// lacks much, it is told that there is more: its digest goes on differing, and it tells its heads again. Each time it
-/// begins somewhere else, so that documents whose heads never come to agree keep no others from it.
+/// lacks much, it is told that there is more: its digest goes on differing, and it tells its heads again, with the next sync
+/// at the latest. Each time this begins somewhere else, so that documents whose heads never come to agree keep no others
+/// from it.
 pub(super) async fn compare<L: Ledger>(
     desk: &Desk<'_, L>,
     listed: &[(DocumentId, Heads)],

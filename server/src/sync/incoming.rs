@@ -118,7 +118,7 @@ impl Incoming {
         }
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             match purged(asking, speaker, told, self.bounds.device_day_bytes.saturating_mul(2)).await {
-                // The device says it again.
+                // It stands as carried, is ordered again and says it again.
                 Err(CommitError::DayFull) => {}
                 gone => self.took.purged = gone?,
             }
@@ -231,7 +231,7 @@ impl Incoming {
                 Ok(changes)
             }
             // With so much else in one request: it comes with the next.
-            Err(BadPack::TooLarge { what: "bytes", .. }) if limits.bytes == left => Err(Refusal::Later),
+            Err(BadPack::TooLarge { what: "bytes", .. }) if left < self.bounds.push_bytes => Err(Refusal::Later),
             Err(bad) => {
                 self.unpacked += limits.bytes;
                 Err(unpackable(bad))
@@ -380,9 +380,9 @@ fn brought<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, bytes: u64,
     Write::Brought { device: speaker.device.id, bytes, at: asking.now, most }
 }
 
-/// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither. Of which cases. It is kept with each
-/// case and document that it names, and counts so often towards the day, `most` bytes of all that the device brings; but
-/// no word for more than half of that, or one of a whole caseload would never be taken.
+/// Keeps the device's word of what it has destroyed, and that it carries it no more: both or neither. Says of which cases.
+/// The word is kept with each case and document that it names, and counts so often towards the day, `most` bytes of all
+/// that the device brings; but for no more than an eighth of that, or one of a whole caseload would never be taken.
 async fn purged<L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
@@ -417,7 +417,7 @@ async fn purged<L: Ledger>(
         return Ok(of);
     }
     let (receipt, signature) = (told.purge.to_bytes(), told.signature.0.to_vec());
-    let bytes = (receipt.len() as u64).saturating_mul(gone.len() as u64).min(most / 2);
+    let bytes = (receipt.len() as u64).saturating_mul(gone.len() as u64).min(most / 8);
     let mut writes = vec![brought(asking, speaker, bytes, most)];
     for (case, document) in gone {
         writes.push(Write::Uncarry { device, case, document });

@@ -8,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::storage::StorageError;
 
-/// The devices whose requests are settled or wait to be, each with a turn of its own: however many connections a device
-/// speaks on, it takes the memory and the processor of one. Clones are handles of the same.
+/// The devices whose requests are settled or wait to be, each with a turn of its own: on however many connections a device
+/// speaks, one of its requests is unpacked, judged and answered. What waits, and a reply while it is sent, takes what it
+/// has as it travels. Clones are handles of the same.
 #[derive(Debug, Clone, Default)]
 pub struct Turns(Arc<Mutex<BTreeMap<DeviceId, Weak<Semaphore>>>>);
 

@@ -56,7 +56,11 @@ impl Device {
         if row.changes == 0 && row.known_heads() == [kind.skeleton_hash()] {
             return Err(DeviceError::NothingThere("there is nothing in this document yet"));
         }
-        Ok((row.case, self.load(&row).await?.heads()))
+        match self.load_what_fits(&row).await? {
+            (document, false) => Ok((row.case, document.heads())),
+            // What is to be done again would not be in it.
+            (_, true) => Err(DeviceError::WaitsForSync),
+        }
     }
 
     /// Submits a prescription, as it is here now, for sign-off.

@@ -176,7 +176,7 @@ impl Device {
             return Err(DeviceError::NotAllowed);
         }
         self.lease_lets(found.row.case).await?;
-        let current = self.load(&found.row).await?;
+        let (current, hides) = self.load_what_fits(&found.row).await?;
         let mut counters = self.reader().single::<Counters>().await?.unwrap_or_default();
         let (used, at) = (counters.key, self.stamp());
         let maker = Maker::of(&found, &enrolment);
@@ -184,6 +184,9 @@ impl Device {
             let number = maker.identity.sender.number;
             let key = |counter: u32| Key { device: number, counter };
             let edits = build(&current.view(), key(used.saturating_add(1)))?;
+            if hides && edits.iter().any(|edit| matches!(edit, Edit::Splice { .. })) {
+                return Err(DeviceError::WaitsForSync);
+            }
             let keys: Vec<Key> = fresh(used, &edits)?.map(key).collect();
             let made = maker.make(&current, &keys, at, &edits)?;
             Ok((edits, current.heads(), made, keys))

@@ -59,6 +59,9 @@ pub enum DeviceError {
     /// A document that this program can't read; the rest goes on.
     #[error("this document was set aside: {0}")]
     SetAside(String),
+    /// What this device typed before it was enrolled anew is not in the document as it reads here until it was done again.
+    #[error("some work in this document waits to be done again: sync first")]
+    WaitsForSync,
     /// The server was not heard from for too long: cases that are not open already stay closed until it is.
     #[error("this device was offline for too long: connect to the server once, and its cases open again")]
     LeaseOver,

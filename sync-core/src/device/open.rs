@@ -35,7 +35,7 @@ impl Device {
     }
 
     pub(super) async fn view_of(&self, row: &DocumentRow) -> Result<View, DeviceError> {
-        let document = self.load(row).await?;
+        let (document, _) = self.load_what_fits(row).await?;
         off_thread(move || Ok(document.view())).await
     }
 
@@ -77,18 +77,24 @@ impl Device {
         }
     }
 
-    /// Reads a document once; where it can't be read, of which state of it that is said.
-    async fn read(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
-        let read = self.read_all(document).await?;
-        if read.is_ok() || self.reader().single::<Anew>().await?.is_none() {
-            return Ok(read);
+    /// As [`Self::load`], also of a device that was enrolled anew and has not done its work again yet: what it typed may
+    /// bear the numbers of what the server has of the device that it was. What does not fit waits in the outbox, unseen
+    /// for as long. Whether there is such: who names the version that is here, or a place in its text, would mean another.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) async fn load_what_fits(&self, row: &DocumentRow) -> Result<(Document, bool), DeviceError> {
+        let anew = self.reader().single::<Anew>().await?.is_some();
+        if anew
+            && Box::pin(self.read(row.document)).await?.is_err()
+            && let Some(document) = Box::pin(self.read_what_fits(row.document)).await?
+        {
+            return Ok((document, true));
         }
-        Ok(self.read_what_fits(document).await?.map_or(read, Ok))
+        Ok((self.load(row).await?, false))
     }
 
-    /// As [`Self::read`], of a device that was enrolled anew and has not done its work again yet: what it typed may bear
-    /// the numbers of what the server has of the device that it was. What does not fit waits in the outbox, unseen for as
-    /// long. `None` where the rest can't be read either.
+    /// A document without this device's own work that does not fit; `None` where the rest can't be read either.
     async fn read_what_fits(&self, document: DocumentId) -> Result<Option<Document>, DeviceError> {
         let waiting = self.reader().group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
         let unsent: BTreeSet<Hash> = waiting.into_iter().filter_map(|(_, row)| Some(row.intended()?.hash)).collect();
@@ -117,7 +123,8 @@ impl Device {
         read.await
     }
 
-    async fn read_all(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
+    /// Reads a document once; where it can't be read, of which state of it that is said.
+    async fn read(&self, document: DocumentId) -> Result<Result<Document, (Seen, Unreadable)>, DeviceError> {
         let mut shelved = self.shelved(document, true).await?;
         let (kind, mut begun) = (shelved.seen.row.kind, None);
         if let Some(snapshot) = shelved.snapshot.take() {

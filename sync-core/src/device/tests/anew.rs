@@ -1,7 +1,7 @@
 //! A device that was copied: both copies are stopped, enrolled anew, and nothing that was typed on either is lost.
 
 use super::*;
-use crate::domain::record::Body;
+use crate::domain::record::{Body, SharedText};
 
 /// The store's files, copied while nobody has it open.
 fn copied(from: &Tablet, server: &Server, seed: u64) -> Tablet {
@@ -106,7 +106,7 @@ async fn both_copies_of_a_store_are_enrolled_anew_and_every_word_of_both_arrives
 #[tokio::test]
 async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_comes_keeps_nothing_else_from_being_read() {
     let server = Server::new();
-    let (_, _, clinical) = server.case(Role::Ot);
+    let (_, home, clinical) = server.case(Role::Ot);
     server.state().one_person = true;
     let tablet = Tablet::new(&server, 78);
     let device = tablet.enrolled().await;
@@ -114,8 +114,10 @@ async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_come
     device.close().await.unwrap();
     let copy = copied(&tablet, &server, 79);
     let (one, other) = (open(&tablet).await, open(&copy).await);
-    one.note(clinical, NoteInput::new(Section::Visit, "On the first.")).await.unwrap();
-    other.note(clinical, NoteInput::new(Section::Visit, "On the copy.")).await.unwrap();
+    for (device, whose) in [(&one, "On the first."), (&other, "On the copy.")] {
+        device.note(clinical, NoteInput::new(Section::Visit, whose)).await.unwrap();
+        device.write_text(home, SharedText::Summary, whose.to_owned()).await.unwrap();
+    }
     one.sync(&tablet.link()).await.unwrap();
     server.state().stopped = true;
     other.sync(&copy.link()).await.unwrap_err();
@@ -127,10 +129,17 @@ async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_come
     server.state().line = Line::Good;
     let other = copy.reopened(other).await;
     assert_eq!(words(&other, clinical).await, ["On the first."]);
-    assert_eq!(other.status().await.unwrap().waiting.changes, 1, "it waits to be done again");
+    assert_eq!(view(&other, home).await.texts[&SharedText::Summary], "On the first.");
+    assert_eq!(other.status().await.unwrap().waiting.changes, 2, "it waits to be done again");
+    // What is asked about this version, or written at a place in its text, would leave that out.
+    assert!(matches!(other.complete_assessment(clinical).await, Err(DeviceError::WaitsForSync)));
+    let written = other.write_text(home, SharedText::Summary, "Mind the dog.".to_owned());
+    assert!(matches!(written.await, Err(DeviceError::WaitsForSync)));
     other.note(clinical, NoteInput::new(Section::Visit, "Meanwhile.")).await.unwrap();
     other.sync(&copy.link()).await.unwrap();
     assert_eq!(words(&other, clinical).await, ["Meanwhile.", "On the copy.", "On the first."]);
+    let summary = view(&other, home).await.texts[&SharedText::Summary].clone();
+    assert!(summary.contains("On the first.") && summary.contains("On the copy."), "{summary}");
     assert_eq!(view(&other, clinical).await, server.state().documents[&clinical].view());
     assert_eq!(other.status().await.unwrap().waiting.changes, 0);
 }
