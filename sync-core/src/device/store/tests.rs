@@ -553,26 +553,6 @@ async fn a_new_generation_keeps_older_values_readable() {
     assert!(matches!(store.get(Shelf::Card, b"card 1").await, Err(StoreError::Corrupt { .. })));
 }
 
-#[tokio::test]
-async fn a_commit_that_nobody_waited_for_leaves_the_generation_that_the_file_has() {
-    let home = furnished().await;
-    let store = home.open().await.unwrap();
-    let before = read_everything(&store).await.unwrap();
-    let mut writing = store.begin().await.unwrap();
-    let second = writing.renew_generation(&mut Seeded::new(2)).await.unwrap();
-    {
-        // It is sent, and its caller dropped.
-        let mut commit = std::pin::pin!(writing.commit());
-        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(commit.as_mut().poll(&mut nobody).is_pending());
-    }
-    assert_eq!(read_everything(&store).await.unwrap(), before);
-    assert_eq!(store.generation(), second);
-    let third = store.renew_generation(&mut Seeded::new(3)).await.unwrap();
-    store.close().await.unwrap();
-    assert_eq!(home.open().await.unwrap().generation(), third);
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn the_files_are_for_nobody_else() {

@@ -183,7 +183,7 @@ impl Transaction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{case, furnished};
+    use super::super::tests::{case, furnished, read_everything};
     use super::*;
     use crate::clock::Seeded;
 
@@ -233,5 +233,25 @@ mod tests {
         writing.commit().await.unwrap();
         assert_eq!(store.get(shelf, key).await.unwrap(), None);
         assert_eq!(store.get(Shelf::Meta, &many(MOST_SEEN + 9)).await.unwrap(), Some(many(MOST_SEEN + 9).to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_nobody_waited_for_leaves_the_generation_that_the_file_has() {
+        let home = furnished().await;
+        let store = home.open().await.unwrap();
+        let before = read_everything(&store).await.unwrap();
+        let mut writing = store.begin().await.unwrap();
+        let second = writing.renew_generation(&mut Seeded::new(2)).await.unwrap();
+        {
+            // It is sent, and its caller dropped.
+            let mut commit = std::pin::pin!(writing.commit());
+            let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(commit.as_mut().poll(&mut nobody).is_pending());
+        }
+        assert_eq!(read_everything(&store).await.unwrap(), before);
+        assert_eq!(store.generation(), second);
+        let third = store.renew_generation(&mut Seeded::new(3)).await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(home.open().await.unwrap().generation(), third);
     }
 }
