@@ -80,7 +80,7 @@ pub(super) async fn furnished() -> Home {
 }
 
 /// What a person would read of a furnished store.
-async fn read_everything(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(super) async fn read_everything(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut read = vec![
         store.get(Shelf::Meta, b"enrolment").await?.unwrap_or_default(),
         store.get(Shelf::Card, b"card 1").await?.unwrap_or_default(),
