@@ -22,6 +22,7 @@ use sync_core::id::{CaseId, Epoch, Hash};
 use sync_core::protocol::codec::{Limits, Undecodable, unpack};
 use sync_core::protocol::sync::{PATH, Position, PurgeReason, Receipts, Refused, request_bytes};
 use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
+use tokio::sync::oneshot;
 
 use self::outgoing::Outgoing;
 use self::parts::PART;
@@ -106,12 +107,19 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
     let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
     // To its end, whoever hangs up: or a device that does so again and again has many at work for it.
+    let (hung_up, listens) = oneshot::channel::<()>();
     let settled = tokio::spawn(async move {
         let settled = session.settle(request.body).await;
         drop(turn);
+        if let Err(problem) = &settled
+            && hung_up.is_closed()
+        {
+            tracing::error!(%problem, cause = ?problem, "a request failed whose sender had hung up");
+        }
         settled
     });
     let (session, said, answer) = came_of(settled.await)??;
+    drop(listens);
     let bearer = if said.wants_bearer && !session.revoked() {
         let device = &session.heard.device;
         let bearer = Bearer::Device { account: device.account, device: device.id };

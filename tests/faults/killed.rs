@@ -28,7 +28,7 @@ const LOOKED_FOR: usize = 6;
 const DEVICES: usize = 4;
 /// The most milliseconds until the next kill.
 const LIFE: u64 = 250;
-/// In how many milliseconds the server takes requests again.
+/// In how many milliseconds the server takes requests again, and a device says what it has.
 const BACK: u64 = 2_000;
 
 fn times([long, short]: [usize; 2]) -> usize {
@@ -120,7 +120,7 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
     let witness = another(&world, "witness").await;
     let mut all: BTreeSet<Key> = BTreeSet::new();
     let mut chance = Seeded::new(5);
-    let (kills, mut syncs, mut looked) = (times(DEVICE_KILLS), 0, 0);
+    let (kills, mut syncs, mut looked, mut slowest) = (times(DEVICE_KILLS), 0, 0, 0);
     let (mut store, mut code, mut kept) = (PathBuf::new(), String::new(), BTreeSet::new());
     for kill in 0..kills {
         if kill % EACH == 0 {
@@ -133,6 +133,7 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
         let last = kill % EACH == EACH - 1 || kill + 1 == kills;
         command.arg(&store).arg(&code).args(last.then_some("hand-in"));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let clock = SystemClock::new();
         let mut device = command.spawn().unwrap();
         let said = BufReader::new(device.stdout.take().unwrap());
         // Of the first lives of a device, some end while it is being enrolled.
@@ -146,12 +147,19 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
             device.wait().unwrap()
         });
         let heard = tokio::task::spawn_blocking(move || {
-            // A line that was cut was not said.
-            let lines: Vec<String> = said.lines().map_while(Result::ok).collect();
-            lines
+            // A line that was cut was not said. The first one says what is here.
+            let mut opened = None;
+            let mut lines = Vec::new();
+            for line in said.lines().map_while(Result::ok) {
+                opened.get_or_insert_with(|| clock.elapsed());
+                lines.push(line);
+            }
+            (lines, opened)
         });
         let (mut here, mut made, mut sent): (Option<BTreeSet<Key>>, Vec<Key>, _) = (None, Vec::new(), None);
-        for line in heard.await.unwrap() {
+        let (lines, opened) = heard.await.unwrap();
+        slowest = slowest.max(opened.unwrap_or_default());
+        for line in lines {
             match line.split_once(' ') {
                 Some(("here", keys)) => here = Some(keys.split(',').filter_map(|key| key.parse().ok()).collect()),
                 Some(("made", key)) => made.push(key.parse().unwrap()),
@@ -186,7 +194,9 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
     let there = records(&next.device).await;
     assert_eq!(kept.difference(&there).collect::<Vec<_>>(), Vec::<&Key>::new(), "kept and never delivered");
     count(&format!(
-        "{kills} kills of a device, {} readings kept, {syncs} syncs, looked for elsewhere {looked} times",
+        "{kills} kills of a device, {} readings kept, {syncs} syncs, looked for elsewhere {looked} times; slowest start \
+         {slowest} ms",
         kept.len()
     ));
+    assert!(slowest < BACK, "a killed device took {slowest} ms to say what it has, of {BACK}");
 }

@@ -51,7 +51,8 @@ Example:
 
   grabrail field refused
 
-What is listed is in no document. The server keeps it in quarantine too, where a supervisor can read it.";
+What is listed is in no document. The server keeps it in quarantine, where supervisors see that it is there and
+why.";
 
 pub(super) const WORDS: &str = "\
 Examples:

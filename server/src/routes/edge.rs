@@ -35,7 +35,8 @@ pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(Panicked).into_response()
 }
 
-/// Ends a request that takes too long. What it had begun to write is written whole or not at all.
+/// Ends a request that takes too long. What it had begun to write is written whole or not at all; a sync is settled to
+/// its end all the same.
 pub(super) async fn time_limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let limit = Duration::from_secs(app.config.limits.request_seconds);
     match tokio::time::timeout(limit, next.run(request)).await {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
+use sync_core::engine::Waits;
 use sync_core::guard::{Bounds, Refusal};
 use sync_core::id::{CaseId, DeviceId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::ask::Answer;
@@ -22,8 +23,8 @@ const TRIES: usize = 8;
 /// How many pushes share a plan: those who wait for the disk meanwhile wait no longer than for one of these.
 const TOGETHER: usize = 32;
 /// The most bytes of changes that one request may come to once they are unpacked, or what one push may have if that is
-/// more. A device sends far less at once.
-const MOST_UNPACKED: usize = 64 << 20;
+/// more. A device sends far less at once; tests reach it.
+const MOST_UNPACKED: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
 /// Up to how many bytes of changes are unpacked in passing.
 const SMALL: usize = 32 << 10;
 /// From how many bytes of their documents on they are written.
@@ -56,8 +57,8 @@ pub(super) struct Incoming {
     /// By document and fork, what was refused: what builds on it can't be taken either.
     blocked: BTreeMap<(DocumentId, u32), Refusal>,
     took: Took,
-    /// The cases that are opened later: today is full.
-    unopened: BTreeSet<CaseId>,
+    /// What comes later, and what rests on it.
+    waits: Waits,
     /// By case, the documents that were here before and that something was taken into.
     wrote: BTreeMap<CaseId, BTreeSet<DocumentId>>,
     documents: Documents,
@@ -77,7 +78,7 @@ impl Incoming {
             unaware: false,
             blocked: BTreeMap::new(),
             took: Took::default(),
-            unopened: BTreeSet::new(),
+            waits: Waits::default(),
             wrote: BTreeMap::new(),
             documents,
             left: None,
@@ -104,8 +105,10 @@ impl Incoming {
         self.pushes(asking, speaker, &request.pushes).await?;
         if !speaker.revoked {
             for ask in others {
-                // It speaks of a version that comes later: so does it, and the device asks again.
-                if !ask.request.document().is_some_and(|document| self.comes_later(document)) {
+                // What it rests on comes later: so does it, and the device asks again.
+                if self.waits.hold(ask) {
+                    self.waits.ask(ask);
+                } else {
                     self.decide(asking, ask).await?;
                 }
             }
@@ -118,7 +121,8 @@ impl Incoming {
         }
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             match purged(asking, speaker, told, self.bounds.device_day_bytes.saturating_mul(2)).await {
-                // It stands as carried, is ordered again and says it again.
+                // What stands as carried is ordered again, and it says so again. Of the rest, which only a device has
+                // that was enrolled anew, the word is lost to a full day; what it tells of has gone all the same.
                 Err(CommitError::DayFull) => {}
                 gone => self.took.purged = gone?,
             }
@@ -136,9 +140,7 @@ impl Incoming {
         let verdict = match asking.decide(ask).await {
             // The device has it, and asks again.
             Err(CommitError::DayFull) => {
-                if matches!(ask.request, Request::OpenCase(_)) {
-                    self.unopened.insert(ask.case);
-                }
+                self.waits.ask(ask);
                 return Ok(());
             }
             decided => decided?,
@@ -182,7 +184,7 @@ impl Incoming {
         let unpacked = match blocked {
             Some(Refusal::Later) => Err(Refusal::Later),
             // With its case.
-            _ if self.unopened.contains(&push.case) => Err(Refusal::Later),
+            _ if self.waits.unopened(push.case) => Err(Refusal::Later),
             _ => self.unpack(speaker, push).await,
         };
         let (changes, judged) = match (unpacked, blocked) {
@@ -351,6 +353,10 @@ impl Incoming {
         // That counts as well.
         self.left = None;
         let (reason, quarantine) = aside.map_or_else(|later| (later, None), |quarantine| (reason, quarantine));
+        // Or what the server lost comes first.
+        if matches!(reason, Refusal::Later | Refusal::Missing { .. }) {
+            self.waits.change(push.case, push.document);
+        }
         self.blocked.insert((push.document, push.fork), reason.clone());
         self.refused.push(Refused { document: push.document, reason, quarantine });
         Ok(())
@@ -369,10 +375,6 @@ impl Incoming {
             }
         }
         Ok(())
-    }
-
-    fn comes_later(&self, document: DocumentId) -> bool {
-        self.refused.iter().any(|refused| refused.document == document && refused.reason == Refusal::Later)
     }
 }
 

@@ -318,7 +318,10 @@ impl Device {
         match made.await {
             Err(DeviceError::Unfit(Unfit::Nothing)) => {
                 let row = self.find(document).await?.row;
-                Ok(self.load(&row).await?.heads())
+                match self.load_what_fits(&row).await? {
+                    (document, false) => Ok(document.heads()),
+                    (_, true) => Err(DeviceError::WaitsForSync),
+                }
             }
             other => Ok(other?.heads),
         }

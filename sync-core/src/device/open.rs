@@ -16,6 +16,21 @@ use crate::id::{CaseId, DocumentId, Hash};
 /// After how many changes a document is saved whole, so that opening it stays quick.
 const CHANGES_TO_A_SNAPSHOT: usize = 64;
 
+/// Applies of these changes, in their order, those that fit. All at once where all do: each time costs a copy of the
+/// document.
+fn apply_what_fits(document: &mut Document, rows: &[ChangeRow]) {
+    let changes: Vec<&[u8]> = rows.iter().map(|row| row.bytes.as_slice()).collect();
+    match (document.apply(&changes), rows) {
+        (Ok(()), _) | (_, []) => {}
+        (Err(why), [_]) => tracing::debug!(%why, "work that is to be done again does not fit yet"),
+        (Err(_), _) => {
+            let (first, rest) = rows.split_at(rows.len() / 2);
+            apply_what_fits(document, first);
+            apply_what_fits(document, rest);
+        }
+    }
+}
+
 impl Device {
     /// Opens a document to read it. That it was read is handed in with the next sync.
     ///
@@ -84,9 +99,10 @@ impl Device {
     /// # Errors
     /// As [`Self::load`].
     pub(super) async fn load_what_fits(&self, row: &DocumentRow) -> Result<(Document, bool), DeviceError> {
-        let anew = self.reader().single::<Anew>().await?.is_some();
-        if anew
-            && Box::pin(self.read(row.document)).await?.is_err()
+        if let Ok(document) = Box::pin(self.read(row.document)).await? {
+            return Ok((document, false));
+        }
+        if self.reader().single::<Anew>().await?.is_some()
             && let Some(document) = Box::pin(self.read_what_fits(row.document)).await?
         {
             return Ok((document, true));
@@ -113,11 +129,7 @@ impl Device {
                 Ok::<_, Unreadable>(document)
             };
             let Ok(mut document) = read() else { return Ok(None) };
-            for row in own {
-                if let Err(why) = document.apply(&[row.bytes.as_slice()]) {
-                    tracing::debug!(%why, "work that is to be done again does not fit yet");
-                }
-            }
+            apply_what_fits(&mut document, &own);
             Ok(Some(document))
         });
         read.await

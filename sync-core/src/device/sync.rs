@@ -10,12 +10,11 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
-    Anew, Bearer, Carries, ChangeRow, Counters, Dropped, Kept, OutboxChange, OutboxRow, Pending, PhotoRow, Purged,
-    PurgedDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
+    Anew, Bearer, Carries, ChangeRow, Counters, Dropped, Kept, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
+    Purged, PurgedDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
-use crate::engine::ReplyReader;
-use crate::engine::{self, WaitingPush};
+use crate::engine::{self, ReplyReader, WaitingPush, Waits};
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::codec::Limits;
 use crate::protocol::sync::{Choice, Cursor, PATH, Progress, ReadLog};
@@ -102,15 +101,16 @@ pub(super) struct Done {
     told: Option<Vec<(DocumentId, Heads)>>,
 }
 
-/// The documents whose changes went up in this sync and wait all the same: the server puts them off. What is asked
-/// about such a document waits with them, for without them in the same request it speaks of a version that nobody
-/// knows.
-fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> BTreeSet<DocumentId> {
-    let changed = sendable.iter().filter(|(n, _)| tried.contains(n)).filter_map(|(_, row)| match row {
-        OutboxRow::Change(change) => Some(change.document),
-        OutboxRow::Ask(_) => None,
-    });
-    changed.collect()
+/// The changes that went up in this sync and wait all the same: the server puts them off, and what rests on them waits
+/// with them. Without them in the same request it would speak of what nobody knows.
+fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> Waits {
+    let mut waits = Waits::default();
+    for (_, row) in sendable.iter().filter(|(n, _)| tried.contains(n)) {
+        if let OutboxRow::Change(change) = row {
+            waits.change(change.case, change.document);
+        }
+    }
+    waits
 }
 
 impl Round {
@@ -315,20 +315,26 @@ impl Device {
         let (mut outbox, mut later, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
         let sendable = self.sendable().await?;
-        let waits = put_off(&sendable, &done.tried);
+        let mut waits = put_off(&sendable, &done.tried);
         for (n, row) in sendable {
-            if matches!(&row, OutboxRow::Ask(_)) && row.document().is_some_and(|about| waits.contains(&about)) {
+            if let OutboxRow::Ask(OutboxAsk { ask, .. }) = &row
+                && waits.hold(ask)
+            {
                 // It has had its turn in this sync: there is nothing more to try.
+                waits.ask(ask);
                 done.tried.insert(n);
                 continue;
             }
-            if done.tried.contains(&n) {
-                if let OutboxRow::Ask(ask) = row {
-                    undecided.push((n, ask.ask));
-                }
-                continue;
-            }
             match row {
+                // Again with each request of what may be in the case.
+                OutboxRow::Ask(ask) if done.tried.contains(&n) => match ask.ask.request {
+                    Request::OpenCase(_) if asks.len() < MOST_ROWS => {
+                        outbox.push(n);
+                        asks.push(ask.ask);
+                    }
+                    _ => undecided.push((n, ask.ask)),
+                },
+                OutboxRow::Change(_) if done.tried.contains(&n) => {}
                 OutboxRow::Change(_) if more => {}
                 OutboxRow::Change(change) => {
                     let raw = self.store.get_n(Shelf::Change, change.change).await?;

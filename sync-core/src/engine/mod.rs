@@ -7,12 +7,14 @@
 mod reply;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod writer;
 
 use ed25519_dalek::SigningKey;
 use minicbor::bytes::ByteVec;
 
 pub use self::reply::{Effect, Reply, ReplyError, ReplyReader};
+pub use self::waits::Waits;
 pub use self::writer::ReplyWriter;
 use crate::clock::Stamp;
 use crate::domain::kind::Kind;

@@ -178,6 +178,21 @@ async fn a_request_that_waits_for_another_of_its_device_is_answered_as_things_st
     cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
     let mut phone = Phone::of(&app, &ana).await;
     let device = phone.identity.sender.device;
+    // By then a copy of it has spoken.
+    let mut another = Phone::of(&app, &ana).await;
+    let mut copy = Phone { identity: another.identity.clone(), ..another };
+    another.counter = 5;
+    another.sync(&app, nothing(None)).await;
+    let (turn, _) = app.turns.of(another.identity.sender.device).await.unwrap();
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(copy.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::DeviceStopped);
+        drop(turn);
+    };
+    let (stopped, ()) = tokio::join!(another.send(&app, nothing(None)), meanwhile);
+    assert_eq!(stopped.unwrap_err(), ProblemKind::DeviceStopped);
+
+    // Or it was revoked.
     let (turn, waited) = app.turns.of(device).await.unwrap();
     assert!(!waited);
     let other = app.turns.of(DeviceId::from_bytes([7; 16]));
@@ -216,4 +231,91 @@ async fn what_somebody_sent_who_hangs_up_is_taken_in_before_their_next_request_i
     assert!(reply.receipts.is_none() && reply.refused.is_empty());
     let changes = app.storage.ledger().changes(home, 0).await.unwrap();
     assert_eq!(changes.len(), 1, "it was taken in all the same");
+}
+
+#[tokio::test]
+async fn what_a_visit_that_nobody_planned_holds_waits_for_the_day_on_which_it_is_opened() {
+    let bench = Bench::new(28);
+    let mut app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    // Room for no ask.
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = 200;
+    let mut phone = Phone::of(&app, &ana).await;
+    let mut chance = app.chance.clone();
+    let case = CaseId::mint(&mut chance);
+    let (home, clinical) = (DocumentId::mint(&mut chance), DocumentId::mint(&mut chance));
+    let opening =
+        OpenCase { name: "Elsie Marsh".to_owned(), address: "4 Mill Lane".to_owned(), born: None, home, clinical };
+    let ask = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: Request::OpenCase(opening) };
+    let push = phone.item(home, case, Kind::Home);
+    let closing = Request::CloseCase { reason: "It was the neighbour.".to_owned() };
+    let close = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: closing };
+    let waiting = Waiting { pushes: vec![push], asks: vec![ask, close], ..nothing(None) };
+    let reply = phone.sync(&app, waiting.clone()).await;
+    let reasons: Vec<_> = reply.refused.iter().map(|refused| (&refused.reason, refused.quarantine)).collect();
+    assert_eq!((reply.verdicts.len(), reasons), (0, vec![(&Refusal::Later, None)]));
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = 20_000;
+    let reply = phone.sync(&app, waiting).await;
+    assert!(reply.verdicts.iter().all(|verdict| verdict.answer == Answer::Granted), "{:?}", reply.verdicts);
+    assert_eq!((reply.verdicts.len(), reply.refused.len()), (2, 0));
+    assert_eq!(app.storage.ledger().changes(home, 0).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_one_request_comes_to_unpacked_is_bounded_and_the_rest_comes_with_the_next() {
+    let bench = Bench::new(29);
+    let mut app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let annexes: Vec<DocumentId> = (0..8).map(|_| DocumentId::mint(&mut app.chance.clone())).collect();
+    let pushes: Vec<WaitingPush> = annexes.iter().map(|of| phone.item(*of, case, Kind::Home)).collect();
+    let bytes = pushes[0].changes[0].1.len();
+    let mut came = Vec::new();
+    // As many as fit in 1 KiB, or in what one push may have.
+    for push_bytes in [bytes, 1500] {
+        Arc::make_mut(&mut app.config).limits.push_bytes = push_bytes;
+        let reply = phone.sync(&app, Waiting { pushes: pushes.clone(), ..nothing(None) }).await;
+        assert!(reply.refused.iter().all(|refused| refused.reason == Refusal::Later), "{:?}", reply.refused);
+        came.push((
+            reply.receipts.map_or(0, |signed| signed.receipts.documents.len()),
+            push_bytes.max(1 << 10) / bytes,
+        ));
+    }
+    assert!(came.iter().all(|(came, fit)| *came == *fit.min(&8)) && came[0].0 < 8, "{came:?} of {bytes} bytes each");
+}
+
+#[tokio::test]
+async fn a_case_is_not_closed_before_what_was_put_off_is_in_it() {
+    let bench = Bench::new(30);
+    let mut app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let planned = phone.sync(&app, nothing(None)).await.cards.remove(0).documents;
+    let clinical = planned.iter().find(|listed| listed.kind == Kind::Clinical).unwrap().document;
+    let mut state = Document::new(Kind::Clinical).unwrap();
+    let base = state.heads();
+    let mut keys = (1..).map(|counter| Key { device: phone.identity.sender.number, counter });
+    let by = actor(&phone.identity.sender, clinical, 0);
+    let edits = [Edit::Add(Body::Item(Item { kind: ItemKind::Outcome }))];
+    let made = state.edit(by, ana.id, stamp(), &mut keys, &edits).unwrap();
+    let bytes = made.1.len() as u64;
+    let push = WaitingPush { document: clinical, case, kind: Kind::Clinical, fork: 0, base, changes: vec![made] };
+    let request = Request::CloseCase { reason: "Moved away".to_owned() };
+    let close = Ask { id: AskId::mint(&mut app.chance.clone()), case, at: stamp(), request };
+    let waiting = Waiting { pushes: vec![push], asks: vec![close], ..nothing(None) };
+    // No room for the change, and enough for what is asked.
+    let device = phone.identity.sender.device;
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = 600;
+    let writes = vec![Write::Brought { device, bytes: 600 - bytes + 1, at: app.clock.now(), most: u64::MAX }];
+    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    let reply = phone.sync(&app, waiting.clone()).await;
+    assert_eq!((reply.refused[0].reason.clone(), reply.verdicts.len()), (Refusal::Later, 0));
+    bench.clock.advance(DAY);
+    let reply = phone.sync(&app, waiting).await;
+    assert_eq!((reply.refused.len(), reply.verdicts[0].answer.clone()), (0, Answer::Granted));
+    assert_eq!(app.storage.ledger().changes(clinical, 0).await.unwrap().len(), 1);
 }

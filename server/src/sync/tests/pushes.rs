@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::protocol::ask::Answer;
 use sync_core::protocol::card::DocumentCard;
+use sync_core::protocol::sync::Refused;
 
 use super::*;
 use crate::documents;
@@ -81,6 +83,42 @@ async fn the_pushes_of_a_request_are_written_together() {
     first.push(WaitingPush { base, changes: vec![made], ..first[0].clone() });
     let reply = anas.sync(&app, Waiting { pushes: first, ..nothing(None) }).await;
     assert_eq!((reply.refused.len(), items(&app, row.document).await), (0, 3));
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_version_whose_changes_are_missing_waits_for_them() {
+    let bench = Bench::new(26);
+    let app = bench.app().await;
+    let ([mut anas, _], case, planned) = scene(&app).await;
+    let (ledger, sender) = (app.storage.ledger(), anas.identity.sender);
+    let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap();
+    let first = more(&app, &anas, case, std::slice::from_ref(home), 1).await.remove(0);
+    let row = ledger.document(home.document).await.unwrap().unwrap();
+    let (_, mut state) = documents::load(&ledger, &row).await.unwrap();
+    state.apply(&[&first.changes[0].1]).unwrap();
+    let base = state.heads();
+    let mut keys = (100..).map(|counter| Key { device: sender.number, counter });
+    let by = actor(&sender, home.document, 0);
+    let made = state.edit(by, sender.account, stamp(), &mut keys, &[item(Kind::Home)]).unwrap();
+    let second = WaitingPush { base, changes: vec![made], ..first.clone() };
+    let ask = Ask {
+        id: AskId::mint(&mut app.chance.clone()),
+        case,
+        at: stamp(),
+        request: Request::Release {
+            document: home.document,
+            heads: state.heads(),
+            consent: "She agreed at the visit.".to_owned(),
+        },
+    };
+    let waiting = |pushes| Waiting { pushes, asks: vec![ask.clone()], ..nothing(None) };
+    // The server lost the first one, as a restore would make it.
+    let reply = anas.sync(&app, waiting(vec![second.clone()])).await;
+    assert!(matches!(reply.refused[..], [Refused { reason: Refusal::Missing { .. }, .. }]), "{:?}", reply.refused);
+    assert_eq!(reply.verdicts, [], "its version is on its way");
+    let reply = anas.sync(&app, waiting(vec![first, second])).await;
+    assert_eq!((reply.refused.len(), reply.verdicts.len()), (0, 1));
+    assert_eq!((reply.verdicts[0].ask, reply.verdicts[0].answer.clone()), (ask.id, Answer::Granted));
 }
 
 #[tokio::test]

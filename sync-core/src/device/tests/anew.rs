@@ -133,8 +133,11 @@ async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_come
     assert_eq!(other.status().await.unwrap().waiting.changes, 2, "it waits to be done again");
     // What is asked about this version, or written at a place in its text, would leave that out.
     assert!(matches!(other.complete_assessment(clinical).await, Err(DeviceError::WaitsForSync)));
-    let written = other.write_text(home, SharedText::Summary, "Mind the dog.".to_owned());
-    assert!(matches!(written.await, Err(DeviceError::WaitsForSync)));
+    for words in ["Mind the dog.", "On the first."] {
+        let written = other.write_text(home, SharedText::Summary, words.to_owned());
+        assert!(matches!(written.await, Err(DeviceError::WaitsForSync)));
+    }
+    assert!(other.state(home).await.unwrap().set_aside.is_none());
     other.note(clinical, NoteInput::new(Section::Visit, "Meanwhile.")).await.unwrap();
     other.sync(&copy.link()).await.unwrap();
     assert_eq!(words(&other, clinical).await, ["Meanwhile.", "On the copy.", "On the first."]);

@@ -273,18 +273,21 @@ async fn what_is_asked_of_a_version_that_a_days_bound_puts_off_waits_with_it_and
     for (asks, exchanges) in [(1, 2), (2, 1)] {
         device.complete_assessment(clinical).await.unwrap();
         device.measure(home, door(712)).await.unwrap();
-        device.close_case(case, "Moved away").await.unwrap();
+        device.release(home, "She agreed at the visit.").await.unwrap();
         let report = device.sync(&tablet.link()).await.unwrap();
         assert_eq!((report.granted, report.denied, report.exchanges), (1, 0, exchanges));
         assert_eq!(device.status().await.unwrap().waiting.asks, asks);
     }
+    // Closed, the case would take it in no more.
+    device.close_case(case, "Moved away").await.unwrap();
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().granted, 0);
     assert!(device.notices().await.unwrap().is_empty());
     // Nor does it keep the case from going once the server has all of it.
     server.state().purge = vec![case];
     assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, []);
     server.state().refuse.clear();
     let report = device.sync(&tablet.link()).await.unwrap();
-    assert_eq!((report.receipted, report.granted, report.denied, report.purged), (1, 2, 0, vec![case]));
+    assert_eq!((report.receipted, report.granted, report.denied, report.purged), (1, 3, 0, vec![case]));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::device::link::{
 };
 use crate::domain::document::Document;
 use crate::domain::kind::Kind;
-use crate::engine::ReplyWriter;
+use crate::engine::{ReplyWriter, Waits};
 use crate::envelope::{PROTOCOL, PublicKey, Sender, sign};
 use crate::guard::{Bounds, Pushed, Refusal, judge};
 use crate::id::*;
@@ -290,18 +290,25 @@ impl Server {
         let (mut refused, mut verdicts, mut blocked) = (Vec::new(), Vec::new(), Vec::new());
         // Nothing is decided for who was revoked.
         let asks = if state.revoked { Vec::new() } else { request.asks.clone() };
+        let put_off = |document| state.refuse.contains(&(document, Refusal::Later));
+        let mut waits = Waits::default();
+        for push in request.pushes.iter().filter(|push| put_off(push.document)) {
+            waits.change(push.case, push.document);
+        }
         for ask in asks {
-            let about = ask.request.document().filter(|about| state.refuse.contains(&(*about, Refusal::Later)));
-            if let Some(about) = about {
-                // It speaks of a version that comes later: with the push that is put off, so does it.
-                if !request.pushes.iter().any(|push| push.document == about) {
-                    let answer = Answer::Refused(AskRefusal::HeadsUnknown);
-                    verdicts.push(Verdict { ask: ask.id, at, answer });
-                }
+            if waits.hold(&ask) {
+                waits.ask(&ask);
+                continue;
+            }
+            if ask.request.document().is_some_and(|about| state.refuse.contains(&(about, Refusal::Later))) {
+                // It speaks of a version of which nobody has told.
+                let answer = Answer::Refused(AskRefusal::HeadsUnknown);
+                verdicts.push(Verdict { ask: ask.id, at, answer });
                 continue;
             }
             if let Some(left) = state.full.checked_sub(1) {
                 state.full = left;
+                waits.ask(&ask);
                 continue;
             }
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
