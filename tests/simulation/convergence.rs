@@ -18,9 +18,6 @@ impl World {
         for who in 0..self.tablets.len() {
             let tablet = &self.tablets[who];
             let Some(row) = tablet.id.and_then(|id| self.council.device(id)) else { continue };
-            if row.stopped_at.is_some() {
-                continue;
-            }
             let enabled = self.council.account(tablet.account).enabled;
             if row.revoked_at.is_none() && enabled {
                 self.has_what_is_its_own(who).await.map_err(|what| format!("{}: {what}", self.tablets[who].name))?;

@@ -215,6 +215,8 @@ impl World {
         let Trouble { copies, .. } = std::mem::take(&mut self.trouble);
         self.weather.clears();
         self.restarts();
+        // Nothing that was still to go wrong does.
+        self.council.ledger.faults().restart();
         self.catches_up().await;
         for tablet in &self.tablets {
             tablet.disk.mend();
@@ -228,10 +230,8 @@ impl World {
             self.all_sync(ran).await?;
         }
         match self.one_that_is_stopped() {
-            Some(stopped) if !copies => {
-                Err(format!("{} was stopped, and nobody copied it", self.tablets[stopped].name))
-            }
-            _ => self.converged().await,
+            Some(stopped) => Err(format!("{} is stopped, and is no copy any more", self.tablets[stopped].name)),
+            None => self.converged().await,
         }
     }
 
