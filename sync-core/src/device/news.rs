@@ -84,9 +84,12 @@ impl Applying {
     pub(super) async fn frame(&mut self, frame: Frame) -> Result<bool, StoreError> {
         let Frame { document, case, kind, heads, changes: packed } = frame;
         let Some(mut row) = self.sent_document(document, case, kind).await? else { return Ok(false) };
-        let unsent = self.write.unsent(document).await?;
-        let changes = self.write.group::<ChangeRow>(Shelf::Change, document.as_bytes(), 0).await?;
-        let more = changes.iter().any(|(_, change)| !unsent.contains(&change.hash));
+        // Most have none.
+        let more = row.changes > 0 && {
+            let unsent = self.write.unsent(document).await?;
+            let changes = self.write.group::<ChangeRow>(Shelf::Change, document.as_bytes(), 0).await?;
+            changes.iter().any(|(_, change)| !unsent.contains(&change.hash))
+        };
         self.write.put_base(&row, &Base::of(heads.clone(), packed)).await?;
         row.server_heads = heads;
         if more {

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::StoreError;
-use super::rows::{NO_GENERATION, Rows, generation_place, read_generations};
+use super::rows::{Found, NO_GENERATION, Rows, generation_place, read_generations};
 use crate::clock::{Chance, SystemChance};
 use crate::device::seal::{DataKey, Place};
 use crate::device::vault::{self, Unlock};
@@ -266,6 +266,7 @@ impl Opened {
             generations: self.generations,
             present: Arc::new(RwLock::new(self.present)),
             in_transaction: false,
+            found: Found::default(),
             purged: false,
             chance: SystemChance,
             lock,

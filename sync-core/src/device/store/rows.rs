@@ -52,11 +52,35 @@ pub(super) struct Rows {
     /// What [`super::Store::generation`] tells.
     pub(super) present: Arc<RwLock<Generation>>,
     pub(super) in_transaction: bool,
+    pub(super) found: Found,
     /// Something was purged: what the write-ahead log still holds of it must go.
     pub(super) purged: bool,
     pub(super) chance: SystemChance,
     /// Held until the connection is gone: one writer.
     pub(super) lock: File,
+}
+
+/// Where rows stand, as the open transaction has found or written them: each question is a way to SQLite's thread and back,
+/// and a caseload that comes would ask thousands. Nobody else writes meanwhile.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The largest number ever given.
+    last: Option<i64>,
+    /// The number and the version of the row under a key of a shelf.
+    rows: HashMap<(i64, [u8; 32]), (i64, i64)>,
+}
+
+/// How many rows are remembered at most.
+const MOST_FOUND: usize = 16_384;
+
+impl Found {
+    fn row(&mut self, at: &Address, n: i64, version: i64) {
+        if let Some(key) = at.key
+            && self.rows.len() < MOST_FOUND
+        {
+            self.rows.insert((at.shelf.number(), key), (n, version));
+        }
+    }
 }
 
 /// What identifies a row besides its number.
@@ -95,18 +119,15 @@ impl Rows {
         self.names.hash("case", &[case.as_bytes()])
     }
 
-    fn address(&self, shelf: Shelf, case: Option<CaseId>, group: &[u8], key: Option<&[u8]>) -> Address {
-        Address {
-            shelf,
-            group: self.group_hash(shelf, group),
-            key: key.map(|key| self.key_hash(shelf, key)),
-            case: case.map(|case| self.case_hash(case)),
-        }
+    /// Of a row without a key.
+    fn address(&self, shelf: Shelf, case: Option<CaseId>, group: &[u8]) -> Address {
+        Address { shelf, group: self.group_hash(shelf, group), key: None, case: case.map(|case| self.case_hash(case)) }
     }
 
     /// Begins a write transaction; the caller has settled the last one.
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         self.in_transaction = true;
+        self.found = Found::default();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         Ok(())
     }
@@ -117,6 +138,7 @@ impl Rows {
             return Ok(());
         }
         self.cases.clear();
+        self.found = Found::default();
         match sqlx::query("ROLLBACK").execute(&mut self.connection).await {
             Ok(_) => self.generations.truncate(self.settled),
             // Code 1: SQLite rolled back by itself (it does on a full disk) or never began, or it was committed and
@@ -142,6 +164,7 @@ impl Rows {
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         self.in_transaction = false;
+        self.found = Found::default();
         self.kept_generations();
         if self.purged {
             // The log still holds older pages, the purged case's key among them. The transaction is committed
@@ -258,37 +281,40 @@ impl Rows {
             .copied()
             .ok_or_else(StoreError::corrupt)?;
         let bound = at.row(n);
-        let place = Place {
-            store: &self.store,
-            generation,
-            table: "entry",
-            row: &bound,
-            column: "value",
-            version: row.try_get("version")?,
-        };
+        let version = row.try_get("version")?;
+        let place = Place { store: &self.store, generation, table: "entry", row: &bound, column: "value", version };
         // Too large is damage here: nothing so large was ever sealed.
         let value = self
             .sealing_key(at.case.as_ref())?
             .unseal(&place, row.try_get("value")?)
             .map_err(|_| StoreError::corrupt())?;
+        if self.in_transaction {
+            self.found.row(&at, n, version);
+        }
         Ok((n, value))
     }
 
     /// The number of the next new row. Only one connection writes, inside a transaction.
     async fn next_n(&mut self) -> Result<i64, StoreError> {
-        let last: i64 =
-            sqlx::query_scalar("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)")
-                .fetch_one(&mut self.connection)
-                .await?;
+        let last = match self.found.last {
+            Some(last) => last,
+            None => {
+                sqlx::query_scalar("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)")
+                    .fetch_one(&mut self.connection)
+                    .await?
+            }
+        };
         Ok(last.saturating_add(1))
     }
 
-    async fn insert(&mut self, at: &Address, value: &[u8]) -> Result<i64, StoreError> {
+    /// Writes a new row; `None`, and nothing written, where one stands under its key.
+    async fn insert(&mut self, at: &Address, value: &[u8]) -> Result<Option<i64>, StoreError> {
         let n = self.next_n().await?;
         let sealed = self.seal(at, n, 1, value).await?;
-        sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO entry (n, shelf, group_hash, key_hash, case_hash, generation, version, value)
-             VALUES ($1, $2, $3, $4, $5, $6, 1, $7)",
+             SELECT $1, $2, $3, $4, $5, $6, 1, $7
+             WHERE NOT EXISTS (SELECT 1 FROM entry WHERE shelf = $2 AND key_hash = $4)",
         )
         .bind(n)
         .bind(at.shelf.number())
@@ -299,7 +325,12 @@ impl Rows {
         .bind(sealed)
         .execute(&mut self.connection)
         .await?;
-        Ok(n)
+        if inserted.rows_affected() == 0 {
+            return Ok(None);
+        }
+        self.found.last = Some(n);
+        self.found.row(at, n, 1);
+        Ok(Some(n))
     }
 
     pub(super) async fn append(
@@ -309,8 +340,9 @@ impl Rows {
         group: &[u8],
         value: &[u8],
     ) -> Result<i64, StoreError> {
-        let at = self.address(shelf, case, group, None);
-        self.insert(&at, value).await
+        let at = self.address(shelf, case, group);
+        // It has no key that another could have.
+        self.insert(&at, value).await?.ok_or_else(StoreError::corrupt)
     }
 
     pub(super) async fn put(
@@ -321,17 +353,24 @@ impl Rows {
         key: &[u8],
         value: &[u8],
     ) -> Result<i64, StoreError> {
-        let at = self.address(shelf, case, group, Some(key));
-        let found = sqlx::query("SELECT n, version FROM entry WHERE shelf = $1 AND key_hash = $2")
-            .bind(shelf.number())
-            .bind(at.key.as_ref().map(|hash| &hash[..]))
-            .fetch_optional(&mut self.connection)
-            .await?;
-        let Some(found) = found else { return self.insert(&at, value).await };
-        let n: i64 = found.try_get("n")?;
-        let version = found.try_get::<i64, _>("version")?.saturating_add(1);
+        let hash = self.key_hash(shelf, key);
+        let at = Address { key: Some(hash), ..self.address(shelf, case, group) };
+        let (n, version) = match self.found.rows.get(&(shelf.number(), hash)) {
+            Some(found) => *found,
+            None => match self.insert(&at, value).await? {
+                Some(n) => return Ok(n),
+                None => {
+                    sqlx::query_as("SELECT n, version FROM entry WHERE shelf = $1 AND key_hash = $2")
+                        .bind(shelf.number())
+                        .bind(&hash[..])
+                        .fetch_one(&mut self.connection)
+                        .await?
+                }
+            },
+        };
+        let version = version.saturating_add(1);
         let sealed = self.seal(&at, n, version, value).await?;
-        sqlx::query(
+        let updated = sqlx::query(
             "UPDATE entry SET group_hash = $2, case_hash = $3, generation = $4, version = $5, value = $6 WHERE n = $1",
         )
         .bind(n)
@@ -342,6 +381,10 @@ impl Rows {
         .bind(sealed)
         .execute(&mut self.connection)
         .await?;
+        if updated.rows_affected() != 1 {
+            return Err(StoreError::corrupt());
+        }
+        self.found.row(&at, n, version);
         Ok(n)
     }
 
@@ -417,6 +460,7 @@ impl Rows {
 
     pub(super) async fn remove(&mut self, shelf: Shelf, key: &[u8]) -> Result<bool, StoreError> {
         let key = self.key_hash(shelf, key);
+        self.found.rows.remove(&(shelf.number(), key));
         let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND key_hash = $2")
             .bind(shelf.number())
             .bind(&key[..])
@@ -426,6 +470,7 @@ impl Rows {
     }
 
     pub(super) async fn remove_n(&mut self, shelf: Shelf, n: i64) -> Result<bool, StoreError> {
+        self.found.rows.clear();
         let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND n = $2")
             .bind(shelf.number())
             .bind(n)
@@ -436,6 +481,7 @@ impl Rows {
 
     pub(super) async fn remove_group(&mut self, shelf: Shelf, group: &[u8]) -> Result<u64, StoreError> {
         let group = self.group_hash(shelf, group);
+        self.found.rows.clear();
         let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND group_hash = $2")
             .bind(shelf.number())
             .bind(&group[..])
@@ -446,6 +492,7 @@ impl Rows {
 
     pub(super) async fn purge_case(&mut self, case: CaseId) -> Result<u64, StoreError> {
         let case = self.case_hash(case);
+        self.found.rows.clear();
         let removed =
             sqlx::query("DELETE FROM entry WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
         sqlx::query("DELETE FROM case_key WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
@@ -456,6 +503,7 @@ impl Rows {
 
     pub(super) async fn purge_cases_but(&mut self, kept: &[CaseId]) -> Result<u64, StoreError> {
         let kept: Vec<_> = kept.iter().map(|case| self.case_hash(*case)).collect();
+        self.found.rows.clear();
         let sql = "SELECT case_hash FROM case_key UNION SELECT case_hash FROM entry WHERE case_hash IS NOT NULL";
         let cases: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(&mut self.connection).await?;
         let mut values = 0;
