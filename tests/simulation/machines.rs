@@ -65,6 +65,16 @@ impl World {
         stopped && self.council.account(tablet.account).enabled
     }
 
+    /// Whether there is a copy, or what was copied, that the server would hear and has not told apart.
+    pub(crate) fn has_copies(&self) -> bool {
+        self.tablets.iter().any(|tablet| {
+            let row = tablet.id.and_then(|id| self.council.device(id));
+            tablet.copied
+                && row.is_some_and(|row| row.revoked_at.is_none())
+                && self.council.account(tablet.account).enabled
+        })
+    }
+
     /// One of the stopped devices; any if none is.
     pub(crate) fn one_that_is_stopped(&mut self) -> Option<usize> {
         let stopped: Vec<usize> = (0..self.tablets.len()).filter(|who| self.is_stopped(*who)).collect();

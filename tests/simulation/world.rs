@@ -239,7 +239,12 @@ impl World {
     async fn tells_copies_apart(&mut self, ran: &mut Ran) -> Result<(), String> {
         for _ in 0..ROUNDS_OF_COPIES {
             self.all_sync(ran).await?;
-            let Some(stopped) = self.one_that_is_stopped() else { break };
+            let Some(stopped) = self.one_that_is_stopped() else {
+                if self.has_copies() {
+                    continue;
+                }
+                break;
+            };
             let outcome = self.enrols_anew(stopped).await;
             self.holds(ran, outcome).await?;
         }
