@@ -113,8 +113,10 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         drop(turn);
         if let Err(problem) = &settled
             && hung_up.is_closed()
+            && problem.kind().status().is_server_error()
         {
-            tracing::error!(%problem, cause = ?problem, "a request failed whose sender had hung up");
+            let device = request.device;
+            tracing::error!(%device, %problem, cause = ?problem, "a sync failed whose sender had hung up");
         }
         settled
     });

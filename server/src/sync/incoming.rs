@@ -353,9 +353,12 @@ impl Incoming {
         // That counts as well.
         self.left = None;
         let (reason, quarantine) = aside.map_or_else(|later| (later, None), |quarantine| (reason, quarantine));
-        // Or what the server lost comes first.
-        if matches!(reason, Refusal::Later | Refusal::Missing { .. }) {
-            self.waits.change(push.case, push.document);
+        match reason {
+            // Once its person may not, nothing of it comes again.
+            Refusal::NotAllowed | Refusal::OtherDocument => {}
+            Refusal::Missing { .. } => self.waits.lacks(push.document),
+            // Later as it is, or done again without what was refused.
+            _ => self.waits.change(push.case, push.document),
         }
         self.blocked.insert((push.document, push.fork), reason.clone());
         self.refused.push(Refused { document: push.document, reason, quarantine });

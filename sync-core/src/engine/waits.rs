@@ -9,9 +9,12 @@ use crate::protocol::{Ask, Request};
 /// What waits; asks are to be gone through in the order in which they were asked.
 #[derive(Debug, Clone, Default)]
 pub struct Waits {
+    /// Documents, and cases, of which changes wait.
     changed: BTreeSet<DocumentId>,
-    asked: BTreeSet<DocumentId>,
     cases: BTreeSet<CaseId>,
+    /// Documents, and cases, of which asks wait.
+    asked: BTreeSet<DocumentId>,
+    asked_in: BTreeSet<CaseId>,
     unopened: BTreeSet<CaseId>,
 }
 
@@ -22,13 +25,19 @@ impl Waits {
         self.cases.insert(case);
     }
 
+    /// Changes of this document wait for some that the server lost. They may be another's to hand in, and nobody knows when:
+    /// the rest of the case does not wait for them.
+    pub fn lacks(&mut self, document: DocumentId) {
+        self.changed.insert(document);
+    }
+
     /// This ask waits, and what was asked behind it with it: nothing is taken back before it was given.
     pub fn ask(&mut self, ask: &Ask) {
         if matches!(ask.request, Request::OpenCase(_)) {
             self.unopened.insert(ask.case);
         }
         self.asked.extend(ask.request.document());
-        self.cases.insert(ask.case);
+        self.asked_in.insert(ask.case);
     }
 
     /// Whether the case waits to be opened, and everything in it does.
@@ -41,7 +50,8 @@ impl Waits {
         let waits = match &ask.request {
             Request::OpenCase(_) => return false,
             // A case that is closed takes nothing in any more, and a prescription cites the other documents of its case.
-            Request::CloseCase { .. } | Request::Submit { .. } => self.cases.contains(&ask.case),
+            Request::CloseCase { .. } => self.cases.contains(&ask.case) || self.asked_in.contains(&ask.case),
+            Request::Submit { document, .. } => self.cases.contains(&ask.case) || self.changed.contains(document),
             Request::EndRelease { .. } | Request::Withdraw { .. } | Request::Recall { .. } => false,
             Request::Release { document, .. }
             | Request::CompleteAssessment { document, .. }
@@ -108,6 +118,13 @@ mod tests {
         assert_eq!(changed(HOME), ["release", "end_release", "submit", "withdraw", "close_case"]);
         assert_eq!(changed(CLINICAL), ["complete_assessment", "submit", "withdraw", "close_case"]);
         assert_eq!(changed(PRESCRIPTION), ["submit", "withdraw", "close_case"]);
+        let lacks = |document| {
+            let mut waits = Waits::default();
+            waits.lacks(document);
+            held(waits)
+        };
+        assert_eq!(lacks(CLINICAL), ["complete_assessment", "close_case"]);
+        assert_eq!(lacks(PRESCRIPTION), ["submit", "withdraw", "close_case"]);
         let mut elsewhere = Waits::default();
         elsewhere.change(CaseId::from_bytes([9; 16]), DocumentId::from_bytes([9; 17]));
         assert_eq!(held(elsewhere), [] as [&str; 0]);

@@ -319,3 +319,27 @@ async fn a_case_is_not_closed_before_what_was_put_off_is_in_it() {
     assert_eq!((reply.refused.len(), reply.verdicts[0].answer.clone()), (0, Answer::Granted));
     assert_eq!(app.storage.ledger().changes(clinical, 0).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_case_is_not_closed_beside_work_that_is_refused_and_may_be_done_again() {
+    let bench = Bench::new(31);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let case = case(&app, "R1").await;
+    cases::relate(&app, case, &ana, Relation::Allocated).await.unwrap();
+    let mut phone = Phone::of(&app, &ana).await;
+    let planned = phone.sync(&app, nothing(None)).await.cards.remove(0).documents;
+    let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap().document;
+    let whole = phone.item(home, case, Kind::Home);
+    let refused = WaitingPush { base: (0..1001_u32).map(|n| Hash::of(&n.to_be_bytes())).collect(), ..whole.clone() };
+    let request = Request::CloseCase { reason: "Moved away".to_owned() };
+    let close = Ask { id: AskId::mint(&mut app.chance.clone()), case, at: stamp(), request };
+    let with = |push| Waiting { pushes: vec![push], asks: vec![close.clone()], ..nothing(None) };
+    let reply = phone.sync(&app, with(refused)).await;
+    assert!(matches!(reply.refused[0].reason, Refusal::TooLarge { .. }), "{:?}", reply.refused);
+    assert_eq!(reply.verdicts, []);
+    // Done again, it goes in, and the case is closed behind it.
+    let reply = phone.sync(&app, with(whole)).await;
+    assert_eq!((reply.refused.len(), reply.verdicts[0].answer.clone()), (0, Answer::Granted));
+    assert_eq!(app.storage.ledger().changes(home, 0).await.unwrap().len(), 1);
+}

@@ -75,10 +75,10 @@ const MOST_FOUND: usize = 16_384;
 
 impl Found {
     fn row(&mut self, at: &Address, n: i64, version: i64) {
-        if let Some(key) = at.key
-            && self.rows.len() < MOST_FOUND
-        {
-            self.rows.insert((at.shelf.number(), key), (n, version));
+        let Some(key) = at.key else { return };
+        let name = (at.shelf.number(), key);
+        if self.rows.len() < MOST_FOUND || self.rows.contains_key(&name) {
+            self.rows.insert(name, (n, version));
         }
     }
 }
