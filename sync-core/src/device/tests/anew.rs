@@ -148,6 +148,42 @@ async fn what_was_typed_on_a_copy_that_is_cut_off_while_the_first_ones_work_come
 }
 
 #[tokio::test]
+async fn a_copy_that_hears_the_answer_to_what_both_had_asked_reads_what_the_first_one_did_and_keeps_its_own() {
+    let server = Server::new();
+    let (_, _, clinical) = server.case(Role::Ot);
+    server.state().one_person = true;
+    let tablet = Tablet::new(&server, 80);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.note(clinical, NoteInput::new(Section::Visit, "Before the copy.")).await.unwrap();
+    server.state().line = Line::Dead;
+    device.sync(&tablet.link()).await.unwrap_err();
+    device.close().await.unwrap();
+    let copy = copied(&tablet, &server, 81);
+    let (one, other) = (open(&tablet).await, open(&copy).await);
+    one.note(clinical, NoteInput::new(Section::Visit, "On the first.")).await.unwrap();
+    other.note(clinical, NoteInput::new(Section::Visit, "On the copy.")).await.unwrap();
+    server.state().line = Line::Good;
+    one.sync(&tablet.link()).await.unwrap();
+    // The very request that the first one sent, byte for byte; then the line breaks, before the copy is noticed.
+    server.state().line = Line::Once;
+    other.sync(&copy.link()).await.unwrap_err();
+    server.state().line = Line::Good;
+    assert!(!other.status().await.unwrap().stopped);
+    let other = copy.reopened(other).await;
+    assert_eq!(words(&other, clinical).await, ["Before the copy.", "On the first."]);
+    let state = other.state(clinical).await.unwrap();
+    assert!(state.set_aside.is_none() && state.unsent == 1, "{state:?}");
+    server.state().stopped = true;
+    other.sync(&copy.link()).await.unwrap_err();
+    server.state().stopped = false;
+    other.enrol(&copy.link(), &server.text(), "anew").await.unwrap();
+    other.sync(&copy.link()).await.unwrap();
+    assert_eq!(words(&other, clinical).await, ["Before the copy.", "On the copy.", "On the first."]);
+    assert_eq!(view(&other, clinical).await, server.state().documents[&clinical].view());
+}
+
+#[tokio::test]
 async fn a_device_that_was_not_stopped_and_a_code_of_somebody_else_enrol_nothing() {
     let server = Server::new();
     let (_, home, _) = server.case(Role::Ot);
