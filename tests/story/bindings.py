@@ -4,6 +4,7 @@ Called by `story/bindings.rs` with the folder of the generated module, the store
 """
 
 import asyncio
+import os
 import sys
 
 sources, store, text = sys.argv[1:]
@@ -61,3 +62,7 @@ async def main():
 
 
 asyncio.run(main())
+# A thread of the library may still be on its way out of the callback that woke the last await; an interpreter that is taken
+# apart meanwhile aborts the process.
+sys.stdout.flush()
+os._exit(0)
