@@ -8,9 +8,9 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::lease::Contacted;
 use super::rows::{
-    AskedRow, Backed, Bearer, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, NoticeRow, OutboxAsk,
-    OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments, Unconfirmed, Wants,
-    Writer, from_bytes, group, to_bytes,
+    AskedRow, Backed, Base, Bearer, ChangeRow, Contact, DocumentRow, Dropped, Enrolment, Kept, Notice, NoticeRow,
+    OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow, Purged, PurgedDocuments, Purging, PurgingDocuments,
+    Snapshot, Unconfirmed, Wants, Writer, group, to_bytes,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{Round, SyncReport};
@@ -19,7 +19,7 @@ use crate::engine::{Effect, Reply};
 use crate::envelope::Sender;
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::ask::Answer;
-use crate::protocol::sync::{Position, Progress};
+use crate::protocol::sync::{Frame, Position, Progress};
 use crate::protocol::{CarriedDigest, CaseCard, Place, Verdict};
 
 /// A reply being applied.
@@ -84,6 +84,7 @@ impl Device {
             applying.answered(pending).await?;
         }
         let all_came = !reply.more && reply.effects.iter().any(|effect| matches!(effect, Effect::Cursor(_)));
+        applying.find(&reply.effects).await?;
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
         }
@@ -125,12 +126,11 @@ impl Device {
 impl Applying {
     /// The request was answered: it is not sent again.
     async fn answered(&mut self, pending: Pending) -> Result<(), StoreError> {
-        for n in &pending.outbox {
-            self.was_sent(*n, true).await?;
-        }
+        let sent = self.write.these(Shelf::Outbox, &pending.outbox).await?;
+        self.were_sent(sent, true).await?;
         self.sent = pending.outbox;
-        for n in &pending.reads {
-            self.write.0.remove_n(Shelf::ReadLog, *n).await?;
+        if !pending.reads.is_empty() {
+            self.write.0.remove_these(Shelf::ReadLog, &pending.reads).await?;
         }
         self.write.thin::<Dropped>(|case| !pending.dropped.contains(case)).await?;
         self.reported = pending.purged;
@@ -138,13 +138,38 @@ impl Applying {
         self.write.remove_single::<Pending>().await
     }
 
-    pub(super) async fn was_sent(&mut self, n: i64, sent: bool) -> Result<(), StoreError> {
-        let Some(bytes) = self.write.0.get_n(Shelf::Outbox, n).await? else { return Ok(()) };
-        if let OutboxRow::Change(change) = from_bytes(&bytes)? {
-            let row = OutboxRow::Change(OutboxChange { sent, ..change });
-            self.write.put_outbox(&row.key(), &row).await?;
+    /// Whether a reply to a request with these rows of the outbox has come.
+    pub(super) async fn were_sent(&mut self, rows: Vec<(i64, OutboxRow)>, sent: bool) -> Result<(), StoreError> {
+        for (_, row) in rows {
+            if let OutboxRow::Change(change) = row {
+                let row = OutboxRow::Change(OutboxChange { sent, ..change });
+                self.write.put_outbox(&row.key(), &row).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Finds out at once where rows are that the effects will ask for and mostly find missing: a caseload brings hundreds.
+    async fn find(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        let row = |document: DocumentId| (Shelf::Document, document.as_bytes().to_vec());
+        for effect in effects {
+            match effect {
+                Effect::Card(card) => {
+                    keys.push((Shelf::Card, card.case.as_bytes().to_vec()));
+                    keys.extend(card.documents.iter().map(|listed| row(listed.document)));
+                }
+                Effect::Frame(Frame { document, .. }) => {
+                    let [base, snapshot] = [Base::key(*document), Snapshot::key(*document)];
+                    keys.extend([row(*document), (Shelf::Document, base), (Shelf::Document, snapshot)]);
+                }
+                Effect::News { document, changes, .. } => {
+                    keys.extend(changes.iter().map(|(hash, _)| (Shelf::Change, ChangeRow::key(*document, *hash))));
+                }
+                _ => {}
+            }
+        }
+        self.write.0.find(&keys).await
     }
 
     async fn effect(&mut self, effect: Effect, done: &mut SyncReport) -> Result<(), StoreError> {

@@ -70,10 +70,8 @@ impl Applying {
             // A bound of the day is no refusal: nobody has it but this device, and it goes through later. So it is not
             // handed in either, and what waits to be purged waits for it.
             Refusal::Later => {
-                for (n, _) in self.write.group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await? {
-                    self.was_sent(n, false).await?;
-                }
-                return Ok(());
+                let waiting = self.write.group(Shelf::Outbox, document.as_bytes(), 0).await?;
+                return self.were_sent(waiting, false).await;
             }
             // Nor is it one that the server lost something: it is sent again.
             Refusal::Missing { missing, .. } => return self.send_again(row, missing).await,

@@ -1,7 +1,8 @@
 //! Talking to the server: one conversation at a time, text before photos. What was sent and not answered is sent again
 //! byte for byte; nothing counts as handed in before its signed receipt is stored.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
 use serde::Serialize;
@@ -10,8 +11,8 @@ use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::link::{CBOR, HttpRequest, Link, LinkError, Method};
 use super::rows::{
-    Anew, Bearer, Carries, ChangeRow, Counters, Dropped, Kept, OutboxAsk, OutboxChange, OutboxRow, Pending, PhotoRow,
-    Purged, PurgedDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
+    Anew, Bearer, Carries, ChangeRow, Counters, DocumentRow, Dropped, Kept, OutboxAsk, OutboxChange, OutboxRow,
+    Pending, PhotoRow, Purged, PurgedDocuments, ReadRow, Stopped, Wants, Writer, group, to_bytes,
 };
 use super::store::Shelf;
 use crate::engine::{self, ReplyReader, WaitingPush, Waits};
@@ -26,6 +27,8 @@ const MOST_ROUNDS: u32 = 1_000;
 const MOST_BYTES: usize = 4 << 20;
 /// The most changes in one request; tests turn pages.
 pub(super) const MOST_CHANGES: usize = if cfg!(test) { 40 } else { 5_000 };
+/// How many changes are read at a time: of the largest, 16 MiB.
+const CHANGES_AHEAD: usize = 64;
 /// The most cases to be opened, the most other asks, the most reads and the most purges, in one request: a server takes five
 /// times as many.
 pub(super) const MOST_ROWS: usize = if cfg!(test) { 40 } else { 1_000 };
@@ -101,6 +104,9 @@ pub(super) struct Done {
     told: Option<Vec<(DocumentId, Heads)>>,
 }
 
+/// The rows of documents that something in the outbox changes; `None`: the document is here no more.
+type Changed = BTreeMap<DocumentId, Option<DocumentRow>>;
+
 /// The changes that went up in this sync and wait all the same: the server puts them off, and what rests on them waits
 /// with them. Without them in the same request it would speak of what nobody knows.
 fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> Waits {
@@ -111,6 +117,26 @@ fn put_off(sendable: &[(i64, OutboxRow)], tried: &BTreeSet<i64>) -> Waits {
         }
     }
     waits
+}
+
+/// Adds a change to the push of its document, or to one of its own.
+fn add_change(
+    pushes: &mut Vec<WaitingPush>,
+    changed: &Changed,
+    change: OutboxChange,
+    raw: ChangeRow,
+) -> Result<(), DeviceError> {
+    let OutboxChange { document, case, fork, base, .. } = change;
+    let item = (raw.hash, raw.bytes.to_vec());
+    let row = changed.get(&document).and_then(Option::as_ref).ok_or(DeviceError::NoSuchDocument(document))?;
+    let push = pushes.iter_mut().rfind(|push| push.document == document && push.fork == fork);
+    if let Some(push) = push.filter(|_| !row.singly) {
+        push.changes.push(item);
+        return Ok(());
+    }
+    let kind = row.kind;
+    pushes.push(WaitingPush { document, case, kind, fork, base, changes: vec![item] });
+    Ok(())
 }
 
 impl Round {
@@ -252,28 +278,23 @@ impl Device {
         Ok(round)
     }
 
-    /// The rows of the outbox that may be sent now.
-    async fn sendable(&self) -> Result<Vec<(i64, OutboxRow)>, DeviceError> {
+    /// The rows of the outbox that may be sent now, and the rows of the documents that they change.
+    async fn sendable(&self) -> Result<(Vec<(i64, OutboxRow)>, Changed), DeviceError> {
+        let mut changed = Changed::new();
         if self.reader().single::<Anew>().await?.is_some() {
             // By the device that was: nothing before it is known what of it the server has.
-            return Ok(Vec::new());
+            return Ok((Vec::new(), changed));
         }
-        let mut blocked = std::collections::BTreeMap::new();
         let mut sendable = Vec::new();
         for (n, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
             let may = match &row {
                 OutboxRow::Ask(ask) => !ask.received,
                 OutboxRow::Change(change) => {
-                    let known: Option<&bool> = blocked.get(&change.document);
-                    let refused = match known {
-                        Some(refused) => *refused,
-                        None => {
-                            let document = self.reader().document(change.document).await?;
-                            let refused = document.is_none_or(|document| document.refused.is_some());
-                            blocked.insert(change.document, refused);
-                            refused
-                        }
+                    let document = match changed.entry(change.document) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(unknown) => unknown.insert(self.reader().document(change.document).await?),
                     };
+                    let refused = document.as_ref().is_none_or(|document| document.refused.is_some());
                     // What was typed behind it is handed in, if only to be kept in quarantine.
                     !refused || !change.sent
                 }
@@ -282,7 +303,7 @@ impl Device {
                 sendable.push((n, row));
             }
         }
-        Ok(sendable)
+        Ok((sendable, changed))
     }
 
     /// Whether there are photos that no server is known to have, or that the server waits for.
@@ -300,7 +321,7 @@ impl Device {
         if !(purged.0.is_empty() && documents.0.is_empty()) {
             return Ok(true);
         }
-        Ok(self.sendable().await?.iter().any(|(n, _)| !tried.contains(n)))
+        Ok(self.sendable().await?.0.iter().any(|(n, _)| !tried.contains(n)))
     }
 
     /// Makes the next request and keeps it until its reply is in.
@@ -314,8 +335,17 @@ impl Device {
         let mut asks: Vec<Ask> = Vec::new();
         let (mut outbox, mut later, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut changes, mut more) = (0, 0, false);
-        let sendable = self.sendable().await?;
+        let (sendable, changed) = self.sendable().await?;
         let mut waits = put_off(&sendable, &done.tried);
+        let untried: Vec<i64> = sendable
+            .iter()
+            .filter_map(|(n, row)| match row {
+                OutboxRow::Change(change) if !done.tried.contains(n) => Some(change.change),
+                _ => None,
+            })
+            .collect();
+        let (mut pages, mut ahead) = (untried.chunks(CHANGES_AHEAD), BTreeMap::new());
+        let mut met = 0;
         for (n, row) in sendable {
             if let OutboxRow::Ask(OutboxAsk { ask, .. }) = &row
                 && waits.hold(ask)
@@ -337,16 +367,19 @@ impl Device {
                 OutboxRow::Change(_) if done.tried.contains(&n) => {}
                 OutboxRow::Change(_) if more => {}
                 OutboxRow::Change(change) => {
-                    let raw = self.store.get_n(Shelf::Change, change.change).await?;
-                    let Some(raw) = raw else { continue };
-                    let raw: ChangeRow = super::rows::from_bytes(&raw)?;
+                    if met % CHANGES_AHEAD == 0 {
+                        let page = pages.next().unwrap_or_default();
+                        ahead = self.reader().these::<ChangeRow>(Shelf::Change, page).await?.into_iter().collect();
+                    }
+                    met += 1;
+                    let Some(raw) = ahead.remove(&change.change) else { continue };
                     if bytes + raw.bytes.len() > MOST_BYTES || changes == MOST_CHANGES {
                         more = true;
                         continue;
                     }
                     (bytes, changes) = (bytes + raw.bytes.len(), changes + 1);
                     outbox.push(n);
-                    self.add_change(&mut pushes, change, raw).await?;
+                    add_change(&mut pushes, &changed, change, raw)?;
                 }
                 OutboxRow::Ask(ask) if matches!(ask.ask.request, Request::OpenCase(_)) => {
                     if asks.len() == MOST_ROWS {
@@ -420,25 +453,6 @@ impl Device {
         write.put_single(&pending).await?;
         write.commit().await?;
         Ok(pending)
-    }
-
-    async fn add_change(
-        &self,
-        pushes: &mut Vec<WaitingPush>,
-        change: OutboxChange,
-        raw: ChangeRow,
-    ) -> Result<(), DeviceError> {
-        let OutboxChange { document, case, fork, base, .. } = change;
-        let item = (raw.hash, raw.bytes.to_vec());
-        let row = self.reader().document(document).await?.ok_or(DeviceError::NoSuchDocument(document))?;
-        let push = pushes.iter_mut().find(|push| push.document == document && push.fork == fork);
-        if let Some(push) = push.filter(|_| !row.singly) {
-            push.changes.push(item);
-            return Ok(());
-        }
-        let kind = row.kind;
-        pushes.push(WaitingPush { document, case, kind, fork, base, changes: vec![item] });
-        Ok(())
     }
 
     /// Sends the photos that the server waits for, and those whose record it has.

@@ -50,12 +50,30 @@ macro_rules! reading {
                 let (mut rows, mut after) = (Vec::new(), after);
                 loop {
                     let page = self.0.list(shelf, group, after, PAGE).await?;
-                    let Some((last, _)) = page.last() else { return Ok(rows) };
-                    after = *last;
+                    let whole = page.len() == PAGE as usize;
                     for (n, bytes) in page {
+                        after = n;
+                        rows.push((n, from_bytes(&bytes)?));
+                    }
+                    if !whole {
+                        return Ok(rows);
+                    }
+                }
+            }
+
+            /// The rows with these numbers, in their order; those that are no longer there are left out.
+            pub(in crate::device) async fn these<T: for<'b> Decode<'b, ()>>(
+                &mut self,
+                shelf: Shelf,
+                ns: &[i64],
+            ) -> Result<Vec<(i64, T)>, StoreError> {
+                let mut rows = Vec::new();
+                for ns in ns.chunks(PAGE as usize) {
+                    for (n, bytes) in self.0.these(shelf, ns).await? {
                         rows.push((n, from_bytes(&bytes)?));
                     }
                 }
+                Ok(rows)
             }
 
             pub(in crate::device) async fn whole_shelf<T: for<'b> Decode<'b, ()>>(

@@ -34,12 +34,13 @@ on_either! {
     append(shelf: Shelf, case: Option<CaseId>, group: &[u8], value: &[u8]) -> i64;
     put(shelf: Shelf, case: Option<CaseId>, group: &[u8], key: &[u8], value: &[u8]) -> i64;
     get(shelf: Shelf, key: &[u8]) -> Option<Vec<u8>>;
-    get_n(shelf: Shelf, n: i64) -> Option<Vec<u8>>;
+    these(shelf: Shelf, ns: &[i64]) -> Vec<(i64, Vec<u8>)>;
+    find(keys: &[(Shelf, Vec<u8>)]) -> ();
     list(shelf: Shelf, group: &[u8], after_n: i64, limit: u32) -> Vec<(i64, Vec<u8>)>;
     all(shelf: Shelf, limit: u32) -> Vec<(i64, Vec<u8>)>;
     count(shelf: Shelf) -> u64;
     remove(shelf: Shelf, key: &[u8]) -> bool;
-    remove_n(shelf: Shelf, n: i64) -> bool;
+    remove_these(shelf: Shelf, ns: &[i64]) -> u64;
     remove_group(shelf: Shelf, group: &[u8]) -> u64;
     purge_case(case: CaseId) -> u64;
     purge_cases_but(kept: &[CaseId]) -> u64;

@@ -11,7 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::StoreError;
-use super::rows::{Found, NO_GENERATION, Rows, generation_place, read_generations};
+use super::behind::Behind;
+use super::rows::{NO_GENERATION, Rows, generation_place, read_generations};
 use crate::clock::{Chance, SystemChance};
 use crate::device::seal::{DataKey, Place};
 use crate::device::vault::{self, Unlock};
@@ -262,11 +263,12 @@ impl Opened {
             values: self.key.sealing(),
             names: self.key.naming(),
             cases: HashMap::new(),
+            all_cases: false,
             settled: self.generations.len(),
             generations: self.generations,
             present: Arc::new(RwLock::new(self.present)),
             in_transaction: false,
-            found: Found::default(),
+            behind: Behind::default(),
             purged: false,
             chance: SystemChance,
             lock,

@@ -312,9 +312,16 @@ impl Rows {
         Ok(n.and_then(|n| platter.kept.rows.get(n)).map(|row| row.value.to_vec()))
     }
 
-    pub(super) fn get_n(&mut self, shelf: Shelf, n: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let platter = self.operate()?;
-        Ok(platter.kept.rows.get(&n).filter(|row| row.shelf == shelf).map(|row| row.value.to_vec()))
+        let ns: BTreeSet<i64> = ns.iter().copied().collect();
+        let on_shelf = |n: &i64| platter.kept.rows.get(n).is_some_and(|row| row.shelf == shelf);
+        Ok(values(&platter.kept, ns.into_iter().filter(on_shelf), u32::MAX))
+    }
+
+    /// Everything is quick here.
+    pub(super) fn find(&mut self, _keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
+        self.operate().map(drop)
     }
 
     pub(super) fn list(
@@ -347,10 +354,14 @@ impl Rows {
         Ok(n.is_some_and(|n| platter.change(n, None).is_some()))
     }
 
-    pub(super) fn remove_n(&mut self, shelf: Shelf, n: i64) -> Result<bool, StoreError> {
+    pub(super) fn remove_these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<u64, StoreError> {
         let mut platter = self.operate()?;
-        let here = platter.kept.rows.get(&n).is_some_and(|row| row.shelf == shelf);
-        Ok(here && platter.change(n, None).is_some())
+        let mut removed = 0;
+        for n in ns {
+            let here = platter.kept.rows.get(n).is_some_and(|row| row.shelf == shelf);
+            removed += u64::from(here && platter.change(*n, None).is_some());
+        }
+        Ok(removed)
     }
 
     pub(super) fn remove_group(&mut self, shelf: Shelf, group: &[u8]) -> Result<u64, StoreError> {

@@ -6,6 +6,7 @@
 //! disk when it returns (write-ahead log, `synchronous=FULL`).
 
 mod backend;
+mod behind;
 mod error;
 mod file;
 mod memory;
@@ -137,7 +138,12 @@ impl Store {
 
     /// The value with this number; `None` when there is none on this shelf.
     pub async fn get_n(&self, shelf: Shelf, n: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.settled().await?.get_n(shelf, n).await
+        Ok(self.these(shelf, &[n]).await?.pop().map(|(_, value)| value))
+    }
+
+    /// The values with these numbers, in their order; those that are not on this shelf are left out.
+    pub async fn these(&self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        self.settled().await?.these(shelf, ns).await
     }
 
     /// At most `limit` values of a group with numbers above `after_n`, in the order they were first written.

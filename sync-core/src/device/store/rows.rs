@@ -1,10 +1,12 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
+use super::behind::{Behind, Name, Standing, Written, numbers};
 use super::{Shelf, StoreError};
 use crate::clock::{Chance, SystemChance};
 use crate::device::seal::{CaseKey, NameKey, Place, SealKey};
@@ -16,6 +18,11 @@ pub(super) const NO_GENERATION: Generation = Generation::from_bytes([0; 16]);
 /// The place of the `n`th generation's id.
 pub(super) fn generation_place<'a>(store: &'a [u8; 16], n: &'a [u8; 8]) -> Place<'a> {
     Place { store, generation: NO_GENERATION, table: "generation", row: n, column: "sealed", version: 1 }
+}
+
+/// The place of a case's key.
+fn case_key_place<'a>(store: &'a [u8; 16], case: &'a [u8; 32]) -> Place<'a> {
+    Place { store, generation: NO_GENERATION, table: "case_key", row: case, column: "sealed", version: 1 }
 }
 
 /// Every generation, the present one last.
@@ -38,7 +45,8 @@ pub(super) async fn read_generations(
     Ok(generations)
 }
 
-/// Everything an open store consists of: one connection, the keys, the lock. All SQL on rows is here.
+/// Everything an open store consists of: one connection, the keys, the lock. All SQL on rows is here, and in `behind` that
+/// of a transaction's own.
 pub(super) struct Rows {
     pub(super) connection: SqliteConnection,
     pub(super) store: [u8; 16],
@@ -46,13 +54,15 @@ pub(super) struct Rows {
     pub(super) names: NameKey,
     /// Keys of cases met so far; emptied by a rollback, which may have taken one back.
     pub(super) cases: HashMap<[u8; 32], CaseKey>,
+    /// These are all there are.
+    pub(super) all_cases: bool,
     /// Every generation, the present one last; `settled` of them are committed.
     pub(super) generations: Vec<Generation>,
     pub(super) settled: usize,
     /// What [`super::Store::generation`] tells.
     pub(super) present: Arc<RwLock<Generation>>,
     pub(super) in_transaction: bool,
-    pub(super) found: Found,
+    pub(super) behind: Behind,
     /// Something was purged: what the write-ahead log still holds of it must go.
     pub(super) purged: bool,
     pub(super) chance: SystemChance,
@@ -60,38 +70,20 @@ pub(super) struct Rows {
     pub(super) lock: File,
 }
 
-/// Where rows stand, as the open transaction has found or written them: each question is a way to SQLite's thread and back,
-/// and a caseload that comes would ask thousands. Nobody else writes meanwhile.
-#[derive(Default)]
-pub(super) struct Found {
-    /// The largest number ever given.
-    last: Option<i64>,
-    /// The number and the version of the row under a key of a shelf.
-    rows: HashMap<(i64, [u8; 32]), (i64, i64)>,
-}
-
-/// How many rows are remembered at most.
-const MOST_FOUND: usize = 16_384;
-
-impl Found {
-    fn row(&mut self, at: &Address, n: i64, version: i64) {
-        let Some(key) = at.key else { return };
-        let name = (at.shelf.number(), key);
-        if self.rows.len() < MOST_FOUND || self.rows.contains_key(&name) {
-            self.rows.insert(name, (n, version));
-        }
-    }
-}
-
 /// What identifies a row besides its number.
-struct Address {
-    shelf: Shelf,
-    group: [u8; 32],
-    key: Option<[u8; 32]>,
-    case: Option<[u8; 32]>,
+pub(super) struct Address {
+    pub(super) shelf: Shelf,
+    pub(super) group: [u8; 32],
+    pub(super) key: Option<[u8; 32]>,
+    pub(super) case: Option<[u8; 32]>,
 }
 
 impl Address {
+    /// The key under which it stands.
+    pub(super) fn name(&self) -> Option<Name> {
+        self.key.map(|key| (self.shelf.number(), key))
+    }
+
     /// The row as its sealing binds it.
     fn row(&self, n: i64) -> Vec<u8> {
         let mut row = Vec::with_capacity(8 + 8 + 3 * 33);
@@ -107,7 +99,7 @@ impl Address {
 }
 
 impl Rows {
-    fn key_hash(&self, shelf: Shelf, key: &[u8]) -> [u8; 32] {
+    pub(super) fn key_hash(&self, shelf: Shelf, key: &[u8]) -> [u8; 32] {
         self.names.hash("key", &[&shelf.number().to_be_bytes(), key])
     }
 
@@ -127,7 +119,7 @@ impl Rows {
     /// Begins a write transaction; the caller has settled the last one.
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         self.in_transaction = true;
-        self.found = Found::default();
+        self.behind = Behind::default();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         Ok(())
     }
@@ -137,8 +129,8 @@ impl Rows {
         if !self.in_transaction {
             return Ok(());
         }
-        self.cases.clear();
-        self.found = Found::default();
+        self.forget_cases();
+        self.behind = Behind::default();
         match sqlx::query("ROLLBACK").execute(&mut self.connection).await {
             Ok(_) => self.generations.truncate(self.settled),
             // Code 1: SQLite rolled back by itself (it does on a full disk) or never began, or it was committed and
@@ -162,9 +154,10 @@ impl Rows {
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+        self.hand_over().await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         self.in_transaction = false;
-        self.found = Found::default();
+        self.behind = Behind::default();
         self.kept_generations();
         if self.purged {
             // The log still holds older pages, the purged case's key among them. The transaction is committed
@@ -204,39 +197,49 @@ impl Rows {
         Ok(generation)
     }
 
-    /// Makes sure that the case's key is among `self.cases`; with `make`, a case without a key gets one.
-    async fn load_case_key(&mut self, case: [u8; 32], make: bool) -> Result<(), StoreError> {
+    fn forget_cases(&mut self) {
+        self.cases.clear();
+        self.all_cases = false;
+    }
+
+    /// Makes sure that the case's key is among `self.cases`.
+    async fn load_case_key(&mut self, case: [u8; 32]) -> Result<(), StoreError> {
         if self.cases.contains_key(&case) {
             return Ok(());
         }
-        let place = Place {
-            store: &self.store,
-            generation: NO_GENERATION,
-            table: "case_key",
-            row: &case,
-            column: "sealed",
-            version: 1,
-        };
-        let found = sqlx::query("SELECT sealed FROM case_key WHERE case_hash = $1")
+        let found: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM case_key WHERE case_hash = $1")
             .bind(&case[..])
             .fetch_optional(&mut self.connection)
             .await?;
-        let key = match found {
-            Some(row) => CaseKey::unwrap(&self.values, &place, row.try_get("sealed")?)?,
-            None if make => {
-                let key = CaseKey::mint(&mut self.chance);
-                let sealed = key.wrap(&self.values, &place, &mut self.chance)?;
-                sqlx::query("INSERT INTO case_key (case_hash, sealed) VALUES ($1, $2)")
-                    .bind(&case[..])
-                    .bind(sealed)
-                    .execute(&mut self.connection)
-                    .await?;
-                key
-            }
-            // A value is sealed under a key that is gone: somebody else deleted it.
-            None => return Err(StoreError::corrupt()),
-        };
+        // A value is sealed under a key that is gone: somebody else deleted it.
+        let sealed = found.ok_or_else(StoreError::corrupt)?;
+        let key = CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed)?;
         self.cases.insert(case, key);
+        Ok(())
+    }
+
+    /// Likewise; a case without a key gets one. All keys are read for the first such case: a caseload brings hundreds.
+    async fn load_or_make_case_key(&mut self, case: [u8; 32]) -> Result<(), StoreError> {
+        if self.cases.contains_key(&case) {
+            return Ok(());
+        }
+        if !self.all_cases {
+            let found: Vec<(Vec<u8>, Vec<u8>)> =
+                sqlx::query_as("SELECT case_hash, sealed FROM case_key").fetch_all(&mut self.connection).await?;
+            for (case, sealed) in found {
+                let case = case.try_into().map_err(|_| StoreError::corrupt())?;
+                if let Entry::Vacant(unknown) = self.cases.entry(case) {
+                    unknown.insert(CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed)?);
+                }
+            }
+            self.all_cases = true;
+        }
+        if !self.cases.contains_key(&case) {
+            let key = CaseKey::mint(&mut self.chance);
+            let sealed = key.wrap(&self.values, &case_key_place(&self.store, &case), &mut self.chance)?;
+            self.behind.new_case(case, sealed);
+            self.cases.insert(case, key);
+        }
         Ok(())
     }
 
@@ -247,9 +250,15 @@ impl Rows {
         }
     }
 
-    async fn seal(&mut self, at: &Address, n: i64, version: i64, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) async fn seal(
+        &mut self,
+        at: &Address,
+        n: i64,
+        version: i64,
+        value: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
         if let Some(case) = at.case {
-            self.load_case_key(case, true).await?;
+            self.load_or_make_case_key(case).await?;
         }
         let generation = self.generations.last().copied().ok_or_else(StoreError::corrupt)?;
         let row = at.row(n);
@@ -265,72 +274,30 @@ impl Rows {
             bytes.map(|bytes| bytes.try_into().map_err(|_| StoreError::corrupt())).transpose()
         };
         let n: i64 = row.try_get("n")?;
-        let at = Address {
-            shelf,
-            group: hash("group_hash")?.ok_or_else(StoreError::corrupt)?,
-            key: hash("key_hash")?,
-            case: hash("case_hash")?,
-        };
+        let group = hash("group_hash")?.ok_or_else(StoreError::corrupt)?;
+        let at = Address { shelf, group, key: hash("key_hash")?, case: hash("case_hash")? };
         if let Some(case) = at.case {
-            self.load_case_key(case, false).await?;
+            self.load_case_key(case).await?;
         }
-        let ordinal: i64 = row.try_get("generation")?;
-        let generation = usize::try_from(ordinal)
+        let version = row.try_get("version")?;
+        let value = self.open(&at, n, row.try_get("generation")?, version, row.try_get("value")?)?;
+        if let Some(name) = at.name().filter(|_| self.in_transaction) {
+            self.behind.found(name, Some(Standing::of(&at, n, version)));
+        }
+        Ok((n, value))
+    }
+
+    /// Opens a value, the case's key being at hand.
+    fn open(&self, at: &Address, n: i64, generation: i64, version: i64, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let generation = usize::try_from(generation)
             .ok()
             .and_then(|ordinal| self.generations.get(ordinal.checked_sub(1)?))
             .copied()
             .ok_or_else(StoreError::corrupt)?;
         let bound = at.row(n);
-        let version = row.try_get("version")?;
         let place = Place { store: &self.store, generation, table: "entry", row: &bound, column: "value", version };
         // Too large is damage here: nothing so large was ever sealed.
-        let value = self
-            .sealing_key(at.case.as_ref())?
-            .unseal(&place, row.try_get("value")?)
-            .map_err(|_| StoreError::corrupt())?;
-        if self.in_transaction {
-            self.found.row(&at, n, version);
-        }
-        Ok((n, value))
-    }
-
-    /// The number of the next new row. Only one connection writes, inside a transaction.
-    async fn next_n(&mut self) -> Result<i64, StoreError> {
-        let last = match self.found.last {
-            Some(last) => last,
-            None => {
-                sqlx::query_scalar("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)")
-                    .fetch_one(&mut self.connection)
-                    .await?
-            }
-        };
-        Ok(last.saturating_add(1))
-    }
-
-    /// Writes a new row; `None`, and nothing written, where one stands under its key.
-    async fn insert(&mut self, at: &Address, value: &[u8]) -> Result<Option<i64>, StoreError> {
-        let n = self.next_n().await?;
-        let sealed = self.seal(at, n, 1, value).await?;
-        let inserted = sqlx::query(
-            "INSERT INTO entry (n, shelf, group_hash, key_hash, case_hash, generation, version, value)
-             SELECT $1, $2, $3, $4, $5, $6, 1, $7
-             WHERE NOT EXISTS (SELECT 1 FROM entry WHERE shelf = $2 AND key_hash = $4)",
-        )
-        .bind(n)
-        .bind(at.shelf.number())
-        .bind(&at.group[..])
-        .bind(at.key.as_ref().map(|hash| &hash[..]))
-        .bind(at.case.as_ref().map(|hash| &hash[..]))
-        .bind(i64::try_from(self.generations.len()).unwrap_or(i64::MAX))
-        .bind(sealed)
-        .execute(&mut self.connection)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            return Ok(None);
-        }
-        self.found.last = Some(n);
-        self.found.row(at, n, 1);
-        Ok(Some(n))
+        self.sealing_key(at.case.as_ref())?.unseal(&place, sealed).map_err(|_| StoreError::corrupt())
     }
 
     pub(super) async fn append(
@@ -341,8 +308,9 @@ impl Rows {
         value: &[u8],
     ) -> Result<i64, StoreError> {
         let at = self.address(shelf, case, group);
-        // It has no key that another could have.
-        self.insert(&at, value).await?.ok_or_else(StoreError::corrupt)
+        let n = self.next_n().await?;
+        self.write_behind(at, n, 1, value).await?;
+        Ok(n)
     }
 
     pub(super) async fn put(
@@ -353,58 +321,50 @@ impl Rows {
         key: &[u8],
         value: &[u8],
     ) -> Result<i64, StoreError> {
-        let hash = self.key_hash(shelf, key);
-        let at = Address { key: Some(hash), ..self.address(shelf, case, group) };
-        let (n, version) = match self.found.rows.get(&(shelf.number(), hash)) {
-            Some(found) => *found,
-            None => match self.insert(&at, value).await? {
-                Some(n) => return Ok(n),
-                None => {
-                    sqlx::query_as("SELECT n, version FROM entry WHERE shelf = $1 AND key_hash = $2")
-                        .bind(shelf.number())
-                        .bind(&hash[..])
-                        .fetch_one(&mut self.connection)
-                        .await?
-                }
-            },
+        let key = self.key_hash(shelf, key);
+        let at = Address { key: Some(key), ..self.address(shelf, case, group) };
+        let (n, version) = match self.standing((shelf.number(), key)).await? {
+            Some(standing) => (standing.n, standing.version.saturating_add(1)),
+            None => (self.next_n().await?, 1),
         };
-        let version = version.saturating_add(1);
-        let sealed = self.seal(&at, n, version, value).await?;
-        let updated = sqlx::query(
-            "UPDATE entry SET group_hash = $2, case_hash = $3, generation = $4, version = $5, value = $6 WHERE n = $1",
-        )
-        .bind(n)
-        .bind(&at.group[..])
-        .bind(at.case.as_ref().map(|hash| &hash[..]))
-        .bind(i64::try_from(self.generations.len()).unwrap_or(i64::MAX))
-        .bind(version)
-        .bind(sealed)
-        .execute(&mut self.connection)
-        .await?;
-        if updated.rows_affected() != 1 {
-            return Err(StoreError::corrupt());
-        }
-        self.found.row(&at, n, version);
+        self.write_behind(at, n, version, value).await?;
         Ok(n)
     }
 
     pub(super) async fn get(&mut self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let key = self.key_hash(shelf, key);
+        let name = (shelf.number(), key);
+        match self.behind.standing(name) {
+            Some(None) => return Ok(None),
+            Some(Some(Standing { n, .. })) => {
+                if let Some(Some(Written { at, generation, version, sealed, .. })) = self.behind.waits(n) {
+                    return self.open(at, n, *generation, *version, sealed).map(Some);
+                }
+            }
+            None => {}
+        }
         let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND key_hash = $2")
             .bind(shelf.number())
             .bind(&key[..])
             .fetch_optional(&mut self.connection)
             .await?;
+        if found.is_none() && self.in_transaction {
+            self.behind.found(name, None);
+        }
         self.read_one(shelf, found).await
     }
 
-    pub(super) async fn get_n(&mut self, shelf: Shelf, n: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND n = $2")
-            .bind(shelf.number())
-            .bind(n)
-            .fetch_optional(&mut self.connection)
-            .await?;
-        self.read_one(shelf, found).await
+    pub(super) async fn these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        if ns.iter().any(|n| self.behind.waits(*n).is_some()) {
+            self.hand_over().await?;
+        }
+        let found =
+            sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND n IN (SELECT value FROM json_each($2)) ORDER BY n")
+                .bind(shelf.number())
+                .bind(numbers(ns))
+                .fetch_all(&mut self.connection)
+                .await?;
+        self.read_all(shelf, &found).await
     }
 
     pub(super) async fn list(
@@ -415,6 +375,7 @@ impl Rows {
         limit: u32,
     ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let group = self.group_hash(shelf, group);
+        self.hand_over_group((shelf.number(), group)).await?;
         let found =
             sqlx::query("SELECT * FROM entry WHERE shelf = $1 AND group_hash = $2 AND n > $3 ORDER BY n LIMIT $4")
                 .bind(shelf.number())
@@ -427,6 +388,7 @@ impl Rows {
     }
 
     pub(super) async fn all(&mut self, shelf: Shelf, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        self.hand_over().await?;
         let found = sqlx::query("SELECT * FROM entry WHERE shelf = $1 ORDER BY n LIMIT $2")
             .bind(shelf.number())
             .bind(i64::from(limit))
@@ -451,6 +413,7 @@ impl Rows {
     }
 
     pub(super) async fn count(&mut self, shelf: Shelf) -> Result<u64, StoreError> {
+        self.hand_over().await?;
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM entry WHERE shelf = $1")
             .bind(shelf.number())
             .fetch_one(&mut self.connection)
@@ -459,29 +422,25 @@ impl Rows {
     }
 
     pub(super) async fn remove(&mut self, shelf: Shelf, key: &[u8]) -> Result<bool, StoreError> {
-        let key = self.key_hash(shelf, key);
-        self.found.rows.remove(&(shelf.number(), key));
-        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND key_hash = $2")
-            .bind(shelf.number())
-            .bind(&key[..])
-            .execute(&mut self.connection)
-            .await?;
-        Ok(removed.rows_affected() > 0)
+        let name = (shelf.number(), self.key_hash(shelf, key));
+        let Some(standing) = self.standing(name).await? else { return Ok(false) };
+        self.remove_behind(name, standing).await?;
+        Ok(true)
     }
 
-    pub(super) async fn remove_n(&mut self, shelf: Shelf, n: i64) -> Result<bool, StoreError> {
-        self.found.rows.clear();
-        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND n = $2")
+    pub(super) async fn remove_these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<u64, StoreError> {
+        self.hand_over_and_forget().await?;
+        let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND n IN (SELECT value FROM json_each($2))")
             .bind(shelf.number())
-            .bind(n)
+            .bind(numbers(ns))
             .execute(&mut self.connection)
             .await?;
-        Ok(removed.rows_affected() > 0)
+        Ok(removed.rows_affected())
     }
 
     pub(super) async fn remove_group(&mut self, shelf: Shelf, group: &[u8]) -> Result<u64, StoreError> {
         let group = self.group_hash(shelf, group);
-        self.found.rows.clear();
+        self.hand_over_and_forget().await?;
         let removed = sqlx::query("DELETE FROM entry WHERE shelf = $1 AND group_hash = $2")
             .bind(shelf.number())
             .bind(&group[..])
@@ -492,7 +451,7 @@ impl Rows {
 
     pub(super) async fn purge_case(&mut self, case: CaseId) -> Result<u64, StoreError> {
         let case = self.case_hash(case);
-        self.found.rows.clear();
+        self.hand_over_and_forget().await?;
         let removed =
             sqlx::query("DELETE FROM entry WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
         sqlx::query("DELETE FROM case_key WHERE case_hash = $1").bind(&case[..]).execute(&mut self.connection).await?;
@@ -503,7 +462,7 @@ impl Rows {
 
     pub(super) async fn purge_cases_but(&mut self, kept: &[CaseId]) -> Result<u64, StoreError> {
         let kept: Vec<_> = kept.iter().map(|case| self.case_hash(*case)).collect();
-        self.found.rows.clear();
+        self.hand_over_and_forget().await?;
         let sql = "SELECT case_hash FROM case_key UNION SELECT case_hash FROM entry WHERE case_hash IS NOT NULL";
         let cases: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(&mut self.connection).await?;
         let mut values = 0;
@@ -514,7 +473,7 @@ impl Rows {
             values += removed.rows_affected();
             self.purged = true;
         }
-        self.cases.clear();
+        self.forget_cases();
         Ok(values)
     }
 }

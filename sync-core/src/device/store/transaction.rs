@@ -96,8 +96,13 @@ impl Transaction {
 
     /// Removes the value with this number; whether there was one on this shelf.
     pub async fn remove_n(&mut self, shelf: Shelf, n: i64) -> Result<bool, StoreError> {
+        Ok(self.remove_these(shelf, &[n]).await? > 0)
+    }
+
+    /// Removes the values with these numbers; how many of them there were on this shelf.
+    pub async fn remove_these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<u64, StoreError> {
         self.seen.clear();
-        let done = self.writing()?.remove_n(shelf, n).await?;
+        let done = self.writing()?.remove_these(shelf, ns).await?;
         self.wrote(done)
     }
 
@@ -156,7 +161,17 @@ impl Transaction {
 
     /// As [`super::Store::get_n`], seeing this transaction's own writes.
     pub async fn get_n(&mut self, shelf: Shelf, n: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.reading()?.get_n(shelf, n).await
+        Ok(self.these(shelf, &[n]).await?.pop().map(|(_, value)| value))
+    }
+
+    /// As [`super::Store::these`], seeing this transaction's own writes.
+    pub async fn these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        self.reading()?.these(shelf, ns).await
+    }
+
+    /// Finds out at once where the values under these keys are, so that asking for each, or writing it, is quick.
+    pub async fn find(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
+        self.reading()?.find(keys).await
     }
 
     /// As [`super::Store::list`], seeing this transaction's own writes.
