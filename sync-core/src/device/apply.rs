@@ -84,7 +84,7 @@ impl Device {
             applying.answered(pending).await?;
         }
         let all_came = !reply.more && reply.effects.iter().any(|effect| matches!(effect, Effect::Cursor(_)));
-        applying.find(&reply.effects).await?;
+        applying.look_ahead(&reply.effects).await?;
         for effect in reply.effects {
             applying.effect(effect, &mut done).await?;
         }
@@ -150,7 +150,7 @@ impl Applying {
     }
 
     /// Finds out at once where rows are that the effects will ask for and mostly find missing: a caseload brings hundreds.
-    async fn find(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
+    async fn look_ahead(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
         let mut keys = Vec::new();
         let row = |document: DocumentId| (Shelf::Document, document.as_bytes().to_vec());
         for effect in effects {
@@ -169,7 +169,7 @@ impl Applying {
                 _ => {}
             }
         }
-        self.write.0.find(&keys).await
+        self.write.0.look_ahead(&keys).await
     }
 
     async fn effect(&mut self, effect: Effect, done: &mut SyncReport) -> Result<(), StoreError> {

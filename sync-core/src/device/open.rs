@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
-    Base, ChangeRow, DocumentRow, Notice, OutboxRow, ReadRow, Snapshot, Writer, group, off_thread, to_bytes,
+    Anew, Base, ChangeRow, DocumentRow, Notice, OutboxRow, ReadRow, Snapshot, Writer, group, off_thread, to_bytes,
 };
 use super::store::Shelf;
 use crate::domain::document::{Document, Unreadable};
@@ -92,24 +92,28 @@ impl Device {
         }
     }
 
-    /// As [`Self::load`], also where what this device typed bears the numbers of what the server has of a copy of it, or
-    /// of the device that it was before it was enrolled anew. What does not fit waits in the outbox, unseen until it is
-    /// done again. Whether there is such: who names the version that is here, or a place in its text, would mean another.
+    /// As [`Self::load`], also where what this device typed bears the numbers of what the server has of a copy of it, which
+    /// may not have been noticed yet, or of the device that it was before it was enrolled anew. What does not fit waits in
+    /// the outbox, unseen until it is done again. Whether there is such: who names the version that is here, or a place in
+    /// its text, would mean another.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub(super) async fn load_what_fits(&self, row: &DocumentRow) -> Result<(Document, bool), DeviceError> {
-        if let Ok(document) = Box::pin(self.read(row.document)).await? {
-            return Ok((document, false));
-        }
-        if let Some(document) = Box::pin(self.read_what_fits(row.document)).await? {
+        let copied = match Box::pin(self.read(row.document)).await? {
+            Ok(document) => return Ok((document, false)),
+            Err((_, why)) => matches!(why, Unreadable::SameNumber(_)),
+        };
+        if (copied || self.reader().single::<Anew>().await?.is_some())
+            && let Some(document) = Box::pin(self.read_what_fits(row.document)).await?
+        {
             return Ok((document, true));
         }
         Ok((self.load(row).await?, false))
     }
 
-    /// A document without this device's own work that does not fit; `None` where there is none, or the rest can't be read
-    /// either.
+    /// A document without this device's own work that does not fit; `None` where it has no such work waiting, or the rest
+    /// can't be read either.
     async fn read_what_fits(&self, document: DocumentId) -> Result<Option<Document>, DeviceError> {
         let waiting = self.reader().group::<OutboxRow>(Shelf::Outbox, document.as_bytes(), 0).await?;
         let unsent: BTreeSet<Hash> = waiting.into_iter().filter_map(|(_, row)| Some(row.intended()?.hash)).collect();

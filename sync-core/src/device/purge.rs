@@ -212,21 +212,14 @@ impl Writer {
         for shelf in [Shelf::Change, Shelf::Outbox] {
             self.0.remove_group(shelf, document.as_bytes()).await?;
         }
-        for (n, row) in self.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await? {
-            if row.document() == Some(document) {
-                self.0.remove_n(Shelf::Outbox, n).await?;
-            }
-        }
-        for (n, row) in self.group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await? {
-            if row.ask.request.document() == Some(document) {
-                self.0.remove_n(Shelf::Notice, n).await?;
-            }
-        }
-        for (n, row) in self.group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await? {
-            if row.notice.repeats() == Some(document) {
-                self.0.remove_n(Shelf::Notice, n).await?;
-            }
-        }
+        let asks = self.group::<OutboxRow>(Shelf::Outbox, group::ASKS, 0).await?;
+        let asks: Vec<i64> = asks.iter().filter(|(_, row)| row.document() == Some(document)).map(|(n, _)| *n).collect();
+        self.0.remove_these(Shelf::Outbox, &asks).await?;
+        let asked = self.group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
+        let asked = asked.iter().filter(|(_, row)| row.ask.request.document() == Some(document)).map(|(n, _)| *n);
+        let told = self.group::<NoticeRow>(Shelf::Notice, group::NOTICES, 0).await?;
+        let told = told.iter().filter(|(_, row)| row.notice.repeats() == Some(document)).map(|(n, _)| *n);
+        self.0.remove_these(Shelf::Notice, &asked.chain(told).collect::<Vec<_>>()).await?;
         self.forget_refused(document).await?;
         self.remove_snapshot(document).await?;
         self.0.remove(Shelf::Document, &Base::key(document)).await?;

@@ -159,11 +159,8 @@ impl Writer {
 
     /// Forgets the refused work of a document.
     pub(super) async fn forget_refused(&mut self, document: DocumentId) -> Result<(), StoreError> {
-        for (n, work) in self.group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await? {
-            if work.document == document {
-                self.0.remove_n(Shelf::Notice, n).await?;
-            }
-        }
-        Ok(())
+        let refused = self.group::<RefusedWork>(Shelf::Notice, group::REFUSED, 0).await?;
+        let of_it: Vec<i64> = refused.iter().filter(|(_, work)| work.document == document).map(|(n, _)| *n).collect();
+        self.0.remove_these(Shelf::Notice, &of_it).await.map(drop)
     }
 }

@@ -28,7 +28,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// The most changes in one request; tests turn pages.
 pub(super) const MOST_CHANGES: usize = if cfg!(test) { 40 } else { 5_000 };
 /// How many changes are read at a time: of the largest, 16 MiB.
-const CHANGES_AHEAD: usize = 64;
+const CHANGES_AHEAD: usize = if cfg!(test) { 16 } else { 64 };
 /// The most cases to be opened, the most other asks, the most reads and the most purges, in one request: a server takes five
 /// times as many.
 pub(super) const MOST_ROWS: usize = if cfg!(test) { 40 } else { 1_000 };

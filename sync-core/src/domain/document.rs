@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{
-    ActorId, Automerge, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding, Value, ValueRef,
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, ROOT, ReadDoc, ScalarValue, ScalarValueRef, TextEncoding,
+    Value, ValueRef,
 };
 
 use super::container::{CAPTIONS, Container, object};
@@ -26,6 +27,9 @@ pub enum Unreadable {
     /// Automerge refused them.
     #[error("these bytes are not a document that can be read: {0}")]
     Refused(String),
+    /// Two different changes in them bear the same number of one actor.
+    #[error("these bytes are not a document that can be read: {0}")]
+    SameNumber(String),
     /// Automerge panicked on them.
     #[error("reading these bytes went wrong inside Automerge")]
     Panicked,
@@ -119,7 +123,10 @@ impl Document {
         let mut next = self.state.clone();
         let expected: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
         let next = guarded(move || {
-            next.apply_changes(changes).map_err(|error| Unreadable::Refused(error.to_string()))?;
+            next.apply_changes(changes).map_err(|error| match error {
+                AutomergeError::DuplicateSeqNumber(..) => Unreadable::SameNumber(error.to_string()),
+                other => Unreadable::Refused(other.to_string()),
+            })?;
             // A change whose dependencies are missing is queued silently: that is not taken in.
             if expected.iter().any(|hash| next.get_change_meta_by_hash(hash).is_none()) {
                 return Err(Unreadable::Refused("a change builds on one that is missing".to_owned()));
@@ -286,7 +293,7 @@ impl Document {
     }
 }
 
-fn broken(error: automerge::AutomergeError) -> Unfit {
+fn broken(error: AutomergeError) -> Unfit {
     Unfit::Document(error.to_string())
 }
 

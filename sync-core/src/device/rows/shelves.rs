@@ -50,12 +50,12 @@ macro_rules! reading {
                 let (mut rows, mut after) = (Vec::new(), after);
                 loop {
                     let page = self.0.list(shelf, group, after, PAGE).await?;
-                    let whole = page.len() == PAGE as usize;
+                    let full = page.len() == PAGE as usize;
                     for (n, bytes) in page {
                         after = n;
                         rows.push((n, from_bytes(&bytes)?));
                     }
-                    if !whole {
+                    if !full {
                         return Ok(rows);
                     }
                 }

@@ -1,7 +1,7 @@
 //! Writing behind: what an open transaction knows of rows, and what it has written and not handed to SQLite yet. Each
 //! statement is a way to SQLite's thread and back, and a caseload that comes, or the receipts of an evening, would go it
-//! thousands of times. Nothing is kept before the commit in any case; a write that finds no room is told of where it is
-//! handed over, at the latest by the commit.
+//! thousands of times. Nothing is kept before the commit in any case; that a write finds no room is told by the call that
+//! hands it over, be it a later question, or the commit.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -28,7 +28,7 @@ pub(super) type Name = (i64, [u8; 32]);
 #[derive(Clone, Copy)]
 pub(super) struct Standing {
     pub(super) n: i64,
-    pub(super) version: i64,
+    version: i64,
     group: [u8; 32],
 }
 
@@ -96,7 +96,7 @@ impl Rows {
     /// Hands what waits to SQLite.
     ///
     /// # Errors
-    /// [`StoreError::Ended`] once that has failed, or was given up half-way.
+    /// What SQLite says of it; [`StoreError::Ended`] once that has failed, or was given up half-way.
     pub(super) async fn hand_over(&mut self) -> Result<(), StoreError> {
         if self.behind.lost {
             return Err(StoreError::Ended);
@@ -107,12 +107,13 @@ impl Rows {
         self.behind.lost = true;
         self.behind.groups.clear();
         self.behind.bytes = 0;
-        for (case, sealed) in std::mem::take(&mut self.behind.cases) {
-            sqlx::query("INSERT INTO case_key (case_hash, sealed) VALUES ($1, $2)")
-                .bind(&case[..])
-                .bind(sealed)
-                .execute(&mut self.connection)
-                .await?;
+        let mut cases = std::mem::take(&mut self.behind.cases).into_iter().peekable();
+        while cases.peek().is_some() {
+            let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO case_key (case_hash, sealed) ");
+            sql.push_values(cases.by_ref().take(AT_ONCE), |mut values, (case, sealed)| {
+                values.push_bind(case.to_vec()).push_bind(sealed);
+            });
+            sql.build().execute(&mut self.connection).await?;
         }
         let (mut gone, mut written) = (Vec::new(), Vec::new());
         for (n, row) in std::mem::take(&mut self.behind.waiting) {
@@ -166,7 +167,7 @@ impl Rows {
     }
 
     /// Learns at once where the rows under many keys are.
-    pub(super) async fn find(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) async fn look_ahead(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
         let mut unknown: BTreeMap<i64, Vec<[u8; 32]>> = BTreeMap::new();
         for (shelf, key) in keys {
             let name = (shelf.number(), self.key_hash(*shelf, key));
@@ -176,6 +177,9 @@ impl Rows {
         }
         for (shelf, keys) in unknown {
             for keys in keys.chunks(KEYS_AT_ONCE) {
+                if self.behind.known.len() >= MOST_KNOWN {
+                    return Ok(());
+                }
                 let found = self.stand(shelf, keys).await?;
                 for key in keys {
                     self.behind.found((shelf, *key), found.get(key).copied());
@@ -209,23 +213,24 @@ impl Rows {
         Ok(standing)
     }
 
-    /// Writes a row, over the one of its number or new, once SQLite is handed what waits.
+    /// Writes a row, over the one that stands there, or a new one, once SQLite is handed what waits; its number.
     pub(super) async fn write_behind(
         &mut self,
         at: Address,
-        n: i64,
-        version: i64,
+        before: Option<Standing>,
         value: &[u8],
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
+        let (n, version) = match before {
+            Some(Standing { n, version, .. }) => (n, version.saturating_add(1)),
+            None => (self.next_n().await?, 1),
+        };
         let sealed = self.seal(&at, n, version, value).await?;
         let generation = i64::try_from(self.generations.len()).unwrap_or(i64::MAX);
-        let name = at.name();
-        let before = name.and_then(|name| self.behind.standing(name).flatten());
         let new = match self.behind.waiting.get(&n) {
             Some(waiting) => waiting.as_ref().is_some_and(|row| row.new),
             None => before.is_none(),
         };
-        if let Some(name) = name {
+        if let Some(name) = at.name() {
             // Whatever room there is: what waits must be known.
             self.behind.known.insert(name, Some(Standing::of(&at, n, version)));
         }
@@ -234,7 +239,8 @@ impl Rows {
         self.behind.groups.extend(before.map(|before| (shelf, before.group)));
         self.behind.bytes += sealed.len();
         self.behind.waiting.insert(n, Some(Written { at, generation, version, sealed, new }));
-        self.make_room().await
+        self.make_room().await?;
+        Ok(n)
     }
 
     /// Removes a row that stands under a key, once SQLite is handed what waits.
@@ -261,7 +267,7 @@ impl Rows {
     }
 
     /// The number of the next new row. Only one connection writes, inside a transaction.
-    pub(super) async fn next_n(&mut self) -> Result<i64, StoreError> {
+    async fn next_n(&mut self) -> Result<i64, StoreError> {
         let last = match self.behind.last {
             Some(last) => last,
             None => {

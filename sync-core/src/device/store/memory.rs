@@ -320,7 +320,7 @@ impl Rows {
     }
 
     /// Everything is quick here.
-    pub(super) fn find(&mut self, _keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) fn look_ahead(&mut self, _keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
         self.operate().map(drop)
     }
 

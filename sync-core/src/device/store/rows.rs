@@ -52,8 +52,8 @@ pub(super) struct Rows {
     pub(super) store: [u8; 16],
     pub(super) values: SealKey,
     pub(super) names: NameKey,
-    /// Keys of cases met so far; emptied by a rollback, which may have taken one back.
-    pub(super) cases: HashMap<[u8; 32], CaseKey>,
+    /// Keys of cases met so far, `None`: a damaged one; emptied by a rollback, which may have taken one back.
+    pub(super) cases: HashMap<[u8; 32], Option<CaseKey>>,
     /// These are all there are.
     pub(super) all_cases: bool,
     /// Every generation, the present one last; `settled` of them are committed.
@@ -214,7 +214,7 @@ impl Rows {
         // A value is sealed under a key that is gone: somebody else deleted it.
         let sealed = found.ok_or_else(StoreError::corrupt)?;
         let key = CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed)?;
-        self.cases.insert(case, key);
+        self.cases.insert(case, Some(key));
         Ok(())
     }
 
@@ -229,7 +229,8 @@ impl Rows {
             for (case, sealed) in found {
                 let case = case.try_into().map_err(|_| StoreError::corrupt())?;
                 if let Entry::Vacant(unknown) = self.cases.entry(case) {
-                    unknown.insert(CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed)?);
+                    // One that does not open is told of where its own case is read or written.
+                    unknown.insert(CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed).ok());
                 }
             }
             self.all_cases = true;
@@ -238,7 +239,7 @@ impl Rows {
             let key = CaseKey::mint(&mut self.chance);
             let sealed = key.wrap(&self.values, &case_key_place(&self.store, &case), &mut self.chance)?;
             self.behind.new_case(case, sealed);
-            self.cases.insert(case, key);
+            self.cases.insert(case, Some(key));
         }
         Ok(())
     }
@@ -246,7 +247,10 @@ impl Rows {
     fn sealing_key(&self, case: Option<&[u8; 32]>) -> Result<&SealKey, StoreError> {
         match case {
             None => Ok(&self.values),
-            Some(case) => self.cases.get(case).map(CaseKey::sealing).ok_or_else(StoreError::corrupt),
+            Some(case) => match self.cases.get(case) {
+                Some(Some(key)) => Ok(key.sealing()),
+                _ => Err(StoreError::corrupt()),
+            },
         }
     }
 
@@ -308,9 +312,7 @@ impl Rows {
         value: &[u8],
     ) -> Result<i64, StoreError> {
         let at = self.address(shelf, case, group);
-        let n = self.next_n().await?;
-        self.write_behind(at, n, 1, value).await?;
-        Ok(n)
+        self.write_behind(at, None, value).await
     }
 
     pub(super) async fn put(
@@ -323,12 +325,8 @@ impl Rows {
     ) -> Result<i64, StoreError> {
         let key = self.key_hash(shelf, key);
         let at = Address { key: Some(key), ..self.address(shelf, case, group) };
-        let (n, version) = match self.standing((shelf.number(), key)).await? {
-            Some(standing) => (standing.n, standing.version.saturating_add(1)),
-            None => (self.next_n().await?, 1),
-        };
-        self.write_behind(at, n, version, value).await?;
-        Ok(n)
+        let before = self.standing((shelf.number(), key)).await?;
+        self.write_behind(at, before, value).await
     }
 
     pub(super) async fn get(&mut self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

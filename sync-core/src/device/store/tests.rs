@@ -353,6 +353,56 @@ async fn a_full_disk_is_its_own_error_and_keeps_what_was_there() {
 }
 
 #[tokio::test]
+async fn a_full_disk_that_a_question_finds_ends_the_transaction_and_keeps_what_was_there() {
+    let home = furnished().await;
+    let store = home.open().await.unwrap();
+    let before = read_everything(&store).await.unwrap();
+    store.leave_room_for(4).await;
+    for way in 0..4 {
+        let mut writing = store.begin().await.unwrap();
+        for key in [b"1", b"2", b"3", b"4"] {
+            writing.put(Shelf::Notice, Some(case(3)), b"long", key, &[7; 8000]).await.unwrap();
+        }
+        let asked = match way {
+            0 => writing.list(Shelf::Notice, b"long", 0, 9).await.map(drop),
+            1 => writing.all(Shelf::Notice, 9).await.map(drop),
+            2 => writing.count(Shelf::Notice).await.map(drop),
+            _ => writing.remove_group(Shelf::Meta, b"").await.map(drop),
+        };
+        assert!(matches!(asked, Err(StoreError::DiskFull)), "{way}: {asked:?}");
+        // Large values are read from the file: none of it may be.
+        assert!(matches!(writing.get(Shelf::Notice, b"1").await, Err(StoreError::Ended)));
+        assert!(matches!(writing.renew_generation(&mut Seeded::new(4)).await, Err(StoreError::Ended)));
+        assert!(matches!(writing.commit().await, Err(StoreError::Ended)));
+        assert_eq!(read_everything(&store).await.unwrap(), before);
+        assert_eq!(store.count(Shelf::Notice).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_key_of_a_case_holds_up_no_other_case_and_gets_no_second() {
+    let home = furnished().await;
+    home.tamper(
+        "UPDATE case_key SET sealed = zeroblob(length(sealed)) WHERE case_hash = (SELECT min(case_hash) FROM case_key)",
+    )
+    .await;
+    let store = home.open().await.unwrap();
+    let mut written = 0;
+    for number in 1..4 {
+        let mut writing = store.begin().await.unwrap();
+        match writing.put(Shelf::Card, Some(case(number)), b"cards", &[number], b"new").await {
+            Ok(_) => {
+                writing.commit().await.unwrap();
+                assert_eq!(store.get(Shelf::Card, &[number]).await.unwrap().unwrap(), b"new");
+                written += 1;
+            }
+            Err(error) => assert!(matches!(error, StoreError::Corrupt { set_aside: None }), "{error:?}"),
+        }
+    }
+    assert_eq!(written, 2, "of two that were there and a new one");
+}
+
+#[tokio::test]
 async fn a_value_over_the_bound_is_refused() {
     let home = Home::new();
     let store = home.create().await;

@@ -8,8 +8,9 @@ use super::{Shelf, StoreError};
 use crate::clock::Chance;
 use crate::id::{CaseId, Generation};
 
-/// Writes that are kept together or not at all. Dropped without [`commit`](Self::commit), nothing happened; after a
-/// write failed or was cancelled, everything else says [`StoreError::Ended`] and nothing happened either.
+/// Writes that are kept together or not at all. Dropped without [`commit`](Self::commit), nothing happened; after anything
+/// failed or was cancelled, everything else says [`StoreError::Ended`] and nothing happened either. That there is no room
+/// for a write is told by it, by what is asked later, or by the commit.
 pub struct Transaction {
     rows: OwnedMutexGuard<Backend>,
     whole: bool,
@@ -37,7 +38,8 @@ impl Transaction {
         if self.whole { Ok(&mut self.rows) } else { Err(StoreError::Ended) }
     }
 
-    /// The rows for a write; the transaction is whole again only when [`wrote`](Self::wrote) says that it was done.
+    /// The rows for a call that may write, if only what was written before; the transaction is whole again only when
+    /// [`wrote`](Self::wrote) says that it was done.
     fn writing(&mut self) -> Result<&mut Backend, StoreError> {
         if !self.whole {
             return Err(StoreError::Ended);
@@ -154,9 +156,9 @@ impl Transaction {
         if let Some(value) = self.seen.get(&(shelf, key.to_vec())) {
             return Ok(value.clone());
         }
-        let value = self.rows.get(shelf, key).await?;
+        let value = self.writing()?.get(shelf, key).await?;
         self.see(shelf, key, value.as_deref());
-        Ok(value)
+        self.wrote(value)
     }
 
     /// As [`super::Store::get_n`], seeing this transaction's own writes.
@@ -166,12 +168,14 @@ impl Transaction {
 
     /// As [`super::Store::these`], seeing this transaction's own writes.
     pub async fn these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-        self.reading()?.these(shelf, ns).await
+        let done = self.writing()?.these(shelf, ns).await?;
+        self.wrote(done)
     }
 
     /// Finds out at once where the values under these keys are, so that asking for each, or writing it, is quick.
-    pub async fn find(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
-        self.reading()?.find(keys).await
+    pub async fn look_ahead(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
+        self.writing()?.look_ahead(keys).await?;
+        self.wrote(())
     }
 
     /// As [`super::Store::list`], seeing this transaction's own writes.
@@ -182,17 +186,20 @@ impl Transaction {
         after_n: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-        self.reading()?.list(shelf, group, after_n, limit).await
+        let done = self.writing()?.list(shelf, group, after_n, limit).await?;
+        self.wrote(done)
     }
 
     /// As [`super::Store::all`], seeing this transaction's own writes.
     pub async fn all(&mut self, shelf: Shelf, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-        self.reading()?.all(shelf, limit).await
+        let done = self.writing()?.all(shelf, limit).await?;
+        self.wrote(done)
     }
 
     /// As [`super::Store::count`], seeing this transaction's own writes.
     pub async fn count(&mut self, shelf: Shelf) -> Result<u64, StoreError> {
-        self.reading()?.count(shelf).await
+        let done = self.writing()?.count(shelf).await?;
+        self.wrote(done)
     }
 }
 
