@@ -228,7 +228,7 @@ async fn the_same_writes_leave_both_stores_alike() {
                     }
                     28..=31 => both!(get(shelf, &key)),
                     32 | 33 => {
-                        both!(look_ahead(&[(shelf, key.to_vec()), (Shelf::Outbox, vec![1]), (Shelf::Outbox, vec![2])]))
+                        both!(under(shelf, &[key.to_vec(), vec![9], vec![1], key.to_vec(), vec![2]]))
                     }
                     34 => both!(get_n(shelf, n)),
                     35 => both!(these(shelf, &ns)),

@@ -149,27 +149,32 @@ impl Applying {
         Ok(())
     }
 
-    /// Finds out at once where rows are that the effects will ask for and mostly find missing: a caseload brings hundreds.
+    /// Reads at once the rows that the effects will ask for: a caseload, or the receipts of an evening, bring hundreds.
     async fn look_ahead(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
-        let row = |document: DocumentId| (Shelf::Document, document.as_bytes().to_vec());
+        let (mut cards, mut documents, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 Effect::Card(card) => {
-                    keys.push((Shelf::Card, card.case.as_bytes().to_vec()));
-                    keys.extend(card.documents.iter().map(|listed| row(listed.document)));
+                    cards.push(card.case.as_bytes().to_vec());
+                    documents.extend(card.documents.iter().map(|listed| listed.document.as_bytes().to_vec()));
                 }
                 Effect::Frame(Frame { document, .. }) => {
-                    let [base, snapshot] = [Base::key(*document), Snapshot::key(*document)];
-                    keys.extend([row(*document), (Shelf::Document, base), (Shelf::Document, snapshot)]);
+                    documents.extend([document.as_bytes().to_vec(), Base::key(*document), Snapshot::key(*document)]);
                 }
-                Effect::News { document, changes, .. } => {
-                    keys.extend(changes.iter().map(|(hash, _)| (Shelf::Change, ChangeRow::key(*document, *hash))));
+                Effect::News { document, changes: came, .. } => {
+                    documents.push(document.as_bytes().to_vec());
+                    changes.extend(came.iter().map(|(hash, _)| ChangeRow::key(*document, *hash)));
                 }
+                Effect::Receipted { document, .. } => documents.push(document.as_bytes().to_vec()),
                 _ => {}
             }
         }
-        self.write.0.look_ahead(&keys).await
+        for (shelf, keys) in [(Shelf::Card, cards), (Shelf::Document, documents), (Shelf::Change, changes)] {
+            if !keys.is_empty() {
+                self.write.0.under(shelf, &keys).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn effect(&mut self, effect: Effect, done: &mut SyncReport) -> Result<(), StoreError> {

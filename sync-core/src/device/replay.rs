@@ -16,7 +16,7 @@ use super::rows::{
     Writer, off_thread,
 };
 use super::store::{Shelf, StoreError};
-use super::sync::SyncReport;
+use super::sync::{SyncReport, changed_by};
 use crate::domain::document::{Document, Unreadable};
 use crate::guard::Refusal;
 use crate::id::{DocumentId, Hash, Heads, QuarantineId};
@@ -36,20 +36,14 @@ impl Device {
         replayed: &mut BTreeSet<DocumentId>,
         report: &mut SyncReport,
     ) -> Result<(), DeviceError> {
-        let mut due = BTreeSet::new();
         if self.reader().single::<Anew>().await?.is_some() {
             return Ok(());
         }
-        for (_, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
-            let OutboxRow::Change(change) = row else { continue };
-            if replayed.contains(&change.document) || due.contains(&change.document) {
-                continue;
-            }
-            if self.reader().document(change.document).await?.is_some_and(|row| row.refused.is_some()) {
-                due.insert(change.document);
-            }
-        }
-        for document in due {
+        let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        let changed = self.reader().documents(&changed_by(&waiting)).await?;
+        let refused = |document: &DocumentId, row: &DocumentRow| row.refused.is_some() && !replayed.contains(document);
+        let due = changed.into_iter().filter(|(document, row)| refused(document, row)).map(|(document, _)| document);
+        for document in due.collect::<Vec<_>>() {
             replayed.extend(self.replay(BTreeSet::from([document]), report).await?);
         }
         Ok(())

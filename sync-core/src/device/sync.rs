@@ -1,7 +1,6 @@
 //! Talking to the server: one conversation at a time, text before photos. What was sent and not answered is sent again
 //! byte for byte; nothing counts as handed in before its signed receipt is stored.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
@@ -104,8 +103,17 @@ pub(super) struct Done {
     told: Option<Vec<(DocumentId, Heads)>>,
 }
 
-/// The rows of documents that something in the outbox changes; `None`: the document is here no more.
-type Changed = BTreeMap<DocumentId, Option<DocumentRow>>;
+/// The rows of the documents that something in the outbox changes, of those that are here.
+type Changed = BTreeMap<DocumentId, DocumentRow>;
+
+/// The documents that something of this changes.
+pub(super) fn changed_by(waiting: &[(i64, OutboxRow)]) -> BTreeSet<DocumentId> {
+    let changed = waiting.iter().filter_map(|(_, row)| match row {
+        OutboxRow::Change(change) => Some(change.document),
+        OutboxRow::Ask(_) => None,
+    });
+    changed.collect()
+}
 
 /// The changes that went up in this sync and wait all the same: the server puts them off, and what rests on them waits
 /// with them. Without them in the same request it would speak of what nobody knows.
@@ -128,7 +136,7 @@ fn add_change(
 ) -> Result<(), DeviceError> {
     let OutboxChange { document, case, fork, base, .. } = change;
     let item = (raw.hash, raw.bytes.to_vec());
-    let row = changed.get(&document).and_then(Option::as_ref).ok_or(DeviceError::NoSuchDocument(document))?;
+    let row = changed.get(&document).ok_or(DeviceError::NoSuchDocument(document))?;
     let push = pushes.iter_mut().rfind(|push| push.document == document && push.fork == fork);
     if let Some(push) = push.filter(|_| !row.singly) {
         push.changes.push(item);
@@ -280,30 +288,21 @@ impl Device {
 
     /// The rows of the outbox that may be sent now, and the rows of the documents that they change.
     async fn sendable(&self) -> Result<(Vec<(i64, OutboxRow)>, Changed), DeviceError> {
-        let mut changed = Changed::new();
         if self.reader().single::<Anew>().await?.is_some() {
             // By the device that was: nothing before it is known what of it the server has.
-            return Ok((Vec::new(), changed));
+            return Ok((Vec::new(), Changed::new()));
         }
-        let mut sendable = Vec::new();
-        for (n, row) in self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await? {
-            let may = match &row {
-                OutboxRow::Ask(ask) => !ask.received,
-                OutboxRow::Change(change) => {
-                    let document = match changed.entry(change.document) {
-                        Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(unknown) => unknown.insert(self.reader().document(change.document).await?),
-                    };
-                    let refused = document.as_ref().is_none_or(|document| document.refused.is_some());
-                    // What was typed behind it is handed in, if only to be kept in quarantine.
-                    !refused || !change.sent
-                }
-            };
-            if may {
-                sendable.push((n, row));
+        let waiting = self.reader().whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
+        let changed = self.reader().documents(&changed_by(&waiting)).await?;
+        let may = |(_, row): &(i64, OutboxRow)| match row {
+            OutboxRow::Ask(ask) => !ask.received,
+            OutboxRow::Change(change) => {
+                let refused = changed.get(&change.document).is_none_or(|document| document.refused.is_some());
+                // What was typed behind it is handed in, if only to be kept in quarantine.
+                !refused || !change.sent
             }
-        }
-        Ok((sendable, changed))
+        };
+        Ok((waiting.into_iter().filter(may).collect(), changed))
     }
 
     /// Whether there are photos that no server is known to have, or that the server waits for.

@@ -1,5 +1,7 @@
 //! Rows onto the store's shelves and back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -82,6 +84,17 @@ macro_rules! reading {
             ) -> Result<Vec<(i64, T)>, StoreError> {
                 let rows = self.0.all(shelf, u32::MAX).await?;
                 rows.into_iter().map(|(n, bytes)| Ok((n, from_bytes(&bytes)?))).collect()
+            }
+
+            /// The rows of these documents, of those that are here.
+            pub(in crate::device) async fn documents(
+                &mut self,
+                documents: &BTreeSet<DocumentId>,
+            ) -> Result<BTreeMap<DocumentId, DocumentRow>, StoreError> {
+                let keys: Vec<Vec<u8>> = documents.iter().map(|document| document.as_bytes().to_vec()).collect();
+                let rows = self.0.under(Shelf::Document, &keys).await?;
+                let rows = documents.iter().zip(rows).filter_map(|(document, row)| Some((*document, row?)));
+                rows.map(|(document, row)| Ok((document, from_bytes(&row)?))).collect()
             }
 
             pub(in crate::device) async fn document(

@@ -35,7 +35,7 @@ on_either! {
     put(shelf: Shelf, case: Option<CaseId>, group: &[u8], key: &[u8], value: &[u8]) -> i64;
     get(shelf: Shelf, key: &[u8]) -> Option<Vec<u8>>;
     these(shelf: Shelf, ns: &[i64]) -> Vec<(i64, Vec<u8>)>;
-    look_ahead(keys: &[(Shelf, Vec<u8>)]) -> ();
+    under(shelf: Shelf, keys: &[Vec<u8>]) -> Vec<Option<Vec<u8>>>;
     list(shelf: Shelf, group: &[u8], after_n: i64, limit: u32) -> Vec<(i64, Vec<u8>)>;
     all(shelf: Shelf, limit: u32) -> Vec<(i64, Vec<u8>)>;
     count(shelf: Shelf) -> u64;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use data_encoding::HEXLOWER;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::StoreError;
 use super::rows::{Address, Rows};
-use super::{Shelf, StoreError};
 
 /// How many rows are remembered at most.
 const MOST_KNOWN: usize = 16_384;
@@ -18,8 +18,6 @@ const MOST_WAITING: usize = 256;
 const MOST_BYTES: usize = 64 << 10;
 /// How many rows go into one statement.
 const AT_ONCE: usize = 16;
-/// How many keys are looked up in one statement.
-const KEYS_AT_ONCE: usize = 512;
 
 /// A shelf's number and the hash of a key or of a group on it.
 pub(super) type Name = (i64, [u8; 32]);
@@ -159,58 +157,35 @@ impl Rows {
         match self.behind.standing(name) {
             Some(known) => Ok(known),
             None => {
-                let standing = self.stand(name.0, &[name.1]).await?.remove(&name.1);
+                if self.behind.lost {
+                    return Err(StoreError::Ended);
+                }
+                // Of what is not known here nothing waits.
+                let found = sqlx::query("SELECT n, version, group_hash FROM entry WHERE shelf = $1 AND key_hash = $2")
+                    .bind(name.0)
+                    .bind(&name.1[..])
+                    .fetch_optional(&mut self.connection)
+                    .await?;
+                let standing = found.map(|row| {
+                    let group = row.try_get::<&[u8], _>("group_hash")?.try_into().map_err(|_| StoreError::corrupt())?;
+                    Ok::<_, StoreError>(Standing { n: row.try_get("n")?, version: row.try_get("version")?, group })
+                });
+                let standing = standing.transpose()?;
                 self.behind.found(name, standing);
                 Ok(standing)
             }
         }
     }
 
-    /// Learns at once where the rows under many keys are.
-    pub(super) async fn look_ahead(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
-        let mut unknown: BTreeMap<i64, Vec<[u8; 32]>> = BTreeMap::new();
-        for (shelf, key) in keys {
-            let name = (shelf.number(), self.key_hash(*shelf, key));
-            if self.behind.standing(name).is_none() {
-                unknown.entry(name.0).or_default().push(name.1);
-            }
+    /// Hands over what waits if any of these names is among it, and says which of them SQLite may have.
+    pub(super) async fn may_stand(&mut self, names: &[Name]) -> Result<Vec<[u8; 32]>, StoreError> {
+        let waits =
+            |behind: &Behind, name| behind.standing(name).flatten().is_some_and(|row| behind.waits(row.n).is_some());
+        if self.behind.lost || names.iter().any(|name| waits(&self.behind, *name)) {
+            self.hand_over().await?;
         }
-        for (shelf, keys) in unknown {
-            for keys in keys.chunks(KEYS_AT_ONCE) {
-                if self.behind.known.len() >= MOST_KNOWN {
-                    return Ok(());
-                }
-                let found = self.stand(shelf, keys).await?;
-                for key in keys {
-                    self.behind.found((shelf, *key), found.get(key).copied());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Where SQLite has rows under keys of which nothing is known here: of such none waits.
-    async fn stand(&mut self, shelf: i64, keys: &[[u8; 32]]) -> Result<HashMap<[u8; 32], Standing>, StoreError> {
-        if self.behind.lost {
-            return Err(StoreError::Ended);
-        }
-        let found = sqlx::query(
-            "SELECT n, version, group_hash, key_hash FROM entry
-             WHERE shelf = $1 AND key_hash IN (SELECT unhex(value) FROM json_each($2))",
-        )
-        .bind(shelf)
-        .bind(hashes(keys))
-        .fetch_all(&mut self.connection)
-        .await?;
-        let mut standing = HashMap::with_capacity(found.len());
-        for row in found {
-            let hash = |column: &str| -> Result<[u8; 32], StoreError> {
-                row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| StoreError::corrupt())
-            };
-            let (n, version, group) = (row.try_get("n")?, row.try_get("version")?, hash("group_hash")?);
-            standing.insert(hash("key_hash")?, Standing { n, version, group });
-        }
-        Ok(standing)
+        let may = names.iter().filter(|name| !matches!(self.behind.standing(**name), Some(None)));
+        Ok(may.map(|name| name.1).collect())
     }
 
     /// Writes a row, over the one that stands there, or a new one, once SQLite is handed what waits; its number.
@@ -296,7 +271,7 @@ pub(super) fn numbers(of: &[i64]) -> String {
 }
 
 /// Hashes likewise, in hexadecimal.
-fn hashes(of: &[[u8; 32]]) -> String {
+pub(super) fn hashes(of: &[[u8; 32]]) -> String {
     let hashes: Vec<String> = of.iter().map(|hash| format!("\"{}\"", HEXLOWER.encode(hash))).collect();
     format!("[{}]", hashes.join(","))
 }

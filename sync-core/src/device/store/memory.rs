@@ -319,9 +319,13 @@ impl Rows {
         Ok(values(&platter.kept, ns.into_iter().filter(on_shelf), u32::MAX))
     }
 
-    /// Everything is quick here.
-    pub(super) fn look_ahead(&mut self, _keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
-        self.operate().map(drop)
+    pub(super) fn under(&mut self, shelf: Shelf, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let platter = self.operate()?;
+        let value = |key: &Vec<u8>| {
+            let n = platter.kept.by_key.get(&(shelf, key.clone()))?;
+            platter.kept.rows.get(n).map(|row| row.value.to_vec())
+        };
+        Ok(keys.iter().map(value).collect())
     }
 
     pub(super) fn list(

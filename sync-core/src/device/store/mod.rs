@@ -141,6 +141,11 @@ impl Store {
         Ok(self.these(shelf, &[n]).await?.pop().map(|(_, value)| value))
     }
 
+    /// The values under these keys, in the order of the keys; `None` where there is none.
+    pub async fn under(&self, shelf: Shelf, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.settled().await?.under(shelf, keys).await
+    }
+
     /// The values with these numbers, in their order; those that are not on this shelf are left out.
     pub async fn these(&self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         self.settled().await?.these(shelf, ns).await

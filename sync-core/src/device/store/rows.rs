@@ -1,12 +1,12 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
-use super::behind::{Behind, Name, Standing, Written, numbers};
+use super::behind::{Behind, Name, Standing, Written, hashes, numbers};
 use super::{Shelf, StoreError};
 use crate::clock::{Chance, SystemChance};
 use crate::device::seal::{CaseKey, NameKey, Place, SealKey};
@@ -69,6 +69,11 @@ pub(super) struct Rows {
     /// Held until the connection is gone: one writer.
     pub(super) lock: File,
 }
+
+/// How many keys are looked up in one statement.
+const KEYS_AT_ONCE: usize = 512;
+/// Of how many cases the keys are read one by one.
+const KEYS_BY_THEMSELVES: usize = 4;
 
 /// What identifies a row besides its number.
 pub(super) struct Address {
@@ -218,23 +223,31 @@ impl Rows {
         Ok(())
     }
 
-    /// Likewise; a case without a key gets one. All keys are read for the first such case: a caseload brings hundreds.
+    /// Makes sure that `self.cases` are all there are.
+    async fn load_all_case_keys(&mut self) -> Result<(), StoreError> {
+        if self.all_cases {
+            return Ok(());
+        }
+        let found: Vec<(Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("SELECT case_hash, sealed FROM case_key").fetch_all(&mut self.connection).await?;
+        for (case, sealed) in found {
+            let case = case.try_into().map_err(|_| StoreError::corrupt())?;
+            if let Entry::Vacant(unknown) = self.cases.entry(case) {
+                // One that does not open is told of where its own case is read or written.
+                unknown.insert(CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed).ok());
+            }
+        }
+        self.all_cases = true;
+        Ok(())
+    }
+
+    /// Makes sure that the case's key is among `self.cases`; a case without one gets it. All keys are read for the first such
+    /// case: a caseload brings hundreds.
     async fn load_or_make_case_key(&mut self, case: [u8; 32]) -> Result<(), StoreError> {
         if self.cases.contains_key(&case) {
             return Ok(());
         }
-        if !self.all_cases {
-            let found: Vec<(Vec<u8>, Vec<u8>)> =
-                sqlx::query_as("SELECT case_hash, sealed FROM case_key").fetch_all(&mut self.connection).await?;
-            for (case, sealed) in found {
-                let case = case.try_into().map_err(|_| StoreError::corrupt())?;
-                if let Entry::Vacant(unknown) = self.cases.entry(case) {
-                    // One that does not open is told of where its own case is read or written.
-                    unknown.insert(CaseKey::unwrap(&self.values, &case_key_place(&self.store, &case), &sealed).ok());
-                }
-            }
-            self.all_cases = true;
-        }
+        self.load_all_case_keys().await?;
         if !self.cases.contains_key(&case) {
             let key = CaseKey::mint(&mut self.chance);
             let sealed = key.wrap(&self.values, &case_key_place(&self.store, &case), &mut self.chance)?;
@@ -352,6 +365,32 @@ impl Rows {
         self.read_one(shelf, found).await
     }
 
+    pub(super) async fn under(&mut self, shelf: Shelf, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let names: Vec<Name> = keys.iter().map(|key| (shelf.number(), self.key_hash(shelf, key))).collect();
+        let asked = self.may_stand(&names).await?;
+        let mut under: HashMap<[u8; 32], Vec<u8>> = HashMap::new();
+        for asked in asked.chunks(KEYS_AT_ONCE) {
+            let found = sqlx::query(
+                "SELECT * FROM entry WHERE shelf = $1 AND key_hash IN (SELECT unhex(value) FROM json_each($2))",
+            )
+            .bind(shelf.number())
+            .bind(hashes(asked))
+            .fetch_all(&mut self.connection)
+            .await?;
+            let values = self.read_all(shelf, &found).await?;
+            for (row, (_, value)) in found.iter().zip(values) {
+                let key = row.try_get::<&[u8], _>("key_hash")?.try_into().map_err(|_| StoreError::corrupt())?;
+                under.insert(key, value);
+            }
+        }
+        if self.in_transaction {
+            for key in asked.iter().filter(|key| !under.contains_key(*key)) {
+                self.behind.found((shelf.number(), *key), None);
+            }
+        }
+        Ok(names.iter().map(|(_, key)| under.get(key).cloned()).collect())
+    }
+
     pub(super) async fn these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         if ns.iter().any(|n| self.behind.waits(*n).is_some()) {
             self.hand_over().await?;
@@ -403,6 +442,17 @@ impl Rows {
     }
 
     async fn read_all(&mut self, shelf: Shelf, found: &[SqliteRow]) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        // Of many cases all keys at once: each is a statement otherwise.
+        let mut unknown = BTreeSet::new();
+        for row in found {
+            let case: Option<&[u8]> = row.try_get("case_hash")?;
+            unknown.extend(
+                case.and_then(|case| case.try_into().ok()).filter(|case: &[u8; 32]| !self.cases.contains_key(case)),
+            );
+        }
+        if unknown.len() > KEYS_BY_THEMSELVES {
+            self.load_all_case_keys().await?;
+        }
         let mut values = Vec::with_capacity(found.len());
         for row in found {
             values.push(self.unseal(shelf, row).await?);

@@ -172,10 +172,13 @@ impl Transaction {
         self.wrote(done)
     }
 
-    /// Finds out at once where the values under these keys are, so that asking for each, or writing it, is quick.
-    pub async fn look_ahead(&mut self, keys: &[(Shelf, Vec<u8>)]) -> Result<(), StoreError> {
-        self.writing()?.look_ahead(keys).await?;
-        self.wrote(())
+    /// As [`super::Store::under`], seeing this transaction's own writes. Asking for each, or writing it, is quick then.
+    pub async fn under(&mut self, shelf: Shelf, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let done = self.writing()?.under(shelf, keys).await?;
+        for (key, value) in keys.iter().zip(&done) {
+            self.see(shelf, key, value.as_deref());
+        }
+        self.wrote(done)
     }
 
     /// As [`super::Store::list`], seeing this transaction's own writes.
