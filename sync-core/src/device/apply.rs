@@ -129,9 +129,7 @@ impl Applying {
         let sent = self.write.these(Shelf::Outbox, &pending.outbox).await?;
         self.were_sent(sent, true).await?;
         self.sent = pending.outbox;
-        if !pending.reads.is_empty() {
-            self.write.0.remove_these(Shelf::ReadLog, &pending.reads).await?;
-        }
+        self.write.0.remove_these(Shelf::ReadLog, &pending.reads).await?;
         self.write.thin::<Dropped>(|case| !pending.dropped.contains(case)).await?;
         self.reported = pending.purged;
         self.reported_documents = pending.purged_documents;
@@ -151,7 +149,7 @@ impl Applying {
 
     /// Reads at once the rows that the effects will ask for: a caseload, or the receipts of an evening, bring hundreds.
     async fn look_ahead(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
-        let (mut cards, mut documents, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cards, mut documents, mut whole, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 Effect::Card(card) => {
@@ -159,7 +157,8 @@ impl Applying {
                     documents.extend(card.documents.iter().map(|listed| listed.document.as_bytes().to_vec()));
                 }
                 Effect::Frame(Frame { document, .. }) => {
-                    documents.extend([document.as_bytes().to_vec(), Base::key(*document), Snapshot::key(*document)]);
+                    documents.push(document.as_bytes().to_vec());
+                    whole.push(*document);
                 }
                 Effect::News { document, changes: came, .. } => {
                     documents.push(document.as_bytes().to_vec());
@@ -170,11 +169,16 @@ impl Applying {
             }
         }
         for (shelf, keys) in [(Shelf::Card, cards), (Shelf::Document, documents), (Shelf::Change, changes)] {
-            if !keys.is_empty() {
-                self.write.0.under(shelf, &keys).await?;
+            self.write.0.under(shelf, &keys).await?;
+        }
+        let mut new = Vec::new();
+        for document in whole {
+            // Of one that is here they may be large, or damaged: what comes whole takes their place unread.
+            if self.write.document(document).await?.is_none() {
+                new.extend([Base::key(document), Snapshot::key(document)]);
             }
         }
-        Ok(())
+        self.write.0.under(Shelf::Document, &new).await.map(drop)
     }
 
     async fn effect(&mut self, effect: Effect, done: &mut SyncReport) -> Result<(), StoreError> {

@@ -92,10 +92,10 @@ impl Device {
         }
     }
 
-    /// As [`Self::load`], also where what this device typed bears the numbers of what the server has of a copy of it, which
-    /// may not have been noticed yet, or of the device that it was before it was enrolled anew. What does not fit waits in
-    /// the outbox, unseen until it is done again. Whether there is such: who names the version that is here, or a place in
-    /// its text, would mean another.
+    /// As [`Self::load`]; but where this device's own work alone does not fit, the document without it, and that there is
+    /// such work: who names the version that is here, or a place in its text, would mean another. It waits in the outbox,
+    /// unseen until it is done again. That is so of a device that was enrolled anew, and of a copy that may not have been
+    /// noticed yet: what it typed bears the numbers of what the server has of the other. Other damage is no such case.
     ///
     /// # Errors
     /// As [`Self::load`].

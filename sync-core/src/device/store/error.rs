@@ -51,8 +51,8 @@ pub enum StoreError {
         /// The most a value may have.
         limit: usize,
     },
-    /// An earlier write of this transaction failed or was cancelled, so none of it is kept.
-    #[error("an earlier write of this transaction failed: none of it was saved")]
+    /// Something earlier in this transaction failed or was cancelled, so none of it is kept.
+    #[error("something earlier in this transaction failed: none of it was saved")]
     Ended,
     /// SQLite did not take a setting that the store's promises rest on.
     #[error("the store's file does not take the setting {setting}")]

@@ -72,7 +72,7 @@ pub(super) struct Rows {
 
 /// How many keys are looked up in one statement.
 const KEYS_AT_ONCE: usize = 512;
-/// Of how many cases the keys are read one by one.
+/// The most cases whose keys are read one by one.
 const KEYS_BY_THEMSELVES: usize = 4;
 
 /// What identifies a row besides its number.
@@ -241,8 +241,8 @@ impl Rows {
         Ok(())
     }
 
-    /// Makes sure that the case's key is among `self.cases`; a case without one gets it. All keys are read for the first such
-    /// case: a caseload brings hundreds.
+    /// Makes sure that the case's key is among `self.cases`; a case without one gets it. All keys are read for the
+    /// first case that was not met yet: a caseload brings hundreds.
     async fn load_or_make_case_key(&mut self, case: [u8; 32]) -> Result<(), StoreError> {
         if self.cases.contains_key(&case) {
             return Ok(());

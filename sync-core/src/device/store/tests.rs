@@ -370,7 +370,7 @@ async fn a_full_disk_that_a_question_finds_ends_the_transaction_and_keeps_what_w
             _ => writing.remove_group(Shelf::Meta, b"").await.map(drop),
         };
         assert!(matches!(asked, Err(StoreError::DiskFull)), "{way}: {asked:?}");
-        // Large values are read from the file: none of it may be.
+        // It is too large to be remembered, so SQLite would be asked, which may have half of it.
         assert!(matches!(writing.get(Shelf::Notice, b"1").await, Err(StoreError::Ended)));
         assert!(matches!(writing.renew_generation(&mut Seeded::new(4)).await, Err(StoreError::Ended)));
         assert!(matches!(writing.commit().await, Err(StoreError::Ended)));

@@ -103,6 +103,9 @@ impl Transaction {
 
     /// Removes the values with these numbers; how many of them there were on this shelf.
     pub async fn remove_these(&mut self, shelf: Shelf, ns: &[i64]) -> Result<u64, StoreError> {
+        if ns.is_empty() {
+            return self.reading().map(|_| 0);
+        }
         self.seen.clear();
         let done = self.writing()?.remove_these(shelf, ns).await?;
         self.wrote(done)
@@ -174,6 +177,9 @@ impl Transaction {
 
     /// As [`super::Store::under`], seeing this transaction's own writes. Asking for each, or writing it, is quick then.
     pub async fn under(&mut self, shelf: Shelf, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if keys.is_empty() {
+            return self.reading().map(|_| Vec::new());
+        }
         let done = self.writing()?.under(shelf, keys).await?;
         for (key, value) in keys.iter().zip(&done) {
             self.see(shelf, key, value.as_deref());
