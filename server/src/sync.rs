@@ -67,6 +67,7 @@ struct Session {
     app: App,
     directory: Arc<Directory>,
     heard: Heard,
+    request: TakenRequest,
     now: Timestamp,
 }
 
@@ -96,16 +97,20 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
     let digest = Hash::of(&request.body);
     let mut heard = hear(app, &request, digest).await?;
-    count(app, &heard, TakenRequest { counter: request.counter, digest }).await?;
+    let taken = TakenRequest { counter: request.counter, digest };
+    count(app, &heard, taken).await?;
     let (turn, waited) = app.turns.of(request.device).await?;
     if waited {
         // They may be somebody else by now, or nobody.
         heard = hear(app, &request, digest).await?;
         is_not_stopped(&heard)?;
     }
+    if is_overtaken(app, &heard, taken) {
+        return Err(overtaken(&heard));
+    }
     let directory = app.directory.at(&app.storage, heard.directory).await?;
     let signer = app.keys.signer_of(heard.reply_key, KeyPurpose::Reply).await?;
-    let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
+    let session = Session { app: app.clone(), directory, heard, request: taken, now: app.clock.now() };
     // To its end, whoever hangs up: or a device that does so again and again has many at work for it.
     let (hung_up, listens) = oneshot::channel::<()>();
     let settled = tokio::spawn(async move {
@@ -184,12 +189,14 @@ impl Session {
         self.heard.revoked()
     }
 
-    /// Whether a reply that has begun may go on: whoever reads slowly learns nothing that was theirs no more.
+    /// Whether a reply that has begun may go on: whoever reads slowly learns nothing that was theirs no more, and a copy
+    /// nothing that rests on what the other has brought meanwhile.
     async fn goes_on(&mut self) -> Result<bool, Problem> {
         let Some(heard) = self.app.storage.heard(self.heard.device.id).await? else { return Ok(false) };
         self.now = self.app.clock.now();
         let same = heard.changed == self.heard.changed && heard.revoked() == self.heard.revoked();
-        Ok(same && heard.device.stopped_at == self.heard.device.stopped_at)
+        let goes_on = same && heard.device.stopped_at == self.heard.device.stopped_at;
+        Ok(goes_on && !is_overtaken(&self.app, &heard, self.request))
     }
 
     /// Where the request is settled.
@@ -288,12 +295,28 @@ fn is_not_stopped(heard: &Heard) -> Result<(), Problem> {
     if heard.device.stopped_at.is_some() && !heard.revoked() { Err(stopped()) } else { Ok(()) }
 }
 
+fn overtaken(heard: &Heard) -> Problem {
+    let device = heard.device.id;
+    tracing::warn!(%device, "asked again for what it had its answer to: this may be a copy of its store");
+    Problem::new(
+        ProblemKind::DeviceStopped,
+        "A copy of this device's store has spoken since: this one is to be enrolled anew. Nothing on it is lost; ask your \
+         IT.",
+    )
+}
+
+/// Whether a device asked for something newer than this request. What is to be purged is told to every copy of it.
+fn is_overtaken(app: &App, heard: &Heard, request: TakenRequest) -> bool {
+    app.storage.is_overtaken(&heard.device, request) && !heard.revoked()
+}
+
 async fn count(app: &App, heard: &Heard, request: TakenRequest) -> Result<(), Problem> {
     let device = &heard.device;
     is_not_stopped(heard)?;
     match app.storage.take_request(device, request).await? {
         Counted::Next | Counted::Again => Ok(()),
-        Counted::Copy if heard.revoked() => Ok(()),
+        Counted::Overtaken | Counted::Copy if heard.revoked() => Ok(()),
+        Counted::Overtaken => Err(overtaken(heard)),
         Counted::Copy => {
             tracing::warn!(device = %device.id, "a copy of this device's store spoke; the device was stopped");
             Err(stopped())

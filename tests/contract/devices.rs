@@ -19,7 +19,7 @@ held_by_every_store! {
     a_key_or_generation_is_enrolled_once_and_the_code_is_not_spent_on_it;
     a_number_is_never_given_again;
     devices_come_by_number_and_by_account;
-    the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the_device;
+    the_last_request_is_answered_again_the_one_before_is_not_and_an_older_stops_the_device;
     a_request_is_written_with_what_it_brings_and_one_that_brings_nothing_soon_after;
     a_days_bytes_are_bounded_and_begin_anew_the_next_day;
     a_device_is_revoked_once_and_for_ever;
@@ -157,7 +157,7 @@ async fn devices_come_by_number_and_by_account(store: &Store) {
     assert_eq!(storage.devices(Some(AccountId::from_bytes([9; 16]))).await.unwrap(), []);
 }
 
-async fn the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the_device(store: &Store) {
+async fn the_last_request_is_answered_again_the_one_before_is_not_and_an_older_stops_the_device(store: &Store) {
     let storage = store.open().await;
     let olu = account(&storage, "olu.ot").await;
     let (id, other) = (enrolled(&storage, &olu, 1).await.id, enrolled(&storage, &olu, 2).await);
@@ -165,9 +165,10 @@ async fn the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the
         (request(1, b"a"), Counted::Next),
         (request(1, b"a"), Counted::Again),
         (request(5, b"b"), Counted::Next),
-        (request(1, b"a"), Counted::Again),
+        (request(1, b"a"), Counted::Overtaken),
         (request(7, b"c"), Counted::Next),
-        (request(5, b"b"), Counted::Again),
+        (request(5, b"b"), Counted::Overtaken),
+        (request(7, b"c"), Counted::Again),
     ] {
         assert_eq!(take(&storage, id, request).await, wanted);
     }
@@ -177,6 +178,8 @@ async fn the_last_two_requests_may_be_asked_again_and_an_older_counter_stops_the
     let storage = store.open().await;
     let going = storage.device(id).await.unwrap().unwrap();
     assert_eq!((going.stopped_at, going.taken), (None, [Some(request(7, b"c")), Some(request(5, b"b"))]));
+    assert_eq!(take(&storage, id, request(5, b"b")).await, Counted::Overtaken);
+    assert_eq!(storage.device(id).await.unwrap().unwrap().stopped_at, None);
     let stopped = store.now();
     for copy in [request(1, b"a"), request(7, b"other"), request(6, b"d")] {
         assert_eq!(take(&storage, id, copy).await, Counted::Copy);

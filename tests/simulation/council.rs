@@ -329,7 +329,8 @@ impl Council {
         match row.count(request) {
             Counted::Next => row.taken = [Some(request), row.taken[0]],
             Counted::Again => {}
-            Counted::Copy if !stops => {}
+            Counted::Overtaken | Counted::Copy if !stops => {}
+            Counted::Overtaken => return Err(refuse(ProblemKind::DeviceStopped)),
             Counted::Copy => {
                 row.stopped_at = Some(now);
                 return Err(refuse(ProblemKind::DeviceStopped));

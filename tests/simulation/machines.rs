@@ -23,6 +23,7 @@ impl World {
                 self.tablets[who].switch_off();
                 self.tablets[who].disk = earlier.copy();
                 self.tablets[who].copied = true;
+                self.tablets[who].told = false;
                 // What was typed since is gone with the machine it was on.
                 self.remembers(who);
                 self.council.counts("devices put back", 1);
@@ -43,7 +44,7 @@ impl World {
         let mut clone = Tablet::new(name, original.account, disk, clock);
         clone.id = original.id;
         clone.jumped = Some(self.council.now());
-        clone.copied = true;
+        (clone.copied, clone.told) = (true, original.told);
         self.tablets.push(clone);
         self.tablets[who].copied = true;
         self.remembers(self.tablets.len() - 1);
@@ -57,12 +58,18 @@ impl World {
         self.model.typed.insert(who, on_disk.typed);
     }
 
-    /// Whether the server has stopped a device because of a copy, and its person could be given another code.
+    /// Whether a device was stopped because of a copy, and its person could be given another code.
     fn is_stopped(&self, who: usize) -> bool {
         let tablet = &self.tablets[who];
         let row = tablet.id.and_then(|id| self.council.device(id));
-        let stopped = row.is_some_and(|row| row.stopped_at.is_some() && row.revoked_at.is_none());
+        let stopped = row.is_some_and(|row| (row.stopped_at.is_some() || tablet.told) && row.revoked_at.is_none());
         stopped && self.council.account(tablet.account).enabled
+    }
+
+    /// Whether the server takes a device for one of several copies.
+    pub(crate) fn is_taken_for_a_copy(&self, who: usize) -> bool {
+        let row = self.tablets[who].id.and_then(|id| self.council.device(id));
+        row.is_some_and(|row| row.stopped_at.is_some())
     }
 
     /// Whether there is a copy, or what was copied, that the server would hear and has not told apart.
@@ -95,7 +102,7 @@ impl World {
         };
         if done.is_ok() {
             tablets[who].code = None;
-            tablets[who].copied = false;
+            (tablets[who].copied, tablets[who].told) = (false, false);
             tablets[who].switch_off();
             council.counts("devices enrolled anew", 1);
         }

@@ -179,12 +179,20 @@ impl World {
             Ok(report) => (format!("syncs: {}", told(&report)), Ok(())),
             Err(error) => ("syncs".to_owned(), Err(error)),
         };
-        if let Err(DeviceError::Link(LinkError::Problem { kind, .. })) = &done
-            && (kind.ends_with("device-stopped") || kind.ends_with("device-unknown"))
-        {
-            self.stopped.insert(self.tablets[who].id);
+        let mut alarm = None;
+        if let Err(DeviceError::Link(LinkError::Problem { kind, .. })) = &done {
+            let alone = kind.ends_with("device-stopped") && !self.is_taken_for_a_copy(who);
+            if alone {
+                self.council.counts("copies told so alone", 1);
+                let never = !self.tablets[who].copied;
+                alarm = never.then(|| "is told that a copy of it has spoken, and nobody copied it".to_owned());
+            } else if kind.ends_with("device-stopped") || kind.ends_with("device-unknown") {
+                self.stopped.insert(self.tablets[who].id);
+            }
+            self.tablets[who].told |= kind.ends_with("device-stopped");
         }
         let mut outcome = self.outcome(who, said, done);
+        outcome.wrong = outcome.wrong.or(alarm);
         outcome.synced = outcome.ok && weather.is_empty();
         if !weather.is_empty() {
             outcome.line.push_str(&format!(" [{weather}]"));

@@ -27,6 +27,8 @@ pub(crate) struct Tablet {
     pub(crate) tried: BTreeMap<CaseId, bool>,
     /// Whether a copy of it may be about that the server has not noticed.
     pub(crate) copied: bool,
+    /// Whether it was told that a copy of it has spoken.
+    pub(crate) told: bool,
     /// When its clock last jumped.
     pub(crate) jumped: Option<Timestamp>,
 }
@@ -34,8 +36,8 @@ pub(crate) struct Tablet {
 impl Tablet {
     pub(crate) fn new(name: String, account: AccountId, disk: MemoryDisk, clock: DeviceClock) -> Self {
         let (device, id, code, jumped) = (None, None, None, None);
-        let (clock, tried, copied) = (Arc::new(clock), BTreeMap::new(), false);
-        Self { name, account, disk, clock, device, id, code, tried, copied, jumped }
+        let (clock, tried, copied, told) = (Arc::new(clock), BTreeMap::new(), false, false);
+        Self { name, account, disk, clock, device, id, code, tried, copied, told, jumped }
     }
 
     /// The device, switched on as it was left if it was off.

@@ -235,7 +235,8 @@ impl World {
         }
     }
 
-    /// A copy shows only once both have spoken, and both are enrolled anew then: the rounds of quiet begin behind that.
+    /// A copy shows only once both have spoken, and who was stopped is enrolled anew then: the rounds of quiet begin behind
+    /// that.
     async fn tells_copies_apart(&mut self, ran: &mut Ran) -> Result<(), String> {
         for _ in 0..ROUNDS_OF_COPIES {
             self.all_sync(ran).await?;

@@ -1,6 +1,6 @@
 //! A store that was copied: two devices speak in one name.
 
-use grabrail_tests::World;
+use grabrail_tests::{Tablet, World};
 use sync_core::access::Role;
 use sync_core::device::{DeviceError, LinkError, NoteInput};
 use sync_core::domain::kind::Kind;
@@ -63,4 +63,41 @@ async fn both_copies_of_a_tablet_are_stopped_enrolled_anew_and_every_word_of_bot
         views.push(view);
     }
     assert_eq!(views[0], views[1]);
+}
+
+#[tokio::test]
+async fn a_copy_that_asks_again_for_what_the_other_was_answered_is_enrolled_anew_and_the_other_goes_on() {
+    let mut world = World::start().await;
+    world.account("olu", Role::Ot);
+    world.case("W-2", "olu");
+    let tablet = world.tablet("olu").await;
+    tablet.sync().await;
+    let clinical = tablet.document(Kind::Clinical).await;
+    tablet.device.note(clinical, note("Signed, and not sent.")).await.unwrap();
+    world.server.stop().await;
+    tablet.device.sync(&tablet.link).await.unwrap_err();
+    let (first, copy) = tablet.copied(&world.path("copy.store")).await;
+    world.server.restart().await;
+    first.device.note(clinical, note("On the first.")).await.unwrap();
+    copy.device.note(clinical, note("On the copy.")).await.unwrap();
+    first.sync().await;
+    let stopped = copy.device.sync(&copy.link).await;
+    let Err(DeviceError::Link(LinkError::Problem { kind, .. })) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(kind, "device-stopped");
+    let words = async |tablet: &Tablet| {
+        let view = tablet.device.open_document(clinical).await.unwrap();
+        let mut words: Vec<String> = view.notes().map(|(_, note)| note.text.clone()).collect();
+        words.sort_unstable();
+        words
+    };
+    // Until then it shows what is on it; the first one is not stopped for it.
+    assert_eq!(words(&copy).await, ["On the copy.", "Signed, and not sent."]);
+    first.device.note(clinical, note("On the first, later.")).await.unwrap();
+    first.sync().await;
+    copy.device.enrol(&copy.link, &world.code("olu"), "anew").await.unwrap();
+    copy.sync().await;
+    first.sync().await;
+    let all = ["On the copy.", "On the first, later.", "On the first.", "Signed, and not sent."];
+    assert_eq!(words(&copy).await, all);
+    assert_eq!(words(&first).await, all);
 }

@@ -77,6 +77,11 @@ impl Counters {
         (counted, first)
     }
 
+    /// The last request of the device whose row was read a moment ago.
+    fn last(&self, device: &Device) -> Option<TakenRequest> {
+        self.remembered().taken.get(&device.id).map_or(device.taken[0], |taken| taken[0])
+    }
+
     /// Writes what is not written yet.
     pub(super) async fn write(&self, write: &mut Write) -> Result<InTransaction<'_>, StorageError> {
         let written: Vec<(DeviceId, Taken)> = {
@@ -130,6 +135,11 @@ impl Storage {
             });
         }
         Ok(counted)
+    }
+
+    /// Whether the device, whose row was read a moment ago, has asked for something newer than this request.
+    pub fn is_overtaken(&self, device: &Device, request: TakenRequest) -> bool {
+        self.counters.last(device).is_some_and(|last| last.counter > request.counter)
     }
 
     /// Writes the counters that are only remembered yet.

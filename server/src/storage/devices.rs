@@ -49,8 +49,12 @@ pub struct TakenRequest {
 pub enum Counted {
     /// A new request.
     Next,
-    /// One of the last two, asked again because its reply was lost.
+    /// The last one, asked again because its reply was lost.
     Again,
+    /// The last but one, asked again. No device asks for something new while it waits for an answer, so a copy of its
+    /// store waits for this one; or the network brings it late, and nobody does. No alarm, and no answer: it would hold
+    /// what others built on the work of the other copy, and leave out that work, as what the device brought itself.
+    Overtaken,
     /// A clone or a restored copy of the store speaks. The device has been stopped.
     Copy,
 }
@@ -58,8 +62,10 @@ pub enum Counted {
 impl Device {
     /// What `request` would be, after those taken.
     pub fn count(&self, request: TakenRequest) -> Counted {
-        if self.taken.contains(&Some(request)) {
+        if self.taken[0] == Some(request) {
             Counted::Again
+        } else if self.taken[1] == Some(request) {
+            Counted::Overtaken
         } else if self.taken[0].is_none_or(|last| request.counter > last.counter) {
             Counted::Next
         } else {

@@ -9,6 +9,7 @@ use sync_core::protocol::card::CaseState;
 use tokio::time::timeout;
 
 use super::*;
+use crate::storage::devices::TakenRequest;
 use crate::sync::Session;
 use crate::sync::parts::Parts;
 
@@ -16,7 +17,8 @@ use crate::sync::parts::Parts;
 async fn answered(app: &App, phone: &Phone, cursor: Option<Cursor>, meanwhile: impl AsyncFnOnce()) -> Parts {
     let heard = app.storage.heard(phone.identity.sender.device).await.unwrap().unwrap();
     let directory = app.directory.at(&app.storage, heard.directory).await.unwrap();
-    let session = Session { app: app.clone(), directory, heard, now: app.clock.now() };
+    let request = TakenRequest { counter: phone.counter + 1, digest: Hash::of(b"asked") };
+    let session = Session { app: app.clone(), directory, heard, request, now: app.clock.now() };
     meanwhile().await;
     let ledger = app.storage.ledger();
     let said = sync_core::protocol::SyncRequest { cursor, ..sync_core::protocol::SyncRequest::new(stamp()) };

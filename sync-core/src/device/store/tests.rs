@@ -1,4 +1,5 @@
 mod full;
+mod many;
 
 use std::fs;
 use std::path::PathBuf;

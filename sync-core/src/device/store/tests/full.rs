@@ -44,15 +44,18 @@ async fn a_full_disk_that_a_question_finds_ends_the_transaction_and_keeps_what_w
     let store = home.open().await.unwrap();
     let before = read_everything(&store).await.unwrap();
     store.leave_room_for(4).await;
-    for way in 0..4 {
+    for way in 0..6 {
         let mut writing = store.begin().await.unwrap();
+        let mut written = Vec::new();
         for key in [b"1", b"2", b"3", b"4"] {
-            writing.put(Shelf::Notice, Some(case(3)), b"long", key, &[7; 8000]).await.unwrap();
+            written.push(writing.put(Shelf::Notice, Some(case(3)), b"long", key, &[7; 8000]).await.unwrap());
         }
         let asked = match way {
             0 => writing.list(Shelf::Notice, b"long", 0, 9).await.map(drop),
             1 => writing.all(Shelf::Notice, 9).await.map(drop),
             2 => writing.count(Shelf::Notice).await.map(drop),
+            3 => writing.these(Shelf::Notice, &written).await.map(drop),
+            4 => writing.under(Shelf::Notice, &[b"1".to_vec()]).await.map(drop),
             _ => writing.remove_group(Shelf::Meta, b"").await.map(drop),
         };
         assert!(matches!(asked, Err(StoreError::DiskFull)), "{way}: {asked:?}");
