@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use grabrail_tests::is_long;
 use sync_core::clock::{Clock as _, Seeded, SystemClock};
+use sync_core::guard::Bounds;
 use sync_core::id::Hash;
 
 use crate::mutate::mutated;
@@ -186,6 +187,21 @@ fn whatever_the_mutator_makes_of_them_comes_back_in_time_and_within_bounds() {
     }
 }
 
+/// As large as a document may get: the smallest push goes through all of it, on the server and on a device.
+#[test]
+fn a_small_push_to_a_document_at_its_bounds_is_judged_in_time_and_within_bounds() {
+    let _alone = alone();
+    let bounds = Bounds::default();
+    // As full as leaves room for what comes, and for what the scene has written in it.
+    for (operations, each) in [(bounds.document_operations - 30_000, 30_000), (bounds.document_changes - 100, 1)] {
+        let scene = Scene::new().grown(operations, each);
+        let input = scene.honest().remove(0);
+        let judged: Target = ("guard", |scene, input| assert!(scene.judge(input).is_ok()));
+        let took = run(judged, &scene, &input).unwrap();
+        say(&format!("guard: a push to a document of {operations} operations, {each} to a change, {took:?}"));
+    }
+}
+
 /// What a change may say of itself that its few bytes do not hold, and what an envelope may: the bombs of the design.
 #[test]
 fn a_bomb_of_each_kind_goes_off_nowhere() {
@@ -194,9 +210,10 @@ fn a_bomb_of_each_kind_goes_off_nowhere() {
     let zeros = zstd::bulk::compress(&vec![0; 80 << 20], 1).unwrap();
     for target in TARGETS {
         for bomb in [targets::bomb(i64::MAX), targets::bomb(1_000_000_000), targets::bomb(50_000), zeros.clone()] {
-            let listed = targets::listed(&[targets::chunk(&bomb)]);
-            for input in [&bomb, &listed] {
-                run(target, &scene, input).unwrap();
+            let chunk = targets::chunk(&bomb);
+            let listed = targets::listed(std::slice::from_ref(&chunk));
+            for input in [bomb, listed].into_iter().chain(scene.carried(&chunk)) {
+                run(target, &scene, &input).unwrap();
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Checksums and signatures are made right here, as whoever alters a change or holds an enrolled key can make them: what
 //! would only be turned away at the door finds nothing behind it. Both the replay in `main.rs` and libFuzzer call these.
 
-use automerge::ActorId;
+use automerge::transaction::{CommitOptions, Transactable as _};
+use automerge::{ActorId, Automerge, LoadOptions, ROOT, ReadDoc as _, TextEncoding};
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sync_core::access::{Relation, Role, Standing, Ties};
@@ -18,7 +19,7 @@ use sync_core::engine::Identity;
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, actor, sign};
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chunk_hash, scan};
 use sync_core::id::{
-    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Key, KeyId, OrganisationId, ServerId,
+    AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, ServerId,
 };
 use sync_core::protocol::codec::{Limits, pack, unpack};
 use sync_core::protocol::sync::{DocumentNews, Frame, Push, reply_bytes};
@@ -71,6 +72,30 @@ impl Scene {
         let identity =
             Identity { sender: own, key: key.clone(), reply_key_id: KeyId::from_bytes([7; 16]), reply_key: own.key };
         Self { key, sender: own, document, home, identity }
+    }
+
+    /// The same with a home whose summary was written, and deleted where it got long, by so many operations more, so many
+    /// to a change.
+    pub(crate) fn grown(mut self, operations: usize, each: usize) -> Self {
+        const LONG: usize = 99_900;
+        let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
+        let mut home = Automerge::load_with_options(&self.home.save(), options).unwrap();
+        home.set_actor(ActorId::from([9; 16]));
+        let (_, summary) = home.get(ROOT, SharedText::Summary.name()).unwrap().unwrap();
+        let mut long = 0;
+        for _ in 0..operations / each {
+            let mut change = home.transaction();
+            if long + each <= LONG {
+                change.splice_text(&summary, long, 0, &"x".repeat(each)).unwrap();
+                long += each;
+            } else {
+                change.splice_text(&summary, 0, isize::try_from(each).unwrap(), "").unwrap();
+                long -= each;
+            }
+            change.commit_with(CommitOptions::default().with_time(0));
+        }
+        self.home = Document::load(Kind::Home, &home.save()).unwrap();
+        self
     }
 
     /// What this device might send next, each an input of the target `guard`.
@@ -235,6 +260,15 @@ fn reply_target(scene: &Scene, input: &[u8]) {
                 let _ = Document::load(frame.kind, &document.save());
             }
         }
+        for news in reply.documents {
+            let Ok(changes) = news.changes.unpack(&Known::news(news.kind), PackLimits::REPLY) else { continue };
+            let changes: Vec<&[u8]> = changes.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+            let mut home = scene.home.clone();
+            match guard::take_in(&mut home, &changes) {
+                Ok(()) => drop(home.read()),
+                Err(_) => assert_eq!(home.heads(), scene.home.heads(), "all of it or nothing"),
+            }
+        }
     }
 }
 
@@ -254,39 +288,50 @@ impl Scene {
 
     /// A request of each of this device's visits, with its changes as they travel.
     pub(crate) fn requests(&self) -> Vec<Vec<u8>> {
+        self.honest().iter().map(|visit| self.request(&changes_in(visit))).collect()
+    }
+
+    fn request(&self, changes: &[Vec<u8>]) -> Vec<u8> {
         let (document, kind, base) = (self.document, Kind::Home, self.home.heads());
-        let requests = self.honest().into_iter().map(|visit| {
-            let changes = changes_in(&visit);
-            let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
-            let envelope = Envelope::new(&self.sender, document, 0, base.clone(), hashes);
-            let push = Push {
-                document,
-                case: CaseId::from_bytes([6; 16]),
-                kind,
-                fork: 0,
-                base: base.clone(),
-                changes: Packed::pack(&changes, &Known::push(&self.sender, (document, kind), 0, &base)),
-                signature: sign(&self.key, &envelope.to_bytes()),
-            };
-            minicbor::to_vec(SyncRequest { pushes: vec![push], ..SyncRequest::new(stamp()) }).unwrap()
-        });
-        requests.collect()
+        let hashes = changes.iter().filter_map(|change| chunk_hash(change)).collect();
+        let envelope = Envelope::new(&self.sender, document, 0, base.clone(), hashes);
+        let push = Push {
+            document,
+            case: CaseId::from_bytes([6; 16]),
+            kind,
+            fork: 0,
+            changes: Packed::pack(changes, &Known::push(&self.sender, (document, kind), 0, &base)),
+            base,
+            signature: sign(&self.key, &envelope.to_bytes()),
+        };
+        minicbor::to_vec(SyncRequest { pushes: vec![push], ..SyncRequest::new(stamp()) }).unwrap()
     }
 
     /// A reply with each of them as news and as a document that comes whole.
     pub(crate) fn replies(&self) -> Vec<Vec<u8>> {
-        let (document, case, kind) = (self.document, CaseId::from_bytes([6; 16]), Kind::Home);
         let replies = self.honest().into_iter().map(|visit| {
             let (mut home, news) = (self.home.clone(), changes_in(&visit));
             home.apply(&news).unwrap();
-            let whole = Packed::pack(&home.changes_since(&[kind.skeleton_hash()]), &Known::news(kind));
-            let news = Packed::pack(&news, &Known::news(kind));
-            let frame = Frame { document, case, kind, heads: home.heads(), changes: whole };
-            let news = DocumentNews { document, case, kind, changes: news };
-            let reply = SyncReply::new(Epoch::from_bytes([6; 16]), Timestamp::from_millis(5));
-            minicbor::to_vec(SyncReply { documents: vec![news], frames: vec![frame], ..reply }).unwrap()
+            self.reply(&home.changes_since(&[Kind::Home.skeleton_hash()]), home.heads(), &news)
         });
         replies.collect()
+    }
+
+    /// A reply with these changes as a document that comes whole, and those as news.
+    fn reply(&self, whole: &[Vec<u8>], heads: Heads, news: &[Vec<u8>]) -> Vec<u8> {
+        let (document, case, kind) = (self.document, CaseId::from_bytes([6; 16]), Kind::Home);
+        let packed = |changes: &[Vec<u8>]| Packed::pack(changes, &Known::news(kind));
+        let frame = Frame { document, case, kind, heads, changes: packed(whole) };
+        let news = DocumentNews { document, case, kind, changes: packed(news) };
+        let reply = SyncReply::new(Epoch::from_bytes([6; 16]), Timestamp::from_millis(5));
+        minicbor::to_vec(SyncReply { documents: vec![news], frames: vec![frame], ..reply }).unwrap()
+    }
+
+    /// A change as it travels: in a request, as a document that comes whole, and as news.
+    pub(crate) fn carried(&self, change: &[u8]) -> [Vec<u8>; 3] {
+        let (change, heads) = (vec![change.to_vec()], self.home.heads());
+        let whole = self.reply(&change, heads.clone(), &[]);
+        [self.request(&change), whole, self.reply(&[], heads, &change)]
     }
 
     /// How many changes a request brings and how many a reply does, unpacked.

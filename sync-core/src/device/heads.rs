@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 
 use super::facade::Device;
-use super::rows::{Base, ChangeRow, DocumentRow, OutboxRow, Writer, off_thread};
+use super::rows::{Base, ChangeRow, DocumentRow, OutboxRow, Writer, bytes_of, off_thread};
 use super::store::{Shelf, StoreError};
 use super::{DeviceError, rows};
+use crate::guard::take_in;
 use crate::id::{CaseId, DocumentId, Hash, Heads};
 use crate::protocol::CarriedDigest;
 use crate::protocol::packed::dependencies;
@@ -112,8 +113,7 @@ fn heads_of(kind: crate::domain::kind::Kind, base: Option<&Base>, changes: &[Cha
     };
     // Which of the changes lie in it only it can tell; one that can't be read is told by the heads it came with.
     let loaded = base.open(kind).and_then(|mut document| {
-        let raw: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
-        document.apply(&raw)?;
+        take_in(&mut document, &bytes_of(changes))?;
         Ok(document.heads())
     });
     loaded.unwrap_or_else(|_| base.heads.clone())

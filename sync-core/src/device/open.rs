@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::DeviceError;
 use super::facade::{Device, Event};
 use super::rows::{
-    Anew, Base, ChangeRow, DocumentRow, Notice, OutboxRow, ReadRow, Snapshot, Writer, group, off_thread, to_bytes,
+    Anew, Base, ChangeRow, DocumentRow, Notice, OutboxRow, ReadRow, Snapshot, Writer, bytes_of, group, off_thread,
+    to_bytes,
 };
 use super::store::Shelf;
 use crate::domain::document::{Document, Unreadable};
 use crate::domain::kind::Kind;
 use crate::domain::view::View;
+use crate::guard::take_in;
 use crate::id::{CaseId, DocumentId, Hash};
 
 /// After how many changes a document is saved whole, so that opening it stays quick.
@@ -19,8 +21,7 @@ const CHANGES_TO_A_SNAPSHOT: usize = 64;
 /// Applies of these changes, in their order, those that fit. All at once where all do: each time costs a copy of the
 /// document.
 fn apply_what_fits(document: &mut Document, rows: &[ChangeRow]) {
-    let changes: Vec<&[u8]> = rows.iter().map(|row| row.bytes.as_slice()).collect();
-    match (document.apply(&changes), rows) {
+    match (take_in(document, &bytes_of(rows)), rows) {
         (Ok(()), _) | (_, []) => {}
         (Err(why), [_]) => tracing::debug!(%why, "work that is to be done again does not fit yet"),
         (Err(_), _) => {
@@ -126,12 +127,11 @@ impl Device {
             let (own, settled): (Vec<ChangeRow>, Vec<ChangeRow>) =
                 changes.into_iter().partition(|row| unsent.contains(&row.hash));
             let read = || {
-                let settled: Vec<&[u8]> = settled.iter().map(|row| row.bytes.as_slice()).collect();
                 let mut document = match &base {
                     Some(base) => base.open(kind)?,
                     None => Document::new(kind)?,
                 };
-                document.apply(&settled)?;
+                take_in(&mut document, &bytes_of(&settled))?;
                 Ok::<_, Unreadable>(document)
             };
             let Ok(mut document) = read() else { return Ok(None) };
@@ -155,13 +155,13 @@ impl Device {
         let Shelved { seen, base, changes, .. } = shelved;
         let read = off_thread(move || {
             let read = || {
-                let changes: Vec<&[u8]> = changes.iter().map(|row| row.bytes.as_slice()).collect();
+                let changes = bytes_of(&changes);
                 let mut document = match (begun, &base) {
                     (Some(begun), _) => begun,
                     (None, Some(base)) => base.open(kind).or_else(|why| base.rebuilt(kind, &changes).ok_or(why))?,
                     (None, None) => Document::new(kind)?,
                 };
-                document.apply(&changes)?;
+                take_in(&mut document, &changes)?;
                 let saved = (changes.len() >= CHANGES_TO_A_SNAPSHOT).then(|| document.save());
                 Ok((document, saved))
             };
@@ -271,7 +271,7 @@ impl Base {
     /// The same document from changes that came one by one, as far as they are all here.
     fn rebuilt(&self, kind: Kind, changes: &[&[u8]]) -> Option<Document> {
         let mut document = Document::new(kind).ok()?;
-        document.apply(changes).ok()?;
+        take_in(&mut document, changes).ok()?;
         document.knows_all(&self.heads).then_some(document)
     }
 }

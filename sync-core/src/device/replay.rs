@@ -13,12 +13,12 @@ use super::facade::{Device, Event};
 use super::redo::{Barred, Redoing, Redone, Remade, barred};
 use super::rows::{
     Anew, Base, ChangeRow, Counters, DocumentRow, Notice, OutboxAsk, OutboxChange, OutboxRow, PhotoRow, RefusedWork,
-    Writer, off_thread,
+    Writer, bytes_of, off_thread,
 };
 use super::store::{Shelf, StoreError};
 use super::sync::{SyncReport, changed_by};
 use crate::domain::document::{Document, Unreadable};
-use crate::guard::Refusal;
+use crate::guard::{Refusal, take_in};
 use crate::id::{DocumentId, Hash, Heads, QuarantineId};
 use crate::protocol::Ask;
 use crate::protocol::ask::Request;
@@ -132,9 +132,9 @@ impl Device {
                     Some(base) => base.open(kind)?,
                     None => Document::new(kind)?,
                 };
-                current.apply(&bytes_of(&settled))?;
+                take_in(&mut current, &bytes_of(&settled))?;
                 let mut before = current.clone();
-                let before = before.apply(&bytes_of(&own)).is_ok().then_some(before);
+                let before = take_in(&mut before, &bytes_of(&own)).is_ok().then_some(before);
                 Ok::<_, Unreadable>((current, before))
             };
             Ok(read().ok())
@@ -210,10 +210,6 @@ impl Device {
         }
         Ok(())
     }
-}
-
-fn bytes_of(changes: &[ChangeRow]) -> Vec<&[u8]> {
-    changes.iter().map(|change| change.bytes.as_slice()).collect()
 }
 
 fn refused_work(change: &OutboxChange, reason: Refusal, quarantine: Option<QuarantineId>) -> RefusedWork {

@@ -271,6 +271,11 @@ pub(super) struct ChangeRow {
     pub(super) bytes: ByteVec,
 }
 
+/// The changes themselves.
+pub(super) fn bytes_of(rows: &[ChangeRow]) -> Vec<&[u8]> {
+    rows.iter().map(|row| row.bytes.as_slice()).collect()
+}
+
 /// Something that waits for the server.
 #[derive(Clone, Encode, Decode)]
 pub(super) enum OutboxRow {

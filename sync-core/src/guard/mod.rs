@@ -2,7 +2,8 @@
 //!
 //! One pure pipeline: sizes, envelope, actor and order, parsing inside `catch_unwind`, every operation against what the
 //! person may do, and a reload that must read the same. It is run by the server on what devices push, and by a device
-//! on its own change before it stores it, so that honest work is never refused for its form.
+//! on its own change before it stores it, so that honest work is never refused for its form. What a server sends a device
+//! takes in behind the scan of the first step.
 
 mod bounds;
 mod columns;
@@ -56,6 +57,24 @@ pub struct Pushed<'a> {
     pub changes: &'a [&'a [u8]],
     /// The signature.
     pub signature: &'a Signed,
+}
+
+/// Takes in changes as a device has them, of its server or its own. Each is scanned first, as in a push, so that none says
+/// it is more than its bytes; together they have no more operations than a document may have. How many bytes a change has
+/// is for the server to bound, by its configuration, and for the reply that brings it.
+///
+/// # Errors
+/// [`Unreadable`]; then the document is untouched.
+pub fn take_in(document: &mut Document, changes: &[&[u8]]) -> Result<(), Unreadable> {
+    let bounds = Bounds { change_bytes: usize::MAX, ..Bounds::default() };
+    let mut operations: usize = 0;
+    for change in changes {
+        let scanned = scan(change, &bounds).map_err(|why| Unreadable::Refused(why.to_string()))?;
+        operations = operations.saturating_add(usize::try_from(scanned.operations).unwrap_or(usize::MAX));
+    }
+    bounded("operations in the document", operations, bounds.document_operations)
+        .map_err(|why| Unreadable::Refused(why.to_string()))?;
+    document.apply(changes)
 }
 
 /// Judges a push against the document as the server has it.

@@ -21,7 +21,7 @@ use self::number::Bytes;
 use crate::domain::document::{Document, Unreadable};
 use crate::domain::kind::Kind;
 use crate::envelope::{Sender, actor};
-use crate::guard::chunk_hash;
+use crate::guard::{chunk_hash, take_in};
 use crate::id::{AccountId, DocumentId, Hash, Heads};
 
 /// Changes of one document, packed.
@@ -146,7 +146,7 @@ impl Packed {
         let changes = changes.map_err(|bad| Unreadable::Refused(bad.to_string()))?;
         let raw: Vec<&[u8]> = changes.iter().map(|(_, bytes)| bytes.as_slice()).collect();
         let mut document = Document::new(kind)?;
-        document.apply(&raw)?;
+        take_in(&mut document, &raw)?;
         Ok(document)
     }
 
