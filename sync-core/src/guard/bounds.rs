@@ -26,7 +26,8 @@ pub struct Bounds {
     pub document_inflated: usize,
     /// Changes of a document, its skeleton among them.
     pub document_changes: usize,
-    /// Operations of a document: a run of them takes next to no bytes, deflated or not.
+    /// Operations of a document: a run of them takes next to no bytes, deflated or not, and whoever writes a word more in
+    /// the document goes through all of them.
     pub document_operations: usize,
     /// Characters of one shared text.
     pub text_characters: usize,
@@ -47,8 +48,8 @@ impl Default for Bounds {
             push_operations: 500_000,
             document_bytes: 16 << 20,
             document_inflated: 64 << 20,
-            document_changes: 100_000,
-            document_operations: 4_000_000,
+            document_changes: 50_000,
+            document_operations: 500_000,
             text_characters: 100_000,
             device_day_bytes: 64 << 20,
         }
