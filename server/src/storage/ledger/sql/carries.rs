@@ -99,7 +99,7 @@ pub(super) async fn chosen(ledger: &SqlLedger, device: DeviceId) -> Result<Vec<C
 }
 
 /// One statement sees one moment: where the ledger ends, the digest and all rows belong together.
-const PULSE: &str = "\
+pub(super) const PULSE: &str = "\
     SELECT 'end' AS what, '' AS case_id, '' AS document_id, value AS n, 0 AS touched, NULL AS shown, NULL AS reason \
     FROM counters WHERE name = 'ledger' \
     UNION ALL SELECT 'digest', '', '', 0, 0, digest, NULL FROM carried_digests WHERE device_id = $1 \
@@ -194,6 +194,15 @@ macro_rules! news {
     };
 }
 
+/// How many and how large, read first: what would be too much at once is not read.
+pub(super) const NEWS_SIZES: &str = news!("changes.n, length(sealed) AS bytes", " LIMIT $4");
+/// Whether there is more.
+pub(super) const NEWS_MORE: &str = news!("changes.n", " LIMIT 1");
+pub(super) const NEWS_WHOLE: &str = news!(
+    "changes.document_id, hash, changes.case_id, changes.device_id, changes.account_id, changes.n, place, sealed",
+    ""
+);
+
 pub(super) async fn news(
     ledger: &SqlLedger,
     device: DeviceId,
@@ -203,10 +212,8 @@ pub(super) async fn news(
     let id = device.to_string();
     // All that follows looks no further than this: what is committed meanwhile is left for the next time.
     let end = ledger.end().await?;
-    // How many and how large first: what would be too much at once is not read.
-    let sizes = news!("changes.n, length(sealed) AS bytes", " LIMIT $4");
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let query = sqlx::query(sizes).bind(&id).bind(after).bind(end).bind(limit);
+    let query = sqlx::query(NEWS_SIZES).bind(&id).bind(after).bind(end).bind(limit);
     let (mut page, mut count) = (Page::default(), 0_i64);
     let (mut until, mut more) = (end, false);
     for row in ledger.readers().all(query).await? {
@@ -220,19 +227,15 @@ pub(super) async fn news(
     if !more && count == limit {
         // Of the last plan there may be more, and behind it.
         until = page.last;
-        let rest = sqlx::query(news!("changes.n", " LIMIT 1")).bind(&id).bind(until).bind(end);
+        let rest = sqlx::query(NEWS_MORE).bind(&id).bind(until).bind(end);
         more = ledger.readers().first(rest).await?.is_some();
         if !more {
             until = end;
         }
     }
-    let all = news!(
-        "changes.document_id, hash, changes.case_id, changes.device_id, changes.account_id, changes.n, place, sealed",
-        ""
-    );
     let rows = match count {
         0 => Vec::new(),
-        _ => ledger.readers().all(sqlx::query(all).bind(&id).bind(after).bind(until)).await?,
+        _ => ledger.readers().all(sqlx::query(NEWS_WHOLE).bind(&id).bind(after).bind(until)).await?,
     };
     let (mut changes, mut page) = (Vec::with_capacity(rows.len()), Page::default());
     for row in &rows {

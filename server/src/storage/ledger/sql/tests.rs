@@ -1,15 +1,17 @@
-//! What can only be seen, or done, from inside: the sealed columns themselves, and a full disk. The rest is in
-//! `tests/contract`.
+//! What can only be seen, or done, from inside: the sealed columns themselves, a full disk, and how statements find
+//! their rows. The rest is in `tests/contract`.
 
 use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sync_core::access::Relation;
 use sync_core::clock::{Seeded, SystemClock, Timestamp};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::State;
 use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash};
 
+use super::carries::{NEWS_MORE, NEWS_SIZES, NEWS_WHOLE, PULSE};
 use super::sealed::Spot;
 use super::*;
 use crate::chance::SharedChance;
@@ -229,4 +231,71 @@ async fn what_a_full_disk_refuses_is_refused_to_all_who_came_together() {
     assert_eq!((kept, ledger.end().await.unwrap()), (written, end + i64::try_from(written).unwrap()));
     sqlx::query("PRAGMA max_page_count = 1000000").execute(&ledger.storage.writer).await.unwrap();
     assert!(ledger.commit(Plan { writes: vec![chosen(7)] }).await.is_ok(), "once there is room");
+}
+
+/// Whether a step of a plan reads one row; or, of what one device, person or document has, a range from a number or a
+/// time on: no more than what is new.
+fn reads_no_more_than_the_news(step: &str) -> bool {
+    let mut words = step.split(' ');
+    match (words.next(), words.next()) {
+        // By equality alone it would be all that one has, and by a number alone what is new for everybody: both are
+        // called a search too.
+        (Some("SEARCH"), Some("carries" | "changes" | "reach" | "asks")) => {
+            step.contains("=? AND ") && step.contains(">?")
+        }
+        // The one row of a key: no other of its columns follows.
+        (Some("SEARCH"), Some("counters" | "carried_digests" | "accounts")) => {
+            step.ends_with("(name=?)") || step.ends_with("(device_id=?)") || step.ends_with("(id=?)")
+        }
+        // No table. And one row for each life of the server (epoch), which a restore alone ends: neither cases nor
+        // changes add any, so that there is no index.
+        (Some("SCAN"), Some("CONSTANT" | "backups")) => true,
+        // Whatever else is read has to be thought of here first.
+        (Some("SCAN" | "SEARCH"), _) => false,
+        // How what was found is put together and into its order.
+        _ => true,
+    }
+}
+
+/// The steps of a statement's plan that walk through more than what is new.
+async fn walks(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    // Not persistent: one that is kept is only told again when an index goes, and not made anew.
+    let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).persistent(false);
+    // Any values: the plan is made before they are known.
+    let bound = explain.bind("device").bind("account").bind(1_i64).bind(1_i64).bind(1_i64);
+    let rows = bound.fetch_all(connection).await.unwrap();
+    let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    assert!(steps.iter().any(|step| step.starts_with("SEARCH carries ")), "the plan is read wrongly: {steps:?}");
+    steps.into_iter().filter(|step| !reads_no_more_than_the_news(step)).collect()
+}
+
+#[tokio::test]
+async fn what_is_new_is_found_by_indexes_and_never_by_walking_through_what_is_carried() {
+    let (_folder, ledger) = ledger().await;
+    let (device, account) = (DeviceId::from_bytes([5; 16]), AccountId::from_bytes([6; 16]));
+    let (starts, n) = (Timestamp::from_millis(3), 0);
+    let relation = Relation::Allocated;
+    let tie = RelationRow { account, case: CASE, relation, commission: None, starts, ends: None };
+    let carry = |document| Write::Carry(CarryRow { device, case: CASE, document, n });
+    let writes = vec![Write::Relation(tie), carry(None), carry(Some(DOCUMENT))];
+    ledger.commit(Plan { writes }).await.unwrap();
+    ledger.commit(append(0, &[b"one".to_vec(), b"two".to_vec()])).await.unwrap();
+
+    let of_pulse = ["carries_sent", "carries_touched", "reach_account", "reach_starts", "reach_ends", "asks_account"];
+    let of_news = ["carries_touched", "changes_document"];
+    let statements: [(&str, &[&str]); 4] =
+        [(PULSE, &of_pulse), (NEWS_SIZES, &of_news), (NEWS_MORE, &of_news), (NEWS_WHOLE, &of_news)];
+    for (statement, indexes) in statements {
+        let mut write = ledger.storage.write().await.unwrap();
+        assert_eq!(walks(&mut write, statement).await, Vec::<String>::new(), "{statement}");
+        write.rollback().await.unwrap();
+        // Each of them is needed, and missed: without it all is walked through that a device or a person has.
+        for index in indexes {
+            let mut write = ledger.storage.write().await.unwrap();
+            let without = sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX {index}")));
+            without.execute(&mut *write).await.unwrap();
+            assert_ne!(walks(&mut write, statement).await, Vec::<String>::new(), "without {index}: {statement}");
+            write.rollback().await.unwrap();
+        }
+    }
 }
