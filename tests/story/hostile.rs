@@ -15,6 +15,7 @@ use sync_core::domain::record::{Body, Item, Note, Photo};
 use sync_core::domain::vocabulary::photo::PhotoSubject;
 use sync_core::domain::vocabulary::{ItemKind, Section};
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, Signed, actor, sign};
+use sync_core::guard::Refusal;
 use sync_core::id::{CaseId, DeviceId, DocumentId, Generation, Hash, Key, ServerId};
 use sync_core::protocol::codec::{Limits, pack, unpack};
 use sync_core::protocol::enrolment::{self, EnrolmentReply, EnrolmentText, proof_of_possession};
@@ -26,6 +27,7 @@ use crate::kept::Kept;
 mod changes;
 mod heavy;
 mod purges;
+mod replays;
 
 /// A device built by hand: it can do what no honest one would.
 struct Forger {
@@ -45,11 +47,15 @@ fn empty() -> SyncRequest {
 
 impl Forger {
     async fn enrol(world: &World, sign_in: &str) -> Self {
-        let text: EnrolmentText = world.code(sign_in).parse().unwrap();
         let mut secret = [0; 32];
         SystemChance.fill(&mut secret);
-        let key = SigningKey::from_bytes(&secret);
         let generation = Generation::mint(&mut SystemChance);
+        Self::enrol_with(world, sign_in, SigningKey::from_bytes(&secret), generation).await
+    }
+
+    /// With this key, which a program that is no honest one may use at several servers.
+    async fn enrol_with(world: &World, sign_in: &str, key: SigningKey, generation: Generation) -> Self {
+        let text: EnrolmentText = world.code(sign_in).parse().unwrap();
         let public = key.verifying_key().to_bytes();
         let proof = proof_of_possession(text.server, &text.code, &public, generation);
         let body = json!({
@@ -347,22 +353,26 @@ async fn a_document_of_another_case_an_unknown_case_and_anothers_device_are_refu
         let before = Kept::by(&world).await;
         let reply = eve.sync(&world, &SyncRequest { pushes: vec![push], ..empty() }).await;
         assert_eq!(reply.refused.len(), 1, "{reply:?}");
+        assert_eq!((&reply.refused[0].reason, reply.refused[0].quarantine), (&Refusal::NotAllowed, None));
         assert!(reply.receipts.is_none() && reply.documents.is_empty());
         only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     }
     let before = Kept::by(&world).await;
-    // Olu's push in Eve's envelope, and Eve's carried wish for a case that is not hers.
+    // Olu's push sent by Eve, and Eve's carried wish for a case that is not hers: nobody looks at a signature, or she
+    // would learn what is there.
     let stolen = olu.push(case, home, Kind::Home, &rail());
     let reply = eve
         .sync(&world, &SyncRequest { pushes: vec![stolen], choices: vec![Choice { case, carry: true }], ..empty() })
         .await;
     assert_eq!(reply.refused.len(), 1);
+    assert_eq!((&reply.refused[0].reason, reply.refused[0].quarantine), (&Refusal::NotAllowed, None));
     assert!(reply.cards.is_empty());
     only_changed(&before, &Kept::by(&world).await, &ROUND_TRIP);
     let mut forged = olu.push(case, home, Kind::Home, &rail());
     forged.signature = Signed([9; 64]);
     let reply = olu.sync(&world, &SyncRequest { pushes: vec![forged], ..empty() }).await;
     assert_eq!(reply.refused.len(), 1);
+    assert_eq!(reply.refused[0].reason, Refusal::Signature);
     only_changed(&before, &Kept::by(&world).await, &SET_ASIDE);
     let before = Kept::by(&world).await;
     let nobody =

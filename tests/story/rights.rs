@@ -251,11 +251,15 @@ async fn rights_that_change_before_after_and_between_offline_work_take_the_case_
             assert!(!out.tablet.device.receipts().await.unwrap().is_empty(), "{row}: the proof of before stays");
         }
     }
-    // Quarantine is for those who may read every kind of document.
+    // Quarantine is for those who may read every kind of document: not for a senior of an agency.
     for (who, role) in
         [("ida", Role::Administrator), ("aud", Role::Auditor), ("eve", Role::Ot), ("sid", Role::Surveyor)]
     {
         council.world.account(who, role);
+    }
+    council.world.say(&["organisation", "add", "Locums Ltd"], "").done();
+    council.world.account_with("lou", Role::SeniorOt, &["--organisation", "Locums Ltd"]);
+    for who in ["ida", "aud", "eve", "sid", "lou"] {
         let token = council.world.server.signed_in(who).await;
         assert_eq!(fetch(&council.world, &token, "/v1/quarantine").await.0, 403, "{who}");
     }

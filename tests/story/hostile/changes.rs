@@ -2,7 +2,7 @@
 //! read has changed.
 
 use automerge::ExpandedChange;
-use sync_core::guard::{Refusal, chunk_hash};
+use sync_core::guard::chunk_hash;
 
 use super::*;
 
