@@ -37,9 +37,14 @@ pub(crate) fn peak(process: u32) -> f64 {
     status(process, "VmHWM")
 }
 
-/// The middle of some figures.
+/// The middle of some figures; of an even number of them, halfway between the two in the middle.
 pub(crate) fn median(figures: &[f64]) -> f64 {
-    percentile(figures, 0.5)
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.get(sorted.len().saturating_sub(1) / 2), sorted.get(sorted.len() / 2)) {
+        (Some(below), Some(above)) => f64::midpoint(*below, *above),
+        _ => f64::NAN,
+    }
 }
 
 /// The figure below which this share of them lies.

@@ -11,9 +11,10 @@ bench_prepare() {
     (($(node -p 'process.versions.node.split(".")[0]') >= 20)) || bench_lacks "needs node 20 or newer"
     export BENCH_BIN=${CARGO_TARGET_DIR:-$PWD/target}/release
     export BENCH_TMP=${BENCH_TMP:-${CARGO_TARGET_DIR:-$PWD/target}/bench}
-    export WORKLOAD=${WORKLOAD:-$BENCH_TMP/workload.json}
+    local cases=${BENCH_CASES:-200} seed=${BENCH_SEED:-0x5eed1234}
+    export WORKLOAD=${WORKLOAD:-$BENCH_TMP/workload-$cases-$seed.json}
     mkdir -p "$BENCH_TMP"
-    [[ -e $WORKLOAD ]] || node tests/bench/peers/gen.mjs "$WORKLOAD" "${BENCH_CASES:-200}" "${BENCH_SEED:-0x5eed1234}" >/dev/null
+    [[ -e $WORKLOAD ]] || node tests/bench/peers/gen.mjs "$WORKLOAD" "$cases" "$seed" >/dev/null
     # What another build or another workload left says nothing of this one.
     local now
     now=$(cat "$BENCH_BIN/grabrail" "$BENCH_BIN/bench" "$WORKLOAD" | sha256sum)
