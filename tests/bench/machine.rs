@@ -46,12 +46,3 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
         _ => f64::NAN,
     }
 }
-
-/// The figure below which this share of them lies.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
-pub(crate) fn percentile(figures: &[f64], share: f64) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = (sorted.len() as f64 * share) as usize;
-    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
-}
