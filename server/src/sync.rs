@@ -297,7 +297,7 @@ fn is_not_stopped(heard: &Heard) -> Result<(), Problem> {
 
 fn overtaken(heard: &Heard) -> Problem {
     let device = heard.device.id;
-    tracing::warn!(%device, "asked again for what it had its answer to: this may be a copy of its store");
+    tracing::warn!(%device, "asked for something newer than this: a copy of its store may have");
     Problem::new(
         ProblemKind::DeviceStopped,
         "A copy of this device's store has spoken since: this one is to be enrolled anew. Nothing on it is lost; ask your \

@@ -15,9 +15,14 @@ bench_prepare() {
     export WORKLOAD=${WORKLOAD:-$BENCH_TMP/workload-$cases-$seed.json}
     mkdir -p "$BENCH_TMP"
     [[ -e $WORKLOAD ]] || node tests/bench/peers/gen.mjs "$WORKLOAD" "$cases" "$seed" >/dev/null
-    # What another build or another workload left says nothing of this one.
+    # What another workload left says nothing of this one, nor does another build of ours.
     local now
-    now=$(cat "$BENCH_BIN/grabrail" "$BENCH_BIN/bench" "$WORKLOAD" | sha256sum)
+    now=$(sha256sum <"$WORKLOAD")
+    if [[ ! -e $BENCH_TMP/workload || $(<"$BENCH_TMP/workload") != "$now" ]]; then
+        rm -rf "$BENCH_TMP/state"
+        echo "$now" >"$BENCH_TMP/workload"
+    fi
+    now=$(cat "$BENCH_BIN/grabrail" "$BENCH_BIN/bench" | sha256sum)
     if [[ ! -e $BENCH_TMP/of || $(<"$BENCH_TMP/of") != "$now" ]]; then
         rm -rf "$BENCH_TMP"/state/grabrail-*
         echo "$now" >"$BENCH_TMP/of"

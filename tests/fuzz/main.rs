@@ -193,12 +193,17 @@ fn a_small_push_to_a_document_at_its_bounds_is_judged_in_time_and_within_bounds(
     let _alone = alone();
     let bounds = Bounds::default();
     // As full as leaves room for what comes, and for what the scene has written in it.
-    for (operations, each) in [(bounds.document_operations - 30_000, 30_000), (bounds.document_changes - 100, 1)] {
+    for (operations, each) in [(bounds.document_operations - 50_000, 30_000), (bounds.document_changes - 100, 1)] {
         let scene = Scene::new().grown(operations, each);
         let input = scene.honest().remove(0);
-        let judged: Target = ("guard", |scene, input| assert!(scene.judge(input).is_ok()));
+        assert_eq!(scene.judge(&input).map(drop), Ok(()));
+        let judged: Target = ("guard", |scene, input| drop(scene.judge(input)));
         let took = run(judged, &scene, &input).unwrap();
-        say(&format!("guard: a push to a document of {operations} operations, {each} to a change, {took:?}"));
+        let opened: Target = ("reply", Scene::opens);
+        let opens = run(opened, &scene, &[]).unwrap();
+        say(&format!(
+            "guard: a push to a document of {operations} operations, {each} to a change, {took:?}; opened in {opens:?}"
+        ));
     }
 }
 

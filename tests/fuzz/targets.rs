@@ -83,7 +83,7 @@ impl Scene {
         home.set_actor(ActorId::from([9; 16]));
         let (_, summary) = home.get(ROOT, SharedText::Summary.name()).unwrap().unwrap();
         let mut long = 0;
-        for _ in 0..operations / each {
+        for _ in 0..operations.div_ceil(each) {
             let mut change = home.transaction();
             if long + each <= LONG {
                 change.splice_text(&summary, long, 0, &"x".repeat(each)).unwrap();
@@ -96,6 +96,15 @@ impl Scene {
         }
         self.home = Document::load(Kind::Home, &home.save()).unwrap();
         self
+    }
+
+    /// Reads the home as a device does to which all of it was sent.
+    pub(crate) fn opens(&self, _: &[u8]) {
+        let changes = self.home.changes_since(&[Kind::Home.skeleton_hash()]);
+        let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+        let mut home = Document::new(Kind::Home).unwrap();
+        guard::take_in(&mut home, &changes).unwrap();
+        assert_eq!(home.read(), self.home.read());
     }
 
     /// What this device might send next, each an input of the target `guard`.
@@ -394,7 +403,7 @@ pub(crate) fn bomb(operations: i64) -> Vec<u8> {
     let run = |value: &[u8]| [&many[..], value].concat();
     let columns = [(21, run(b"\x04kind")), (52, many.clone()), (66, run(&[1])), (86, run(&[0])), (112, run(&[0]))];
     // One dep, an actor of 16 bytes, number 1, first operation 2, no time, no message, no other actors.
-    let mut contents = [&[1][..], &[1; 32], &[16], &[7; 16], &[1, 2, 0, 0, 0]].concat();
+    let mut contents = [&[1][..], Kind::Home.skeleton_hash().as_bytes(), &[16], &[7; 16], &[1, 2, 0, 0, 0]].concat();
     contents.push(u8::try_from(columns.len()).unwrap());
     for (name, bytes) in &columns {
         contents.extend([*name, u8::try_from(bytes.len()).unwrap()]);

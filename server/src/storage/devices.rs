@@ -52,7 +52,7 @@ pub enum Counted {
     /// The last one, asked again because its reply was lost.
     Again,
     /// The last but one, asked again. No device asks for something new while it waits for an answer, so a copy of its
-    /// store waits for this one; or the network brings it late, and nobody does. No alarm, and no answer: it would hold
+    /// store waits for this one; or the network brings it late, and nobody waits. No alarm, and no answer: it would hold
     /// what others built on the work of the other copy, and leave out that work, as what the device brought itself.
     Overtaken,
     /// A clone or a restored copy of the store speaks. The device has been stopped.

@@ -117,8 +117,8 @@ pub struct Status {
     pub waiting: Waiting,
     /// How many cases are on the device.
     pub cases: usize,
-    /// Whether the server stopped this device, because a copy of it has spoken: it is to be enrolled anew, with a new
-    /// code, and nothing on it is lost.
+    /// Whether the server told this device that a copy of it has spoken: it is to be enrolled anew, with a new code, and
+    /// nothing on it is lost.
     pub stopped: bool,
     /// Whether cases may be opened, by the time since the last contact.
     pub lease: Lease,

@@ -9,11 +9,10 @@ use super::rows::{
 };
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
-use crate::domain::document::read_change;
 use crate::domain::edit::Edit;
 use crate::domain::record::Body;
 use crate::envelope::actor;
-use crate::guard::Refusal;
+use crate::guard::{Bounds, Refusal, scan};
 use crate::id::{DocumentId, Hash};
 use crate::protocol::sync::Refused;
 
@@ -113,8 +112,8 @@ impl Applying {
         let changes = self.write.group::<ChangeRow>(Shelf::Change, document.as_bytes(), 0).await?;
         let mut again = Vec::new();
         for (n, change) in &changes {
-            let Ok(read) = read_change(&change.bytes) else { continue };
-            let own = actors.iter().position(|actor| read.actor_id().to_bytes() == actor);
+            let Ok(read) = scan(&change.bytes, &Bounds::of_what_is_sent()) else { continue };
+            let own = actors.iter().position(|actor| read.actor == *actor);
             let Some(fork) = own.filter(|_| !unsent.contains(&change.hash)) else { continue };
             again.push(OutboxChange {
                 document,
@@ -122,7 +121,7 @@ impl Applying {
                 hash: change.hash,
                 change: *n,
                 fork: u32::try_from(fork).unwrap_or(row.fork),
-                base: read.deps().iter().map(|hash| Hash::from(*hash)).collect(),
+                base: read.deps,
                 edits: Vec::new(),
                 first_key: None,
                 at: self.at,

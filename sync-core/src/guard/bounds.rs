@@ -18,7 +18,7 @@ pub struct Bounds {
     pub changes: usize,
     /// Bytes of one document's changes in one push.
     pub push_bytes: usize,
-    /// Operations of one document's changes in one push.
+    /// Operations of one document's changes in one push; and again as many that they take the place of.
     pub push_operations: usize,
     /// Bytes of a saved document.
     pub document_bytes: usize,
@@ -52,6 +52,20 @@ impl Default for Bounds {
             document_operations: 500_000,
             text_characters: 100_000,
             device_day_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Bounds {
+    /// Of changes that a device takes in at once. How many bytes one has is the server's to bound, by its configuration;
+    /// and a device's own work, not sent yet, may stand on a document that is full.
+    pub fn of_what_is_sent() -> Self {
+        let most = Self::default();
+        Self {
+            change_bytes: usize::MAX,
+            document_changes: 2 * most.document_changes,
+            document_operations: 2 * most.document_operations,
+            ..most
         }
     }
 }

@@ -21,6 +21,10 @@ mod spec {
 /// The highest number of an action: a mark.
 const LAST_ACTION: u64 = 7;
 
+/// The longest name of a key, in bytes: of a container, or of a record, a device's number and a counter. Automerge keeps
+/// one for each operation that has it, however few bytes say so.
+const LONGEST_NAME: usize = 64;
+
 /// It is not written as Automerge writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotInForm;
@@ -284,7 +288,7 @@ impl<'a> Columns<'a> {
         let element_actor = actor_rows(spec::KEY_ACTOR)?;
         let element = steps(self.of(spec::KEY_COUNTER), counters)?;
         let name = runs(self.of(spec::KEY_STRING), Reader::bytes, |_, name| {
-            std::str::from_utf8(name).map(|_| ()).map_err(|_| NotInForm)
+            hold(name.len() <= LONGEST_NAME && std::str::from_utf8(name).is_ok())
         })?;
         for rows in [element_actor, element, name] {
             hold(rows == Rows::default() || rows.all == operations)?;

@@ -59,22 +59,34 @@ pub struct Pushed<'a> {
     pub signature: &'a Signed,
 }
 
-/// Takes in changes as a device has them, of its server or its own. Each is scanned first, as in a push, so that none says
-/// it is more than its bytes; together they have no more operations than a document may have. How many bytes a change has
-/// is for the server to bound, by its configuration, and for the reply that brings it.
+/// Takes in changes as a device has them, of its server or its own: scanned first, as in a push, within
+/// [`Bounds::of_what_is_sent`].
 ///
 /// # Errors
 /// [`Unreadable`]; then the document is untouched.
 pub fn take_in(document: &mut Document, changes: &[&[u8]]) -> Result<(), Unreadable> {
-    let bounds = Bounds { change_bytes: usize::MAX, ..Bounds::default() };
-    let mut operations: usize = 0;
-    for change in changes {
-        let scanned = scan(change, &bounds).map_err(|why| Unreadable::Refused(why.to_string()))?;
-        operations = operations.saturating_add(usize::try_from(scanned.operations).unwrap_or(usize::MAX));
-    }
-    bounded("operations in the document", operations, bounds.document_operations)
-        .map_err(|why| Unreadable::Refused(why.to_string()))?;
+    sift(changes, &Bounds::of_what_is_sent()).map_err(|why| Unreadable::Refused(why.to_string()))?;
     document.apply(changes)
+}
+
+fn sift(changes: &[&[u8]], bounds: &Bounds) -> Result<(), Refusal> {
+    bounded("changes in the document", changes.len(), bounds.document_changes)?;
+    let scanned = scan_all(changes, bounds, ("operations in the document", bounds.document_operations))?;
+    // No edit makes one of nothing.
+    let empty = (0u32..).zip(scanned).find(|(_, change)| change.operations == 0);
+    empty.map_or(Ok(()), |(at, _)| Err(Refusal::Operation { at, operation: 0 }))
+}
+
+/// Scans changes that together have at most so many operations, and replace as many.
+fn scan_all(changes: &[&[u8]], bounds: &Bounds, (what, most): (&str, usize)) -> Result<Vec<Scanned>, Refusal> {
+    let (mut scanned, mut operations) = (Vec::with_capacity(changes.len()), 0_u64);
+    for (at, change) in (0u32..).zip(changes) {
+        let change = scan(change, bounds).map_err(|error| error.at(at))?;
+        operations = operations.saturating_add(change.operations.max(change.replaced));
+        scanned.push(change);
+    }
+    bounded(what, usize::try_from(operations).unwrap_or(usize::MAX), most)?;
+    Ok(scanned)
 }
 
 /// Judges a push against the document as the server has it.
@@ -94,13 +106,7 @@ pub fn judge(
     bounded("heads", pushed.base.len(), bounds.deps)?;
     bounded("changes", pushed.changes.len(), bounds.changes)?;
     bounded("bytes", pushed.changes.iter().map(|change| change.len()).sum(), bounds.push_bytes)?;
-    let (mut scanned, mut operations) = (Vec::with_capacity(pushed.changes.len()), 0_u64);
-    for (at, change) in (0u32..).zip(pushed.changes) {
-        let change = scan(change, bounds).map_err(|error| error.at(at))?;
-        operations = operations.saturating_add(change.operations);
-        scanned.push(change);
-    }
-    bounded("operations", usize::try_from(operations).unwrap_or(usize::MAX), bounds.push_operations)?;
+    let scanned = scan_all(pushed.changes, bounds, ("operations", bounds.push_operations))?;
     // 2. The envelope.
     let hashes = scanned.iter().map(|change| change.hash).collect();
     let envelope = Envelope::new(sender, pushed.document, pushed.fork, pushed.base.clone(), hashes);

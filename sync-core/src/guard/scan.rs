@@ -32,6 +32,8 @@ pub struct Scanned {
     pub deps: Vec<Hash>,
     /// How many operations it has, within [`Bounds::operations`].
     pub operations: u64,
+    /// How many operations those take the place of, within the same.
+    pub replaced: u64,
 }
 
 impl Scanned {
@@ -141,7 +143,7 @@ pub fn scan(bytes: &[u8], bounds: &Bounds) -> Result<Scanned, Unscannable> {
     let end = start_op.checked_add(operations).filter(|end| *end <= u64::from(u32::MAX));
     let end = end.ok_or(Unscannable::NotAChange)?;
     columns.check(Limits { operations, replaced, actors: 1 + others.len(), counters: end })?;
-    Ok(Scanned { hash, actor, seq, start_op, deps, operations })
+    Ok(Scanned { hash, actor, seq, start_op, deps, operations, replaced })
 }
 
 fn within(what: &'static str, found: usize, most: usize) -> Result<(), Unscannable> {

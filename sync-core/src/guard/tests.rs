@@ -450,7 +450,6 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
     let all = changes.iter().map(Vec::len).sum();
     let history = tablet.state.state().get_changes_meta(&[]);
     let operations = usize::try_from(history.iter().map(|change| change.max_op).max().unwrap()).unwrap();
-    type Bound = fn(&mut Bounds) -> &mut usize;
     let scanned: Vec<Scanned> = changes.iter().map(|change| scan(change, &Bounds::default()).unwrap()).collect();
     let pushed = usize::try_from(scanned.iter().map(|change| change.operations).sum::<u64>()).unwrap();
     let bounds: [(&str, usize, Bound); 12] = [
@@ -477,6 +476,34 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
         let (found, most) = (found as u64, found as u64 - 1);
         assert_eq!(judged, Refusal::TooLarge { what: what.to_owned(), found, most });
     }
+}
+
+/// One of the bounds.
+type Bound = fn(&mut Bounds) -> &mut usize;
+
+/// What a server sends is taken in by a device behind the same scan.
+#[test]
+fn a_device_takes_in_no_more_than_a_document_may_have() {
+    let mut tablet = Tablet::new(7);
+    let changes = [712, 715].map(|value| tablet.measure("bathroom-1/door-1", value));
+    let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+    let sums = changes.iter().map(|change| scan(change, &Bounds::default()).unwrap());
+    let operations = usize::try_from(sums.map(|change| change.operations).sum::<u64>()).unwrap();
+    let bounds: [(&str, usize, Bound); 2] = [
+        ("changes in the document", 2, |bounds| &mut bounds.document_changes),
+        ("operations in the document", operations, |bounds| &mut bounds.document_operations),
+    ];
+    for (what, found, bound) in bounds {
+        let mut bounds = Bounds::of_what_is_sent();
+        *bound(&mut bounds) = found;
+        assert_eq!(sift(&changes, &bounds), Ok(()), "{what}");
+        *bound(&mut bounds) = found - 1;
+        let (found, most) = (found as u64, found as u64 - 1);
+        assert_eq!(sift(&changes, &bounds), Err(Refusal::TooLarge { what: what.to_owned(), found, most }));
+    }
+    let mut home = Document::new(Kind::Home).unwrap();
+    take_in(&mut home, &changes).unwrap();
+    assert_eq!(home.heads(), tablet.state.heads());
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use super::rows::{ChangeRow, DocumentRow, Snapshot, Writer, to_bytes};
 use super::*;
-use crate::id::Hash;
+use crate::domain::document::Document;
+use crate::domain::edit::Edit;
+use crate::domain::testing::stamp;
+use crate::id::{AccountId, Hash};
 
 async fn row(device: &Device, document: DocumentId) -> DocumentRow {
     device.reader().document(document).await.unwrap().unwrap()
@@ -175,4 +178,35 @@ async fn what_could_be_read_by_the_time_it_was_said_to_be_unreadable_is_read_and
     let (read, (), ()) = tokio::join!(device.load(&whole), comes, async { drop(held) });
     assert_eq!(read.unwrap().view().records.len(), 2);
     assert!(device.state(home).await.unwrap().set_aside.is_none() && device.notices().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_of_the_server_that_is_over_a_bound_is_set_aside_before_automerge_sees_it() {
+    let server = Server::new();
+    let (_, home, clinical) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 82);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.measure(home, door(712)).await.unwrap();
+    device.note(clinical, note("Steady on her feet.")).await.unwrap();
+    device.sync(&tablet.link()).await.unwrap();
+    let words = |many: usize| {
+        let splice = |insert: String| Edit::Splice { text: SharedText::Summary, at: 0, delete: 0, insert };
+        let edits: Vec<Edit> = [20_000, 20_000, many - 40_000].map(|many| splice("x".repeat(many))).to_vec();
+        let by = AccountId::from_bytes([5; 16]);
+        let mut other = Document::new(Kind::Home).unwrap();
+        other.edit([7; 16], by, stamp(), &mut std::iter::empty(), &edits).unwrap()
+    };
+    for (many, opens) in [(50_000, true), (50_001, false)] {
+        let (hash, bytes) = words(many);
+        let row = row(&device, home).await;
+        put_bytes(&device, &row, hash, &bytes).await;
+        let opened = device.open_document(home).await;
+        assert_eq!(opened.is_ok(), opens, "{opened:?}");
+        assert!(opens || matches!(&opened, Err(DeviceError::SetAside(why)) if why.contains("50001 operations")));
+        let mut write = Writer::begin(&device.store).await.unwrap();
+        write.0.remove(Shelf::Change, &ChangeRow::key(home, hash)).await.unwrap();
+        write.commit().await.unwrap();
+    }
+    view(&device, clinical).await;
 }

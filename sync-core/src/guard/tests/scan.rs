@@ -219,6 +219,32 @@ fn a_thousand_million_operations_in_a_hundred_bytes_are_too_large_at_once() {
     assert!(began.elapsed() < 1_000, "{} ms", began.elapsed());
 }
 
+/// Automerge keeps each thing that is replaced, and the name of each operation.
+#[test]
+fn what_changes_replace_counts_as_they_do_and_a_name_is_short() {
+    let of_each = 25_000;
+    let run = [&signed(50_000)[..], &[0]].concat();
+    let group = [&signed(2)[..], &unsigned(of_each)].concat();
+    let bomb = Raw::of(2).column(112, &group).column(113, &run).column(115, &run);
+    let scanned = bomb.scanned().unwrap();
+    assert_eq!((scanned.operations, scanned.replaced), (2, 50_000));
+    let bytes = bomb.bytes();
+    assert!(bytes.len() < 150);
+    let (of_a_push, what) = (Bounds::default().push_operations, "operations");
+    let many = vec![bytes.as_slice(); of_a_push / 50_000 + 1];
+    let found = 50_000 * many.len() as u64;
+    let refused = Refusal::TooLarge { what: what.to_owned(), found, most: of_a_push as u64 };
+    assert_eq!(scan_all(&many, &Bounds::default(), (what, of_a_push)), Err(refused));
+    assert!(scan_all(&many[1..], &Bounds::default(), (what, of_a_push)).is_ok());
+
+    let named = |length: u8| {
+        let name = [&[length][..], &vec![b'x'; usize::from(length)]].concat();
+        Raw::of(50_000).column(21, &[&signed(50_000)[..], &name].concat()).scanned()
+    };
+    assert!(named(64).is_ok());
+    assert_eq!(named(65), Err(Unscannable::NotAChange));
+}
+
 #[test]
 fn what_is_written_otherwise_than_automerge_writes_it_is_refused_before_automerge_sees_it() {
     assert!(Raw::of(3).scanned().is_ok());
