@@ -19,7 +19,7 @@ use sync_core::engine::ReplyWriter;
 use sync_core::envelope::{PROTOCOL, PublicKey, Sender, Signed};
 use sync_core::guard::Bounds;
 use sync_core::id::{CaseId, Epoch, Hash};
-use sync_core::protocol::codec::{Limits, Undecodable, unpack};
+use sync_core::protocol::codec::{Limits, Undecodable, decode, unpack};
 use sync_core::protocol::sync::{PATH, Position, PurgeReason, Receipts, Refused, request_bytes};
 use sync_core::protocol::{SignedRequest, SyncRequest, Verdict};
 use tokio::sync::oneshot;
@@ -94,7 +94,8 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
         let detail = format!("This server speaks version {PROTOCOL} of the protocol: {older} must be updated.");
         return Err(Problem::new(ProblemKind::Protocol, detail).with("speaks", [PROTOCOL]));
     }
-    let request: SignedRequest = minicbor::decode(body).map_err(|_| not_a_request())?;
+    // Nobody knows yet whose it is: an array of six, and nothing in it that is skipped.
+    let request: SignedRequest = decode(body, 1 + 6).map_err(|_| not_a_request())?;
     let digest = Hash::of(&request.body);
     let mut heard = hear(app, &request, digest).await?;
     let taken = TakenRequest { counter: request.counter, digest };
@@ -395,6 +396,9 @@ fn undecodable(error: Undecodable) -> Problem {
         Undecodable::TooLarge { most } => {
             Problem::new(ProblemKind::TooLarge, format!("A sync request inflates to at most {most} bytes; send less."))
         }
+        Undecodable::TooMany { most } => {
+            Problem::new(ProblemKind::TooLarge, format!("A sync request holds at most {most} CBOR items; send less."))
+        }
         Undecodable::Damaged | Undecodable::Unknown => not_a_request(),
     }
 }
@@ -403,6 +407,6 @@ fn undecodable(error: Undecodable) -> Problem {
 impl crate::config::Limits {
     /// Of a sync request, as it travels and inflated.
     pub fn sync_limits(&self) -> Limits {
-        Limits { compressed: self.sync_bytes, inflated: self.sync_inflated_bytes }
+        Limits { compressed: self.sync_bytes, inflated: self.sync_inflated_bytes, ..Limits::PUSH }
     }
 }

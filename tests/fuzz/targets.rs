@@ -21,7 +21,7 @@ use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chu
 use sync_core::id::{
     AccountId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Heads, Key, KeyId, OrganisationId, ServerId,
 };
-use sync_core::protocol::codec::{Limits, pack, unpack};
+use sync_core::protocol::codec::{Limits, decode, pack, unpack};
 use sync_core::protocol::sync::{DocumentNews, Frame, Push, reply_bytes};
 use sync_core::protocol::{Known, PackLimits, Packed, SignedReply, SignedRequest, SyncReply, SyncRequest};
 
@@ -230,13 +230,13 @@ fn scan_target(_: &Scene, input: &[u8]) {
 
 /// What a server does before its guard: the frame as it travels, what is in it, and the changes of each push.
 fn push_target(scene: &Scene, input: &[u8]) {
-    if let Ok(request) = minicbor::decode::<SignedRequest>(input)
+    if let Ok(request) = decode::<SignedRequest>(input, 1 + 6)
         && let Ok(request) = unpack::<SyncRequest>(&request.body, Limits::PUSH)
     {
         scene.unpacks(&request);
     }
     let _: Result<SyncRequest, _> = unpack(input, Limits::PUSH);
-    if let Ok(request) = minicbor::decode::<SyncRequest>(input) {
+    if let Ok(request) = decode::<SyncRequest>(input, Limits::PUSH.items) {
         scene.unpacks(&request);
         assert_eq!(unpack(&pack(&request), Limits::PUSH), Ok(request));
     }

@@ -20,6 +20,7 @@ use sync_core::protocol::sync::{Choice, Cursor, Progress, PurgeReason};
 use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
 mod again;
+mod bombs;
 mod feed;
 mod moving;
 mod pushes;

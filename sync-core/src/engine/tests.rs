@@ -258,7 +258,7 @@ fn a_part_that_is_altered_swapped_left_out_or_repeated_is_not_believed_and_none_
 /// Invariant 6: what answers without end is refused at once, or once it has sent more than a part may have.
 #[test]
 fn a_portals_page_is_refused_by_its_first_bytes_and_an_endless_answer_at_its_limit() {
-    let small = Limits { compressed: 4_096, inflated: 1 << 20 };
+    let small = Limits { compressed: 4_096, inflated: 1 << 20, ..Limits::REPLY };
     for page in [&b"<html>"[..], b"{\"ok\":true}", b"\x00", b"\x1b[2J", b"HTTP/1.1 200"] {
         let mut reader = ReplyReader::new(identity(), b"request", small);
         reader.feed(page);
@@ -328,7 +328,7 @@ fn news_that_is_no_change_is_not_kept_and_holds_nothing_else_up() {
 
 #[test]
 fn a_reply_over_the_limits_is_refused_before_it_is_held() {
-    let small = Limits { compressed: 1 << 20, inflated: 64 };
+    let small = Limits { compressed: 1 << 20, inflated: 64, ..Limits::REPLY };
     let good = bytes(&signed(&reply(vec![change().1]), b"request"));
     let refused = identity().reply(b"request", &good, NOW, small);
     assert!(matches!(refused, Err(ReplyError::Unreadable(_))));
