@@ -3,9 +3,9 @@
 use super::Identity;
 use crate::clock::Timestamp;
 use crate::domain::kind::Kind;
-use crate::envelope::PROTOCOL;
-use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads};
-use crate::protocol::codec::{Limits, Undecodable, Unpacker};
+use crate::envelope::{PROTOCOL, Signed};
+use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads, KeyId};
+use crate::protocol::codec::{self, Limits, Undecodable, Unpacker};
 use crate::protocol::sync::{
     Cursor, Frame, Position, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
 };
@@ -138,13 +138,6 @@ pub struct Reply {
     pub place: Option<Place>,
 }
 
-/// A message that is all of `bytes`.
-fn whole<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
-    let mut decoder = minicbor::Decoder::new(bytes);
-    let message = decoder.decode().ok()?;
-    (decoder.position() == bytes.len()).then_some(message)
-}
-
 /// Takes a reply apart while it comes: fed with bytes, it gives part by part what can be believed. It holds one part
 /// at a time, and gives nothing more after one that was not believed.
 #[derive(Debug)]
@@ -153,6 +146,8 @@ pub struct ReplyReader {
     request: Hash,
     limits: Limits,
     waiting: Vec<u8>,
+    /// How many bytes the part that is waited for takes, once its head has come.
+    length: Option<usize>,
     number: u32,
     unpacker: Option<Unpacker>,
     end: Option<Result<(), ReplyError>>,
@@ -162,7 +157,7 @@ impl ReplyReader {
     /// Of the reply to `request` (the bytes that were posted), each part within the limits.
     pub fn new(identity: Identity, request: &[u8], limits: Limits) -> Self {
         let request = Hash::of(request);
-        Self { identity, request, limits, waiting: Vec::new(), number: 0, unpacker: None, end: None }
+        Self { identity, request, limits, waiting: Vec::new(), length: None, number: 0, unpacker: None, end: None }
     }
 
     /// Takes the bytes that came next.
@@ -218,23 +213,16 @@ impl ReplyReader {
         if self.waiting.is_empty() {
             return Ok(None);
         }
-        let mut decoder = minicbor::Decoder::new(&self.waiting);
-        if let Some(found) = protocol(&self.waiting)
-            && found != PROTOCOL
-        {
-            return Err(ReplyError::Version { found });
-        }
-        let signed: SignedReply = match decoder.decode() {
-            Ok(signed) => signed,
-            Err(error) if error.is_end_of_input() => {
-                if self.waiting.len() > self.limits.compressed.saturating_add(ROOM) {
-                    return Err(ReplyError::Unreadable(Undecodable::TooLarge { most: self.limits.compressed }));
-                }
-                return Ok(None);
-            }
-            Err(_) => return Err(ReplyError::NotOurServer),
+        let length = match self.length {
+            Some(length) => length,
+            // Read once: what comes behind it is not looked at again for each piece.
+            None => match length(&self.waiting, self.limits.compressed)? {
+                Some(length) => *self.length.insert(length),
+                None => return Ok(None),
+            },
         };
-        let read = decoder.position();
+        let Some(part) = self.waiting.get(..length) else { return Ok(None) };
+        let signed: SignedReply = codec::decode(part, 1 + PLACES).map_err(|_| ReplyError::NotOurServer)?;
         let identity = &self.identity;
         let body = Hash::of(&signed.body);
         let bytes = reply_bytes(identity.sender.server, self.request, self.number, signed.last, body);
@@ -249,7 +237,8 @@ impl ReplyReader {
         if let Some(receipts) = &reply.receipts {
             identity.proves(receipts)?;
         }
-        self.waiting.drain(..read);
+        self.waiting.drain(..length);
+        self.length = None;
         self.number += 1;
         let more = reply.more;
         let n = reply.cursor.map(|cursor| cursor.n).or(reply.progress.map(|progress| progress.n));
@@ -258,8 +247,40 @@ impl ReplyReader {
     }
 }
 
-/// How many bytes a part takes beside its body, at most.
+/// How many places a [`SignedReply`] has.
+const PLACES: usize = 5;
+/// Within how many bytes the head of a part ends.
 const ROOM: usize = 1024;
+/// The most CBOR items of the receipts for one photo; there are about 20.
+const RECEIPT_ITEMS: usize = 1024;
+
+/// How many bytes a part takes, by its head: all of it but the body and whether it is the last. `None`: that has not
+/// come yet.
+fn length(waiting: &[u8], most: usize) -> Result<Option<usize>, ReplyError> {
+    if let Some(found) = protocol(waiting)
+        && found != PROTOCOL
+    {
+        return Err(ReplyError::Version { found });
+    }
+    let mut decoder = minicbor::Decoder::new(waiting);
+    let mut before_body = || {
+        let ours = decoder.array()? == Some(PLACES as u64);
+        let _: (u16, KeyId, Signed) = (decoder.decode()?, decoder.decode()?, decoder.decode()?);
+        Ok::<_, minicbor::decode::Error>(ours.then_some(decoder.position()))
+    };
+    let more = || if waiting.len() < ROOM { Ok(None) } else { Err(ReplyError::NotOurServer) };
+    let at = match before_body() {
+        Ok(Some(at)) => at,
+        Err(error) if error.is_end_of_input() => return more(),
+        Ok(None) | Err(_) => return Err(ReplyError::NotOurServer),
+    };
+    match waiting.get(at..).and_then(codec::head) {
+        Some((codec::BYTES, body, behind)) if body <= most => Ok(Some(waiting.len() - behind.len() + body + 1)),
+        Some((codec::BYTES, ..)) => Err(ReplyError::Unreadable(Undecodable::TooLarge { most })),
+        Some(_) => Err(ReplyError::NotOurServer),
+        None => more(),
+    }
+}
 
 /// The version that a message says it is of, whatever else it says: its first place in every version.
 fn protocol(message: &[u8]) -> Option<u16> {
@@ -291,7 +312,7 @@ impl Identity {
     /// # Errors
     /// [`ReplyError::NotOurServer`] and [`ReplyError::Tampered`].
     pub fn receipts(&self, bytes: &[u8]) -> Result<SignedReceipts, ReplyError> {
-        let receipts: SignedReceipts = whole(bytes).ok_or(ReplyError::NotOurServer)?;
+        let receipts: SignedReceipts = codec::decode(bytes, RECEIPT_ITEMS).map_err(|_| ReplyError::NotOurServer)?;
         self.proves(&receipts)?;
         Ok(receipts)
     }

@@ -7,12 +7,12 @@ use crate::domain::document::Document;
 use crate::domain::edit::Edit;
 use crate::domain::record::SharedText;
 use crate::id::{AccountId, AskId, DeviceId, Epoch, Generation, OrganisationId, ServerId};
-use crate::protocol::SignedReply;
 use crate::protocol::ask::OpenCase;
-use crate::protocol::codec::{Limits, pack, unpack};
+use crate::protocol::codec::{Limits, Undecodable, pack, unpack};
 use crate::protocol::sync::{
     DocumentNews, Progress, Purge, PurgeReason, Receipts, SignedReceipts, SyncReply, reply_bytes,
 };
+use crate::protocol::SignedReply;
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([9; 17]);
 const CASE: CaseId = CaseId::from_bytes([8; 16]);
@@ -273,6 +273,38 @@ fn a_portals_page_is_refused_by_its_first_bytes_and_an_endless_answer_at_its_lim
         reader.next(NOW).err()
     });
     assert!(refused.is_some() && fed <= 6_144, "{refused:?} after {fed}");
+}
+
+#[test]
+fn a_part_with_a_place_too_many_or_a_body_too_large_is_refused_by_its_head() {
+    let good = bytes(&signed(&reply(vec![]), b"request"));
+    let first = |limits: Limits, bytes: &[u8]| {
+        let mut reader = ReplyReader::new(identity(), b"request", limits);
+        let mut fed = bytes.iter().enumerate();
+        let refused = fed.find_map(|(at, byte)| {
+            reader.feed(&[*byte]);
+            reader.next(NOW).err().map(|error| (at, error))
+        });
+        refused.map(|(at, error)| (at + 1, error))
+    };
+    assert_eq!(first(Limits::REPLY, &good), None);
+    // A place more, behind a body that would be copied for each byte of it; or one less.
+    for places in [0x84, 0x86] {
+        let other = [&[places], &good[1..], &[0x5a, 0, 0xff, 0xff, 0xff], &[0; 100]].concat();
+        let (read, error) = first(Limits::REPLY, &other).unwrap();
+        assert_eq!(error, ReplyError::NotOurServer);
+        assert!(read < 120, "{read}");
+    }
+    // A body that is larger than may be, though nothing of it has come.
+    let small = Limits { compressed: 16, ..Limits::REPLY };
+    let (read, error) = first(small, &good).unwrap();
+    assert_eq!(error, ReplyError::Unreadable(Undecodable::TooLarge { most: 16 }));
+    assert!(read < 120 && read < good.len() - 20, "{read}");
+    // A head that does not end.
+    let endless = [&good[..2], &[0x5a, 0x03, 0xff, 0xff, 0xff], &[0; 1 << 12]].concat();
+    let (read, error) = first(Limits::REPLY, &endless).unwrap();
+    assert_eq!(error, ReplyError::NotOurServer);
+    assert!(read <= 1_024, "{read}");
 }
 
 #[test]

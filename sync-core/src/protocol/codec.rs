@@ -249,7 +249,7 @@ fn measure(bytes: &[u8], most: usize) -> Result<(), Undecodable> {
 }
 
 /// CBOR's major types, but for the numbers and the simple values, which have nothing in them.
-const BYTES: u8 = 2;
+pub(crate) const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
@@ -257,7 +257,7 @@ const TAG: u8 = 6;
 
 /// The head of a CBOR item: its major type, its value, and the bytes behind it. `None` where it is cut short, and of an
 /// item of no definite length.
-fn head(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
+pub(crate) fn head(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let (major, short) = (first >> 5, first & 0x1f);
     let width = match short {
