@@ -6,8 +6,9 @@ use crate::domain::kind::Kind;
 use crate::envelope::{PROTOCOL, Signed};
 use crate::id::{AskId, CaseId, DocumentId, Epoch, Hash, Heads, KeyId};
 use crate::protocol::codec::{self, Limits, Undecodable, Unpacker};
+use crate::protocol::packed::BadPack;
 use crate::protocol::sync::{
-    Cursor, Frame, Position, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
+    Cursor, DocumentNews, Frame, Position, Progress, Purge, PurgeReason, Receipts, Refused, SignedReceipts, reply_bytes,
 };
 use crate::protocol::{Backup, CarriedDigest, CaseCard, Known, PackLimits, Place, SignedReply, SyncReply, Verdict};
 
@@ -335,6 +336,31 @@ impl Identity {
     }
 }
 
+/// What is in the news of a part, all of which is held at once: together as much as one document alone may have. What
+/// goes beyond is not taken, and comes once the heads are compared, a few documents at a time.
+///
+/// An honest server sends less: a page of news ends at 8 MiB of changes, and so does what mends, each with what one
+/// request brought, or with the document, that goes beyond it: about 64 MiB at most.
+pub(super) fn unpacked(documents: Vec<DocumentNews>, mut left: PackLimits) -> impl Iterator<Item = Effect> {
+    documents.into_iter().map(move |DocumentNews { document, case, kind, changes }| {
+        // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
+        match changes.unpack(&Known::news(kind), left) {
+            Ok(changes) => {
+                left.changes = left.changes.saturating_sub(changes.len());
+                left.bytes = left.bytes.saturating_sub(changes.iter().map(|(_, change)| change.len()).sum());
+                Effect::News { document, case, kind, changes }
+            }
+            Err(bad) => {
+                if let BadPack::TooLarge { .. } = bad {
+                    // Nor is it tried with each of those behind it.
+                    left = PackLimits { changes: 0, bytes: 0 };
+                }
+                Effect::Damaged { document, case }
+            }
+        }
+    })
+}
+
 fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     let offset = now.millis().saturating_sub(reply.at.millis());
     let mut effects = vec![Effect::Contact { epoch: reply.epoch, at: reply.at, offset }];
@@ -359,14 +385,7 @@ fn effects(reply: SyncReply, now: Timestamp) -> Vec<Effect> {
     effects.extend(reply.refused.into_iter().map(Effect::Refused));
     effects.extend(reply.verdicts.into_iter().map(Effect::Verdict));
     effects.extend(reply.cards.into_iter().map(|card| Effect::Card(Box::new(card))));
-    for news in reply.documents {
-        let (document, case, kind) = (news.document, news.case, news.kind);
-        // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
-        effects.push(match news.changes.unpack(&Known::news(kind), PackLimits::REPLY) {
-            Ok(changes) => Effect::News { document, case, kind, changes },
-            Err(_) => Effect::Damaged { document, case },
-        });
-    }
+    effects.extend(unpacked(reply.documents, PackLimits::REPLY));
     effects.extend(reply.frames.into_iter().map(Effect::Frame));
     // After everything that might have put something of them back.
     effects.extend(reply.purge.into_iter().map(Effect::Purge));

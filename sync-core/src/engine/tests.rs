@@ -1,6 +1,7 @@
 use ed25519_dalek::SigningKey;
 use minicbor::bytes::ByteVec;
 
+use super::reply::unpacked;
 use super::*;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::document::Document;
@@ -12,7 +13,7 @@ use crate::protocol::codec::{Limits, Undecodable, pack, unpack};
 use crate::protocol::sync::{
     DocumentNews, Progress, Purge, PurgeReason, Receipts, SignedReceipts, SyncReply, reply_bytes,
 };
-use crate::protocol::SignedReply;
+use crate::protocol::{PackLimits, SignedReply};
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([9; 17]);
 const CASE: CaseId = CaseId::from_bytes([8; 16]);
@@ -305,6 +306,29 @@ fn a_part_with_a_place_too_many_or_a_body_too_large_is_refused_by_its_head() {
     let (read, error) = first(Limits::REPLY, &endless).unwrap();
     assert_eq!(error, ReplyError::NotOurServer);
     assert!(read <= 1_024, "{read}");
+}
+
+#[test]
+fn the_news_of_a_part_is_held_as_far_as_there_is_room_for_all_of_it() {
+    let (_, change) = change();
+    let news = |number: u8| DocumentNews {
+        document: DocumentId::from_bytes([number; 17]),
+        case: CASE,
+        kind: Kind::Home,
+        changes: Packed::pack(std::slice::from_ref(&change), &Known::news(Kind::Home)),
+    };
+    let taken = |limits: PackLimits| {
+        let effects: Vec<Effect> = unpacked((0..20).map(news).collect(), limits).collect();
+        let taken = effects.iter().take_while(|effect| matches!(effect, Effect::News { .. })).count();
+        let rest = &effects[taken..];
+        assert!(rest.iter().all(|effect| matches!(effect, Effect::Damaged { .. })));
+        assert_eq!(effects.len(), 20);
+        taken
+    };
+    assert_eq!(taken(PackLimits::REPLY), 20);
+    assert_eq!(taken(PackLimits { changes: 7, ..PackLimits::REPLY }), 7);
+    let of_bytes = taken(PackLimits { bytes: 10 * change.len(), ..PackLimits::REPLY });
+    assert!((5..=10).contains(&of_bytes), "{of_bytes}");
 }
 
 #[test]
