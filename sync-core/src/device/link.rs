@@ -11,8 +11,15 @@ use crate::protocol::enrolment::{BadEnrolment, ServerUrl};
 
 /// The most bytes of a reply that are read: what a compressed reply of sync may have, and its envelope.
 pub const MAX_REPLY: usize = (64 << 20) + 1024;
+/// The most bytes that are read of what is no success in CBOR and no photo: a problem has a few hundred, a portal's
+/// page any number.
+const MAX_WORDS: usize = 64 << 10;
 /// The content type of everything but JSON and photos.
 pub const CBOR: &str = "application/cbor";
+/// The content type of problems (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
+/// The content type of photos.
+const JPEG: &str = "image/jpeg";
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +106,16 @@ impl From<HttpReply> for HttpStream {
 }
 
 impl HttpStream {
-    /// The whole of it.
+    /// The whole of it, as far as it may be ours.
     async fn whole(mut self) -> Result<HttpReply, LinkError> {
+        let ours = matches!(self.status, 200..=299) && [CBOR, JPEG].contains(&self.content_type.as_str());
         let mut body = Vec::new();
         while let Some(piece) = self.body.next().await? {
-            if body.len() + piece.len() > MAX_REPLY {
-                return Err(LinkError::Unreadable(format!("it has more than {MAX_REPLY} bytes")));
+            match body.len() + piece.len() {
+                0..=MAX_WORDS => {}
+                ..=MAX_REPLY if ours => {}
+                _ if ours => return Err(LinkError::Unreadable(format!("it has more than {MAX_REPLY} bytes"))),
+                _ => return Err(LinkError::NotOurServer),
             }
             body.extend_from_slice(&piece);
         }
@@ -268,7 +279,7 @@ fn problem(reply: &HttpReply) -> LinkError {
         #[serde(default)]
         speaks: Vec<u16>,
     }
-    let ours = reply.content_type.starts_with("application/problem+json");
+    let ours = reply.content_type.starts_with(PROBLEM);
     let problem = ours.then(|| serde_json::from_slice::<Problem>(&reply.body).ok()).flatten();
     match problem.and_then(|problem| Some((problem.kind.strip_prefix("urn:grabrail:problem:")?.to_owned(), problem))) {
         Some((kind, problem)) if kind == "protocol" => LinkError::Version { server: problem.speaks, app: PROTOCOL },
@@ -405,5 +416,70 @@ impl Transport for Http {
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
             Ok(HttpStream { status, content_type, body: Box::new(Body(reply)) })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// What answers with a page that does not end, and how many bytes of it were asked for.
+    #[derive(Clone)]
+    struct Endless {
+        status: u16,
+        content_type: &'static str,
+        read: Arc<AtomicUsize>,
+    }
+
+    impl Pieces for Endless {
+        fn next(&mut self) -> Piece<'_> {
+            self.read.fetch_add(4_096, Ordering::SeqCst);
+            Box::pin(async { Ok(Some(vec![b' '; 4_096])) })
+        }
+    }
+
+    impl Transport for Endless {
+        fn send(&self, request: HttpRequest) -> Sending<'_> {
+            Box::pin(async move { self.open(request).await?.whole().await })
+        }
+
+        fn open(&self, _: HttpRequest) -> Opening<'_> {
+            let (status, content_type) = (self.status, self.content_type.to_owned());
+            Box::pin(async move { Ok(HttpStream { status, content_type, body: Box::new(self.clone()) }) })
+        }
+    }
+
+    #[tokio::test]
+    async fn of_an_endless_page_no_more_is_read_than_a_problem_of_ours_may_have() {
+        let request = || HttpRequest {
+            method: Method::Get,
+            url: "https://example.org".to_owned(),
+            content_type: None,
+            bearer: None,
+            body: Vec::new(),
+        };
+        for (status, content_type) in
+            [(503, PROBLEM), (503, CBOR), (404, "text/html"), (302, ""), (500, JPEG), (200, "text/html"), (200, "")]
+        {
+            for streams in [true, false] {
+                let endless = Endless { status, content_type, read: Arc::default() };
+                let link = Link::over(endless.clone());
+                let answered = match streams {
+                    true => link.open(request(), CBOR).await.map(drop),
+                    false => link.send(request()).await.map(drop),
+                };
+                assert_eq!(answered, Err(LinkError::NotOurServer), "{status} {content_type}");
+                let read = endless.read.load(Ordering::SeqCst);
+                assert!(read <= MAX_WORDS + 4_096, "{status} {content_type}: {read}");
+            }
+        }
+        // A photo, and receipts for one, may have more.
+        let endless = Endless { status: 200, content_type: JPEG, read: Arc::default() };
+        let photo = Link::over(endless.clone()).send(request()).await;
+        assert!(matches!(photo, Err(LinkError::Unreadable(_))));
+        assert!(endless.read.load(Ordering::SeqCst) <= MAX_REPLY + 4_096);
     }
 }
