@@ -129,8 +129,7 @@ pub fn record(kind: Kind, view: &View, key: Key, record: &Record) -> Result<(), 
             if join.place.is_within(&join.same_as) || join.same_as.is_within(&join.place) {
                 return Err(Unfit::NotHere { kind, what: format!("{} joined to itself", join.place) });
             }
-            let joins = view.records.values().filter(|record| matches!(record.body, Body::Join(_))).count();
-            if joins >= MOST_JOINS {
+            if view.count_of_joins() >= MOST_JOINS {
                 return Err(Unfit::TooManyJoins);
             }
             reason(&join.reason)?;

@@ -31,6 +31,8 @@ pub struct View {
     pub unread: BTreeSet<Key>,
     mixed: Vec<(SharedText, usize)>,
     struck: BTreeMap<Key, Key>,
+    /// The joins among the records, struck ones too.
+    joins: BTreeSet<Key>,
     joined: Joined,
     supersession: Supersession,
 }
@@ -69,6 +71,7 @@ impl View {
             unread,
             mixed: Vec::new(),
             struck: BTreeMap::new(),
+            joins: BTreeSet::new(),
             joined: Joined::default(),
             supersession: Supersession::default(),
         };
@@ -97,11 +100,13 @@ impl View {
     /// is struck and which places are one are then as the document would read with it. Who stands in whose place is
     /// not: a push can bring thousands of records, and whoever asks that reads the document anew.
     pub(crate) fn take(&mut self, key: Key, record: Record) {
-        let mut rejoin = matches!(record.body, Body::Join(_));
-        if let Body::Strike(strike) = &record.body {
-            let first = self.struck.insert(strike.key, key).is_none();
-            rejoin |= first && matches!(self.records.get(&strike.key), Some(Record { body: Body::Join(_), .. }));
-        }
+        let rejoin = match &record.body {
+            Body::Join(_) => self.joins.insert(key),
+            Body::Strike(strike) => {
+                self.struck.insert(strike.key, key).is_none() && self.joins.contains(&strike.key)
+            }
+            _ => false,
+        };
         self.records.insert(key, record);
         if rejoin {
             self.join();
@@ -117,6 +122,11 @@ impl View {
                 Body::Strike(strike) => Some((strike.key, *key)),
                 _ => None,
             })
+            .collect();
+        self.joins = self
+            .records
+            .iter()
+            .filter_map(|(key, record)| matches!(record.body, Body::Join(_)).then_some(*key))
             .collect();
         self.join();
         let mut pairs = Vec::new();
@@ -143,11 +153,15 @@ impl View {
 
     /// The joins that nobody took back.
     pub(crate) fn joins(&self) -> impl Iterator<Item = &Join> {
-        let joins = self.standing(|body| match body {
+        self.joins.iter().filter(|key| self.struck(**key).is_none()).filter_map(|key| match &self.records.get(key)?.body {
             Body::Join(join) => Some(join),
             _ => None,
-        });
-        joins.map(|(_, join)| join)
+        })
+    }
+
+    /// How many joins there are, struck ones too.
+    pub(crate) fn count_of_joins(&self) -> usize {
+        self.joins.len()
     }
 
     /// Whether two records are about the same thing, so that one can stand in the other's place. Where a join was

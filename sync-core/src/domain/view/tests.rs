@@ -9,6 +9,8 @@ use crate::domain::record::Settlement;
 use crate::domain::testing::{Tablet, below, note, photo, reading, stamp};
 use crate::domain::vocabulary::{ItemKind, Measure};
 
+mod heavy;
+
 const DOOR: &str = "bathroom-1/door-1";
 
 fn width() -> Measure {
