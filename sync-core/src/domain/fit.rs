@@ -11,7 +11,7 @@ use super::record::{
     Body, Cite, Fact, MOST_NOTE_CHARACTERS, MOST_REASON_CHARACTERS, MOST_RECORD_BYTES, MOST_REFERENCES, Note, Photo,
     Reading, Record, Settlement, SharedText, Strike, Value,
 };
-use super::view::View;
+use super::view::{Subject, View};
 use super::vocabulary::photo::PhotoSubject;
 use super::vocabulary::{Field, Of, Place, ValueKind};
 use crate::id::{AccountId, Key};
@@ -362,11 +362,10 @@ fn settlement(view: &View, settlement: &Settlement) -> Result<(), Unfit> {
     if settlement.over.is_empty() {
         return Err(Unfit::Nothing);
     }
-    let subject = |key: Key| match view.records.get(&key).map(|record| &record.body) {
-        Some(Body::Reading(reading)) => Ok((Some((view.same_place(&reading.place), reading.measure)), None)),
-        Some(Body::Fact(fact)) => Ok((None, Some((fact.item, fact.field)))),
-        Some(_) => Err(Unfit::OtherSubject(key)),
-        None => Err(Unfit::Missing(key)),
+    let subject = |key: Key| match view.subject(key) {
+        Some(subject @ (Subject::Reading(..) | Subject::Fact(_))) => Ok(subject),
+        _ if view.records.contains_key(&key) => Err(Unfit::OtherSubject(key)),
+        _ => Err(Unfit::Missing(key)),
     };
     let chosen = subject(settlement.chosen)?;
     for key in &settlement.over {

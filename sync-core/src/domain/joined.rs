@@ -11,9 +11,14 @@ use super::vocabulary::Place;
 /// More steps than any way from a name to the one that stands for it takes; beyond it a name stays as it is.
 const MOST_STEPS: usize = 16;
 
-/// Every name that somebody joined to another, with the name that stands for all of its group.
+/// The places that are one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Joined(BTreeMap<Place, Place>);
+pub(crate) struct Joined {
+    /// Every name that somebody joined to another, with the name that stands for all of its group.
+    named: BTreeMap<Place, Place>,
+    /// The names of places that are asked for again and again: whoever writes the joins chooses how long the ways are.
+    known: BTreeMap<Place, Place>,
+}
 
 impl Joined {
     /// The groups that these joins make, in whatever order they come.
@@ -45,13 +50,32 @@ impl Joined {
             let name = *names.get(&root(&mut parents, number))?;
             (name != place).then_some((place, name))
         });
-        Self(named.collect())
+        Self { named: named.collect(), known: BTreeMap::new() }
+    }
+
+    /// Whether no place has another name.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// Finds the name of this place once and for all. One that no join moves is found as fast without.
+    pub(crate) fn remember(&mut self, place: &Place) {
+        if !self.is_empty() && !self.known.contains_key(place) && self.step(place).is_some() {
+            self.known.insert(*place, self.find(place));
+        }
     }
 
     /// The name that stands for this place.
     pub(crate) fn name(&self, place: &Place) -> Place {
+        if self.is_empty() {
+            return *place;
+        }
+        self.known.get(place).copied().unwrap_or_else(|| self.find(place))
+    }
+
+    fn find(&self, place: &Place) -> Place {
         let mut way = vec![*place];
-        while !self.0.is_empty() && way.len() < MOST_STEPS {
+        while way.len() < MOST_STEPS {
             let Some(next) = way.last().and_then(|place| self.step(place)) else { break };
             if let Some(at) = way.iter().position(|place| *place == next) {
                 // Joins of a room and of things in it can lead in a ring: every name of the ring gives the same one.
@@ -64,13 +88,7 @@ impl Joined {
 
     /// The place by another name: its own, or that of what it is in.
     fn step(&self, place: &Place) -> Option<Place> {
-        let text = place.to_string();
-        let ends = [text.len()].into_iter().chain(text.rmatch_indices('/').map(|(end, _)| end));
-        ends.filter_map(|end| {
-            let name = self.0.get(&text[..end].parse::<Place>().ok()?)?;
-            format!("{name}{}", &text[end..]).parse().ok()
-        })
-        .next()
+        place.outwards().find_map(|outer| place.moved(&outer, self.named.get(&outer)?))
     }
 }
 

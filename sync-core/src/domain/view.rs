@@ -12,7 +12,7 @@ use super::paragraph;
 use super::record::{Body, Fact, Item, Join, Note, Photo, Reading, Record, SharedText, Value};
 use super::register::{Register, Supersession};
 use super::vocabulary::{Field, Measure, Place};
-use crate::id::{Heads, Key};
+use crate::id::{AccountId, Heads, Key};
 
 /// What one document says at one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,18 @@ pub struct View {
 
 /// What a fact is about: an item of the document or the document itself, and the field.
 pub type Slot = (Option<Key>, Field);
+
+/// What a record is about: only one about the same can stand in its place. Where a join was struck, what was settled
+/// across it falls apart, and both readings stand at their places again.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// What was measured, and where by the name of the joined places.
+    Reading(Place, Measure),
+    /// What was said.
+    Fact(Slot),
+    /// Whose note.
+    Note(AccountId),
+}
 
 impl View {
     pub(crate) fn of(document: &Document) -> Self {
@@ -102,14 +114,24 @@ impl View {
     pub(crate) fn take(&mut self, key: Key, record: Record) {
         let rejoin = match &record.body {
             Body::Join(_) => self.joins.insert(key),
-            Body::Strike(strike) => {
-                self.struck.insert(strike.key, key).is_none() && self.joins.contains(&strike.key)
-            }
+            Body::Strike(strike) => self.struck.insert(strike.key, key).is_none() && self.joins.contains(&strike.key),
             _ => false,
+        };
+        let compared: Vec<Key> = match &record.body {
+            _ if self.joined.is_empty() => Vec::new(),
+            Body::Reading(reading) => reading.supersedes.iter().chain([&key]).copied().collect(),
+            Body::Settlement(settlement) => settlement.over.iter().chain([&settlement.chosen]).copied().collect(),
+            _ => Vec::new(),
         };
         self.records.insert(key, record);
         if rejoin {
             self.join();
+        }
+        // Thousands of records can name the same few: where those are is found for the first of them.
+        for key in compared {
+            if let Some(Record { body: Body::Reading(reading), .. }) = self.records.get(&key) {
+                self.joined.remember(&reading.place);
+            }
         }
     }
 
@@ -129,6 +151,11 @@ impl View {
             .filter_map(|(key, record)| matches!(record.body, Body::Join(_)).then_some(*key))
             .collect();
         self.join();
+        for record in self.records.values() {
+            if let Body::Reading(reading) = &record.body {
+                self.joined.remember(&reading.place);
+            }
+        }
         let mut pairs = Vec::new();
         for (key, body) in self.standing(Some) {
             let (winner, losers): (Key, &[Key]) = match body {
@@ -141,8 +168,9 @@ impl View {
                 Body::Note(note) => (key, note.amends.as_slice()),
                 _ => continue,
             };
-            pairs
-                .extend(losers.iter().filter(|loser| self.same_subject(winner, **loser)).map(|loser| (*loser, winner)));
+            let Some(subject) = self.subject(winner) else { continue };
+            let losers = losers.iter().filter(|loser| self.subject(**loser).as_ref() == Some(&subject));
+            pairs.extend(losers.map(|loser| (*loser, winner)));
         }
         self.supersession = Supersession::of(&pairs);
     }
@@ -153,9 +181,11 @@ impl View {
 
     /// The joins that nobody took back.
     pub(crate) fn joins(&self) -> impl Iterator<Item = &Join> {
-        self.joins.iter().filter(|key| self.struck(**key).is_none()).filter_map(|key| match &self.records.get(key)?.body {
-            Body::Join(join) => Some(join),
-            _ => None,
+        self.joins.iter().filter(|key| self.struck(**key).is_none()).filter_map(|key| {
+            match &self.records.get(key)?.body {
+                Body::Join(join) => Some(join),
+                _ => None,
+            }
         })
     }
 
@@ -164,17 +194,14 @@ impl View {
         self.joins.len()
     }
 
-    /// Whether two records are about the same thing, so that one can stand in the other's place. Where a join was
-    /// struck, what was settled across it falls apart, and both readings stand at their places again.
-    fn same_subject(&self, one: Key, other: Key) -> bool {
-        let (Some(one), Some(other)) = (self.records.get(&one), self.records.get(&other)) else { return false };
-        match (&one.body, &other.body) {
-            (Body::Reading(a), Body::Reading(b)) => {
-                a.measure == b.measure && self.same_place(&a.place) == self.same_place(&b.place)
-            }
-            (Body::Fact(a), Body::Fact(b)) => (a.item, a.field) == (b.item, b.field),
-            (Body::Note(_), Body::Note(_)) => one.by == other.by,
-            _ => false,
+    /// What this record is about, struck or not; `None` where none can stand in its place.
+    pub(crate) fn subject(&self, key: Key) -> Option<Subject> {
+        let record = self.records.get(&key)?;
+        match &record.body {
+            Body::Reading(reading) => Some(Subject::Reading(self.same_place(&reading.place), reading.measure)),
+            Body::Fact(fact) => Some(Subject::Fact((fact.item, fact.field))),
+            Body::Note(_) => Some(Subject::Note(record.by)),
+            _ => None,
         }
     }
 

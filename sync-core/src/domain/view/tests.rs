@@ -440,7 +440,7 @@ fn whoever_has_the_same_changes_reads_the_same_and_no_reading_vanishes() {
 #[test]
 fn thousands_of_records_are_read_in_moments() {
     let mut view = Document::new(Kind::Home).unwrap().view();
-    let by = crate::id::AccountId::from_bytes([1; 16]);
+    let by = AccountId::from_bytes([1; 16]);
     let clock = SystemClock::new();
     let key = |counter| Key { device: 1, counter };
     for counter in 1..=10_000 {

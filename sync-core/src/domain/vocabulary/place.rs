@@ -176,6 +176,24 @@ impl Place {
             && (other.part.is_none() || self.part == other.part)
     }
 
+    /// Itself and what it is in, from the innermost to the room.
+    pub(crate) fn outwards(&self) -> impl Iterator<Item = Self> {
+        let around = self.part.map(|_| Self { part: None, ..*self });
+        let room = self.feature.map(|_| self.room());
+        [Some(*self), around, room].into_iter().flatten()
+    }
+
+    /// Where it is when what it is in, `from`, is `to`; `None` where that would be too deep for a place.
+    pub(crate) fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
+        let mut inside = to.inside().chain(self.inside().skip(from.inside().count()));
+        let moved = Self { room: to.room, feature: inside.next(), part: inside.next() };
+        inside.next().is_none().then_some(moved)
+    }
+
+    fn inside(&self) -> impl Iterator<Item = Segment> {
+        [self.feature, self.part].into_iter().flatten()
+    }
+
     /// The word of the room or area: `bathroom`.
     pub fn room_word(&self) -> &'static str {
         self.room.word
@@ -311,6 +329,23 @@ mod tests {
             assert!(!lock.is_within(&place(other)), "{other}");
         }
         assert!(!place("hall-1").is_within(&lock));
+    }
+
+    #[test]
+    fn what_is_in_a_place_moves_with_it_as_deep_as_a_place_goes() {
+        let lock = place("hall-1/door-2/lock-1");
+        let outwards: Vec<Place> = lock.outwards().collect();
+        assert_eq!(outwards, ["hall-1/door-2/lock-1", "hall-1/door-2", "hall-1"].map(place));
+        for (from, to, there) in [
+            ("hall-1", "wc-3", Some("wc-3/door-2/lock-1")),
+            ("hall-1/door-2", "wc-3", Some("wc-3/lock-1")),
+            ("hall-1/door-2", "wc-3/gate-4", Some("wc-3/gate-4/lock-1")),
+            ("hall-1/door-2/lock-1", "wc-3/gate-4/handle-2", Some("wc-3/gate-4/handle-2")),
+            ("hall-1", "wc-3/gate-4", None),
+            ("hall-1/door-2", "wc-3/gate-4/handle-2", None),
+        ] {
+            assert_eq!(lock.moved(&place(from), &place(to)), there.map(place), "{from} to {to}");
+        }
     }
 
     #[test]
