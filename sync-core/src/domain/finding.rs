@@ -344,28 +344,49 @@ fn implausible(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
 }
 
 fn rooms_alike(view: &View, add: &mut impl FnMut(Option<Key>, What)) {
-    let mut rooms: BTreeMap<Place, BTreeMap<(String, &'static str), i32>> = BTreeMap::new();
+    // What can be measured in a room has a number, so that two rooms are held against each other in one walk of both.
+    let mut numbers: BTreeMap<(String, &'static str), usize> = BTreeMap::new();
+    let mut rooms: BTreeMap<Place, BTreeMap<usize, i32>> = BTreeMap::new();
     for ((place, measure), register) in view.readings() {
         let shown = register.shown.and_then(|key| view.reading(key));
         // Lengths tell rooms apart; that two doors are hinged on the left says nothing.
         if let Some(reading) = shown.filter(|_| measure.spec().unit == Unit::Millimetre) {
             let inside = place.to_string().split_once('/').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-            rooms.entry(place.room()).or_default().insert((inside, measure.name()), reading.value);
+            let next = numbers.len();
+            let number = *numbers.entry((inside, measure.name())).or_insert(next);
+            rooms.entry(place.room()).or_default().insert(number, reading.value);
         }
     }
-    let rooms: Vec<_> = rooms.into_iter().collect();
+    let rooms: Vec<(Place, Vec<(usize, i32)>)> =
+        rooms.into_iter().map(|(room, measured)| (room, measured.into_iter().collect())).collect();
+    // Of one word there are 99 rooms.
     for (at, (one, measured)) in rooms.iter().enumerate() {
         for (other, also) in &rooms[at + 1..] {
             if one.room_word() != other.room_word() {
-                continue;
+                // They stand in the order of their words.
+                break;
             }
-            let shared: Vec<_> = measured.iter().filter_map(|(what, value)| Some((value, also.get(what)?))).collect();
-            // Two things alike can be chance; three within the clash tolerance ask to be looked at.
-            if shared.len() >= 3 && shared.iter().all(|(a, b)| a.abs_diff(**b) <= 5) {
+            if are_alike(measured, also) {
                 add(None, What::RoomsAlike { one: *one, other: *other });
             }
         }
     }
+}
+
+/// Whether what was measured in both of two rooms, by its number, measures the same. Two things alike can be chance;
+/// three within the clash tolerance ask to be looked at.
+fn are_alike(one: &[(usize, i32)], other: &[(usize, i32)]) -> bool {
+    let (mut shared, mut rest) = (0, other.iter().peekable());
+    for (what, value) in one {
+        while rest.next_if(|(also, _)| also < what).is_some() {}
+        if let Some((_, also)) = rest.next_if(|(also, _)| also == what) {
+            if value.abs_diff(*also) > 5 {
+                return false;
+            }
+            shared += 1;
+        }
+    }
+    shared >= 3
 }
 
 /// What there is to look at in a prescription, given what it cites.
