@@ -49,6 +49,7 @@ pub(crate) fn photos_of(view: &View, key: Key) -> &[Key] {
         _ => &[],
     }
 }
+
 /// What stands at a place in one document: the readings, and whether they clash there.
 pub(crate) type Stands = (DocumentId, Vec<Key>, bool);
 
@@ -56,45 +57,66 @@ pub(crate) type Stands = (DocumentId, Vec<Key>, bool);
 /// so: that two rooms of the home are one holds for what the surveyor measured there too.
 pub(crate) struct Measured {
     joined: Joined,
-    slots: BTreeMap<(Place, Measure), Vec<Stands>>,
+    slots: BTreeMap<(Place, Measure), Slot>,
+}
+
+/// What stands at one place, and how far apart.
+#[derive(Default)]
+struct Slot {
+    stands: Vec<Stands>,
+    /// The lowest and the highest value of them all.
+    ends: Option<(i32, i32)>,
 }
 
 impl Measured {
     pub(crate) fn of(documents: &BTreeMap<DocumentId, View>) -> Self {
-        let joined = Joined::of(documents.values().flat_map(View::joins));
-        let mut slots: BTreeMap<_, Vec<Stands>> = BTreeMap::new();
+        let mut joined = Joined::of(documents.values().flat_map(View::joins));
+        let mut slots: BTreeMap<_, Slot> = BTreeMap::new();
         for (document, view) in documents {
+            for record in view.records.values() {
+                if let Body::Reading(reading) = &record.body {
+                    joined.remember(&reading.place);
+                }
+            }
             for ((place, measure), register) in view.readings() {
                 if register.current.is_empty() {
                     continue;
                 }
                 let slot = slots.entry((joined.name(&place), measure)).or_default();
-                match slot.last_mut() {
+                for value in register.current.iter().filter_map(|key| Some(view.reading(*key)?.value)) {
+                    let (lowest, highest) = slot.ends.unwrap_or((value, value));
+                    slot.ends = Some((lowest.min(value), highest.max(value)));
+                }
+                match slot.stands.last_mut() {
                     // Two places of this document, which another one says are one.
                     Some((last, current, clash)) if last == document => {
                         current.extend(register.current);
-                        current.sort_unstable();
                         *clash |= register.clash;
                     }
-                    _ => slot.push((*document, register.current, register.clash)),
+                    _ => slot.stands.push((*document, register.current, register.clash)),
                 }
             }
         }
+        slots.values_mut().flat_map(|slot| &mut slot.stands).for_each(|(_, current, _)| current.sort_unstable());
         Self { joined, slots }
     }
 
     /// By document, the readings that stand where this one was taken, and whether they clash within the document.
     pub(crate) fn at(&self, reading: &Reading) -> &[Stands] {
-        self.slots.get(&(self.joined.name(&reading.place), reading.measure)).map_or(&[], Vec::as_slice)
+        self.slot(reading).map_or(&[], |slot| &slot.stands)
+    }
+
+    fn slot(&self, reading: &Reading) -> Option<&Slot> {
+        self.slots.get(&(self.joined.name(&reading.place), reading.measure))
     }
 
     /// Whether a reading that stands, in whichever document, is further from this one than the tolerance: no document
     /// alone shows such a clash, and it is built by all the same (invariant 7).
-    pub(crate) fn contradicts(&self, documents: &BTreeMap<DocumentId, View>, reading: &Reading) -> bool {
-        let values = self.at(reading).iter().flat_map(|(document, keys, _)| {
-            let view = documents.get(document);
-            keys.iter().filter_map(move |key| Some(view?.reading(*key)?.value))
-        });
-        values.into_iter().any(|value| !reading.measure.spec().agree(value, reading.value))
+    pub(crate) fn contradicts(&self, reading: &Reading) -> bool {
+        let ends = self.slot(reading).and_then(|slot| slot.ends);
+        // Where one is too far away, the lowest or the highest is.
+        ends.is_some_and(|(lowest, highest)| {
+            [lowest, highest].into_iter().any(|value| !reading.measure.spec().agree(value, reading.value))
+        })
     }
 }

@@ -424,13 +424,16 @@ pub fn of_prescription(
         } else if other.is_superseded(cite.key) {
             Some(Fault::Superseded)
         } else if faults.get(&cite.document).is_some_and(|clashing| clashing.contains(&cite.key))
-            || other.reading(cite.key).is_some_and(|reading| measured.contradicts(others, reading))
+            || other.reading(cite.key).is_some_and(|reading| measured.contradicts(reading))
         {
             Some(Fault::Clash)
         } else {
             None
         }
     };
+    // Thousands of fields can cite the same few records.
+    let mut found: BTreeMap<Cite, Option<Fault>> = BTreeMap::new();
+    let mut fault = |cite: &Cite| *found.entry(*cite).or_insert_with(|| fault(cite));
     // A justification may rest on anything: Housing never has it.
     let not_for_housing = |field: Field, cite: &Cite| {
         let other = others.get(&cite.document).filter(|_| field.spec().part != Part::Justification)?;

@@ -1,7 +1,9 @@
 use super::*;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::edit::Edit;
 use crate::domain::kind::Kind;
-use crate::domain::record::{Reading, SharedText, Tolerance};
-use crate::domain::testing::{Tablet, cite, document, photo, reading, shared};
+use crate::domain::record::{Fact, Item, Reading, SharedText, Tolerance};
+use crate::domain::testing::{Tablet, cite, document, photo, reading, shared, stamp};
 
 const HOME: u8 = 1;
 const PRESCRIPTION: u8 = 2;
@@ -396,6 +398,49 @@ fn rooms_that_measure_alike_are_asked_about_until_they_are_joined() {
     assert_eq!(found(&joined), []);
     ann.measure("bedroom-2/door-1", 640);
     assert!(!found(&ann).iter().any(|what| matches!(what, What::RoomsAlike { .. })), "one length tells them apart");
+}
+
+#[test]
+fn rooms_are_alike_by_what_was_measured_in_both() {
+    let one = [(1, 700), (3, 450), (4, 1900), (9, 60)];
+    assert!(are_alike(&one, &[(0, 1), (1, 705), (3, 445), (5, 7), (9, 60)]));
+    assert!(!are_alike(&one, &[(1, 700), (3, 450), (5, 7)]), "two alike can be chance");
+    assert!(!are_alike(&one, &[(1, 700), (3, 450), (4, 1900), (9, 66)]), "one tells them apart");
+    assert!(!are_alike(&one, &[]) && !are_alike(&[], &one));
+}
+
+/// Invariant 6: thousands of readings of one place and as many citations of them, in a few hundred bytes each.
+#[test]
+fn thousands_of_citations_of_one_place_are_judged_in_moments() {
+    let mut desk = Desk::new();
+    let mut device = 70;
+    let mut add_all = |tablet: &mut Tablet, bodies: Vec<Body>| {
+        device += 1;
+        let keys: Vec<Key> = (1..).map(|counter| Key { device, counter }).take(bodies.len()).collect();
+        let edits: Vec<Edit> = bodies.into_iter().map(Edit::Add).collect();
+        tablet
+            .document
+            .edit([u8::try_from(device).unwrap(); 16], tablet.by, stamp(), &mut keys.iter().copied(), &edits)
+            .unwrap();
+        keys
+    };
+    let readings = (0..8_000).map(|at| Body::Reading(reading("bathroom-1/door-1", "door-clear-width", 700 + at % 5)));
+    let keys = add_all(&mut desk.home, readings.collect());
+    let widenings = keys.chunks(50).map(|_| Body::Item(Item { kind: ItemKind::DoorWidening }));
+    let items = add_all(&mut desk.prescription, widenings.collect());
+    let widths = items.iter().zip(keys.chunks(50)).map(|(item, keys)| {
+        let cites = keys.iter().map(|key| cite(document(HOME), *key)).collect();
+        let value = Value::Dimension(Dimension { mm: 850, tolerance: Tolerance::Min, cites });
+        Body::Fact(Fact { item: Some(*item), field: width(), value, supersedes: vec![] })
+    });
+    add_all(&mut desk.prescription, widths.collect());
+    let others = BTreeMap::from([(document(HOME), desk.home.view())]);
+    let view = desk.prescription.view();
+    let clock = SystemClock::new();
+    let findings = of_prescription(document(PRESCRIPTION), &view, &others, None);
+    let took = clock.elapsed();
+    assert!(!findings.iter().any(|finding| matches!(finding.what, What::Cited { .. })));
+    assert!(took < 2_000, "took {took} ms");
 }
 
 #[test]
