@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cited::{self, Measured, Stands};
 use super::finding::{self, cites_of};
-use super::record::{Body, Record, Value};
+use super::record::{Body, Cite, Record};
 use super::signed::{Content, JUSTIFICATION};
 use super::view::View;
 use super::vocabulary::{Field, Part};
@@ -21,7 +21,7 @@ pub fn contents(
     others: &BTreeMap<DocumentId, View>,
     name: &dyn Fn(AccountId) -> String,
 ) -> Vec<(String, Content)> {
-    let mut contents = Vec::new();
+    let (mut contents, mut cites) = (Vec::new(), BTreeSet::new());
     for (key, item) in view.items() {
         contents.push((format!("{SPECIFICATION}items/{key}/kind"), Content::Item(item.kind)));
     }
@@ -37,9 +37,10 @@ pub fn contents(
         };
         contents.push((path, Content::Value(fact.value.clone())));
         if part == SPECIFICATION {
-            contents.extend(citations(&fact.value, others, name));
+            cites.extend(cites_of(&fact.value));
         }
     }
+    contents.extend(cites.into_iter().filter_map(|cite| citation(cite, others, name)));
     for (text, words) in &view.texts {
         contents.push((format!("{JUSTIFICATION}{}", text.name()), Content::Text(words.clone())));
     }
@@ -47,31 +48,27 @@ pub fn contents(
         contents.push((format!("{JUSTIFICATION}notes/{key}"), Content::Text(note.text.clone())));
     }
     contents.sort_by(|a, b| a.0.cmp(&b.0));
-    contents.dedup();
     contents
 }
 
-fn citations(
-    value: &Value,
+fn citation(
+    cite: &Cite,
     others: &BTreeMap<DocumentId, View>,
     name: &dyn Fn(AccountId) -> String,
-) -> Vec<(String, Content)> {
-    let cite = |cite: &super::record::Cite| {
-        // Housing reads what stands here: a record of another audience's document stays out, cited or not.
-        let other = others.get(&cite.document).filter(|other| cited::is_for_housing(other.kind))?;
-        let record = other.records.get(&cite.key)?;
-        let kind = match &record.body {
-            Body::Reading(_) => "readings",
-            Body::Photo(_) => "photos",
-            _ => return None,
-        };
-        let content = citation(other, cite.key, record, name)?;
-        Some((format!("{SPECIFICATION}{kind}/{}/{}", cite.document, cite.key), content))
+) -> Option<(String, Content)> {
+    // Housing reads what stands here: a record of another audience's document stays out, cited or not.
+    let other = others.get(&cite.document).filter(|other| cited::is_for_housing(other.kind))?;
+    let record = other.records.get(&cite.key)?;
+    let kind = match &record.body {
+        Body::Reading(_) => "readings",
+        Body::Photo(_) => "photos",
+        _ => return None,
     };
-    cites_of(value).iter().filter_map(cite).collect()
+    let content = as_it_stands(other, cite.key, record, name)?;
+    Some((format!("{SPECIFICATION}{kind}/{}/{}", cite.document, cite.key), content))
 }
 
-fn citation(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) -> String) -> Option<Content> {
+fn as_it_stands(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId) -> String) -> Option<Content> {
     match &record.body {
         Body::Reading(reading) => {
             let photos = reading.photos.iter().filter_map(|key| Some(cited::photo_for_housing(other, *key)?.hash));
