@@ -101,19 +101,20 @@ impl Measured {
         Self { joined, slots }
     }
 
-    /// By document, the readings that stand where this one was taken, and whether they clash within the document.
-    pub(crate) fn at(&self, reading: &Reading) -> &[Stands] {
-        self.slot(reading).map_or(&[], |slot| &slot.stands)
+    /// Where this one was taken, by the name of the joined places.
+    pub(crate) fn place(&self, reading: &Reading) -> (Place, Measure) {
+        (self.joined.name(&reading.place), reading.measure)
     }
 
-    fn slot(&self, reading: &Reading) -> Option<&Slot> {
-        self.slots.get(&(self.joined.name(&reading.place), reading.measure))
+    /// By document, the readings that stand there, and whether they clash within the document.
+    pub(crate) fn at(&self, place: &(Place, Measure)) -> &[Stands] {
+        self.slots.get(place).map_or(&[], |slot| &slot.stands)
     }
 
     /// Whether a reading that stands, in whichever document, is further from this one than the tolerance: no document
     /// alone shows such a clash, and it is built by all the same (invariant 7).
     pub(crate) fn contradicts(&self, reading: &Reading) -> bool {
-        let ends = self.slot(reading).and_then(|slot| slot.ends);
+        let ends = self.slots.get(&self.place(reading)).and_then(|slot| slot.ends);
         // Where one is too far away, the lowest or the highest is.
         ends.is_some_and(|(lowest, highest)| {
             [lowest, highest].into_iter().any(|value| !reading.measure.spec().agree(value, reading.value))

@@ -1,6 +1,7 @@
 //! What is to be signed: the fields of a prescription, sorted into the specification (what Housing reads and builds
 //! from) and the justification (why, for the council lane only), with the readings and photos they cite.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cited::{self, Measured, Stands};
@@ -8,7 +9,7 @@ use super::finding::{self, cites_of};
 use super::record::{Body, Cite, Record};
 use super::signed::{Content, JUSTIFICATION};
 use super::view::View;
-use super::vocabulary::{Field, Part};
+use super::vocabulary::{Field, Measure, Part, Place};
 use crate::id::{AccountId, DocumentId, Hash, Key};
 
 /// The beginning of the path of every field of the specification.
@@ -89,7 +90,10 @@ fn as_it_stands(other: &View, key: Key, record: &Record, name: &dyn Fn(AccountId
 }
 
 /// A photo that is signed: its document, key, hash and caption.
-type Pictured = (DocumentId, Key, Hash, Option<String>);
+type Pictured<'a> = (DocumentId, Key, Hash, Option<&'a str>);
+
+/// With so many keys of what stands where a reading is cited, each place is said once. Few homes have a hundredth.
+const MOST_KEYS: usize = 1_000_000;
 
 /// The hash of everything that a signed version rests on: the prescription's heads, what stands in the place of each
 /// record it cites, in whichever document of the case it was measured, the photos and captions that are signed with
@@ -98,30 +102,42 @@ type Pictured = (DocumentId, Key, Hash, Option<String>);
 /// see.
 pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
     let measured = Measured::of(others);
-    let mut rests_on: Vec<(DocumentId, Key, Vec<Stands>)> = Vec::new();
-    let mut pictured: BTreeSet<Pictured> = BTreeSet::new();
+    let mut rests_on: Vec<(DocumentId, Key, Cow<'_, [Stands]>)> = Vec::new();
+    let mut measured_at: Vec<Option<(Place, Measure)>> = Vec::new();
+    let mut pictured: BTreeSet<Pictured<'_>> = BTreeSet::new();
     for cite in finding::cited(view) {
         let Some(other) = others.get(&cite.document) else { continue };
-        let stands = match other.records.get(&cite.key).map(|record| &record.body) {
-            Some(Body::Reading(reading)) => measured.at(reading).to_vec(),
-            Some(_) if other.is_current(cite.key) => vec![(cite.document, vec![cite.key], false)],
-            _ => Vec::new(),
+        let place = other.reading(cite.key).map(|reading| measured.place(reading));
+        let stands = match &place {
+            Some(place) => Cow::Borrowed(measured.at(place)),
+            None if other.is_current(cite.key) => Cow::Owned(vec![(cite.document, vec![cite.key], false)]),
+            None => Cow::Borrowed(&[][..]),
         };
         rests_on.push((cite.document, cite.key, stands));
+        measured_at.push(place);
         for key in cited::photos_of(other, cite.key) {
             let Some(photo) = cited::photo_for_housing(other, *key) else { continue };
-            pictured.insert((cite.document, *key, photo.hash, other.captions.get(key).cloned()));
+            pictured.insert((cite.document, *key, photo.hash, other.captions.get(key).map(String::as_str)));
         }
     }
     let weights = others
         .iter()
         .filter_map(|(document, other)| Some((*document, other.current_facts(None, Field::named("person.weight")?))));
     let weights: Vec<(DocumentId, Vec<Key>)> = weights.filter(|(_, keys)| !keys.is_empty()).collect();
-    // What was signed without a photo rests on the same hash as it did before photos were part of it.
-    let bytes = if pictured.is_empty() {
+    let keys: usize = rests_on.iter().flat_map(|(_, _, stands)| stands.iter()).map(|(_, keys, _)| keys.len()).sum();
+    let pictured: Vec<Pictured<'_>> = pictured.into_iter().collect();
+    let bytes = if keys > MOST_KEYS {
+        let mut slots: BTreeMap<&(Place, Measure), &[Stands]> = BTreeMap::new();
+        let mut apart: Vec<(DocumentId, Key, &Option<(Place, Measure)>, bool)> = Vec::new();
+        for ((document, key, stands), place) in rests_on.iter().zip(&measured_at) {
+            slots.extend(place.iter().map(|place| (place, &**stands)));
+            apart.push((*document, *key, place, stands.is_empty()));
+        }
+        minicbor::to_vec(("grabrail basis 3", &view.heads, apart, slots, weights, pictured))
+    } else if pictured.is_empty() {
+        // What was signed without a photo rests on the same hash as it did before photos were part of it.
         minicbor::to_vec(("grabrail basis 1", &view.heads, rests_on, weights))
     } else {
-        let pictured: Vec<Pictured> = pictured.into_iter().collect();
         minicbor::to_vec(("grabrail basis 2", &view.heads, rests_on, weights, pictured))
     };
     Hash::of(&bytes.unwrap_or_default())

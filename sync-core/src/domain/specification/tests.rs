@@ -1,7 +1,8 @@
 use super::*;
+use crate::clock::{Clock, SystemClock};
 use crate::domain::edit::Edit;
 use crate::domain::kind::Kind;
-use crate::domain::record::{Dimension, Photo, Reading, SharedText, Tolerance};
+use crate::domain::record::{Dimension, Fact, Photo, Reading, SharedText, Tolerance, Value};
 use crate::domain::testing::{Tablet, cite, document, note, photo, reading, shared};
 use crate::domain::vocabulary::ItemKind;
 
@@ -178,4 +179,63 @@ fn no_photo_that_housing_may_not_see_is_signed_for_it() {
         panic!("the reading itself is signed");
     };
     assert!(photos.is_empty());
+}
+
+/// Many records in one change.
+fn add_all(tablet: &mut Tablet, bodies: Vec<Body>) -> Vec<Key> {
+    let keys: Vec<Key> = (1..).map(|counter| Key { device: 77, counter }).take(bodies.len()).collect();
+    let edits: Vec<Edit> = bodies.into_iter().map(Edit::Add).collect();
+    let at = crate::domain::testing::stamp();
+    tablet.document.edit([77; 16], tablet.by, at, &mut keys.iter().copied(), &edits).unwrap();
+    keys
+}
+
+/// A prescription that cites each of so many readings, all of one place, in fields of 64.
+fn much_cited(count: i32) -> Desk {
+    let mut desk = Desk::new();
+    let readings = (0..count).map(|at| Body::Reading(reading(DOOR, "door-clear-width", 700 + at % 5)));
+    let keys = add_all(&mut desk.home, readings.collect());
+    let field = Field::named("prescription.photos").unwrap();
+    let facts = keys.chunks(64).map(|keys| {
+        let value = Value::Cites(keys.iter().map(|key| cite(document(1), *key)).collect());
+        Body::Fact(Fact { item: None, field, value, supersedes: vec![] })
+    });
+    add_all(&mut desk.prescription, facts.collect());
+    desk
+}
+
+/// Invariant 6: some 500 bytes each, thousands of readings of one place and as many citations of them.
+#[test]
+fn thousands_of_citations_of_one_place_are_summed_up_in_moments() {
+    let mut desk = much_cited(10_000);
+    let (view, mut others) = (desk.prescription.view(), desk.others());
+    let began = SystemClock::new();
+    let before = basis(&view, &others);
+    let took = began.elapsed();
+    assert!(took < 1_000, "took {took} ms");
+    // As ever, whatever becomes of what is cited is another basis: a weight, a reading more, and one of them struck.
+    desk.clinical.say(None, "person.weight", Value::Number(92));
+    others.insert(document(2), desk.clinical.view());
+    let heavier = basis(&view, &others);
+    desk.home.measure(DOOR, 702);
+    others.insert(document(1), desk.home.view());
+    let one_more = basis(&view, &others);
+    desk.home.strike(Key { device: 77, counter: 9 });
+    others.insert(document(1), desk.home.view());
+    assert_eq!(BTreeSet::from([before, heavier, one_more, basis(&view, &others)]).len(), 4);
+}
+
+#[test]
+fn what_was_signed_rests_on_the_same_bytes_for_ever() {
+    let desk = Desk::new();
+    let (heads, home) = (desk.prescription.view().heads, document(1));
+    let picture = Key { device: 1, counter: 1 };
+    let rests_on = vec![
+        (home, picture, vec![(home, vec![picture], false)]),
+        (home, desk.door, vec![(home, vec![desk.door], false)]),
+    ];
+    let weights = vec![(document(2), vec![Key { device: 2, counter: 1 }])];
+    let pictured = vec![(home, picture, Hash::from_bytes([5; 32]), None::<String>)];
+    let bytes = minicbor::to_vec(("grabrail basis 2", &heads, rests_on, weights, pictured)).unwrap();
+    assert_eq!(desk.basis(), Hash::of(&bytes));
 }
