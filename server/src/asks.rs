@@ -5,18 +5,18 @@
 
 mod opening;
 mod prescription;
+mod reading;
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
-use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::Illegal;
-use sync_core::id::{DeviceId, DocumentId, Hash, ServerId};
+use sync_core::id::{DeviceId, DocumentId, Hash, Heads, ServerId};
 use sync_core::protocol::ask::{Answer, AskRefusal, MOST_GROUNDS_CHARACTERS};
 use sync_core::protocol::{Ask, Request, Verdict};
 
+pub use self::reading::{Judged, MOST_READ, Reading, reads};
 use crate::chance::SharedChance;
-use crate::documents;
 use crate::keys::Signer;
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::StorageError;
@@ -62,11 +62,11 @@ pub type Failed = CommitError;
 type Decision = Result<Vec<Write>, AskRefusal>;
 
 impl<L: Ledger> Asking<'_, L> {
-    /// Decides on an ask.
+    /// Decides on an ask; `reading` is what those of the same request have read so far.
     ///
     /// # Errors
     /// [`Failed`]; nothing was decided then. [`CommitError::DayFull`]: the device brings it again.
-    pub async fn decide(&self, ask: &Ask) -> Result<Verdict, Failed> {
+    pub async fn decide(&self, ask: &Ask, reading: &mut Reading) -> Result<Verdict, Failed> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
         // When it was asked is no part of what was asked: posted again, it is the same ask.
         let digest = Hash::of(&minicbor::to_vec((ask.id, ask.case, &ask.request)).unwrap_or_default());
@@ -80,7 +80,7 @@ impl<L: Ledger> Asking<'_, L> {
                 let same = known.digest == digest && known.account == self.person.account;
                 return Ok(if same { known.verdict } else { self.verdict(ask, Err(AskRefusal::IdTaken)) });
             }
-            let decision = self.weigh(ask).await?;
+            let decision = self.weigh(ask, reading).await?;
             let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
             let granted = decision.is_ok();
             let decides = if granted { shown_on(&ask.request) } else { None };
@@ -128,7 +128,7 @@ impl<L: Ledger> Asking<'_, L> {
         Verdict { ask: ask.id, at: self.now, answer }
     }
 
-    async fn weigh(&self, ask: &Ask) -> Result<Decision, StorageError> {
+    async fn weigh(&self, ask: &Ask, reading: &mut Reading) -> Result<Decision, StorageError> {
         if ask.request.online_only() && self.signer.is_none() {
             return Ok(Err(AskRefusal::OnlineOnly));
         }
@@ -136,18 +136,21 @@ impl<L: Ledger> Asking<'_, L> {
             Request::OpenCase(particulars) => self.open_case(ask, particulars).await,
             Request::CloseCase { reason } => self.close_case(ask, reason).await,
             Request::EndRelease { document, reason } => self.end_release(ask, *document, reason).await,
-            Request::Release { document, heads, consent } => self.release(ask, *document, heads, consent).await,
-            Request::CompleteAssessment { document, heads } => self.complete(ask, *document, heads).await,
-            Request::Submit { document, heads } => self.submit(ask, *document, heads).await,
+            Request::Release { document, heads, consent } => {
+                self.release(ask, (*document, heads), consent, reading).await
+            }
+            Request::CompleteAssessment { document, heads } => self.complete(ask, (*document, heads), reading).await,
+            Request::Submit { document, heads } => self.submit(ask, (*document, heads), reading).await,
             Request::Withdraw { document } => self.withdraw(ask, *document).await,
             Request::Return { document, heads, reasons } => self.give_back(ask, *document, heads, reasons).await,
             Request::Reject { document, heads, grounds } => self.reject(ask, *document, heads, grounds).await,
             Request::SignOff { document, heads, grounds, conditions, basis } => {
-                self.sign_off(ask, (*document, heads, *basis), grounds, conditions).await
+                self.sign_off(ask, (*document, heads, *basis), (grounds, conditions), reading).await
             }
             Request::Recall { document, number, reason } => self.recall(ask, *document, *number, reason).await,
             Request::SurveyDecision { survey, heads, prescription, number, reason, decision } => {
-                self.survey_decision(ask, (*survey, heads), (*prescription, *number), *decision, reason).await
+                let of = (*prescription, *number);
+                self.survey_decision(ask, (*survey, heads), of, (*decision, reason), reading).await
             }
         }
     }
@@ -188,15 +191,21 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(prescription.map(|prescription| (row, prescription)).ok_or(AskRefusal::Unknown))
     }
 
-    /// The document, if it holds these heads.
-    async fn holds(&self, row: &DocumentRow, heads: &[Hash]) -> Result<Result<Document, AskRefusal>, StorageError> {
-        let (_, document) = documents::load(self.ledger, row).await?;
-        Ok(if !heads.is_empty() && heads.len() <= MOST_HEADS && document.knows_all(heads) {
-            Ok(document)
-        } else {
-            Err(AskRefusal::HeadsUnknown)
-        })
+    /// Whether the document holds these heads.
+    async fn holds(
+        &self,
+        row: &DocumentRow,
+        heads: &Heads,
+        reading: &mut Reading,
+    ) -> Result<Result<(), AskRefusal>, StorageError> {
+        let holds = are_named(heads) && reading.holds(self.ledger, row, heads).await?;
+        Ok(if holds { Ok(()) } else { Err(AskRefusal::HeadsUnknown) })
     }
+}
+
+/// Whether these name a version, within the bound.
+fn are_named(heads: &Heads) -> bool {
+    !heads.is_empty() && heads.len() <= MOST_HEADS
 }
 
 /// The document whose card shows it, once granted: it has no row of its own but the ask.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use ed25519_dalek::SigningKey;
-use grabrail_server::asks::Asking;
+use grabrail_server::asks::{Asking, Reading};
 use grabrail_server::chance::SharedChance;
 use grabrail_server::documents::Documents;
 use grabrail_server::error::{Problem, ProblemKind};
@@ -222,8 +222,10 @@ impl Council {
     /// Decides what somebody asks at the API, freshly signed in. `None` when the server failed over it.
     pub(crate) async fn decides(&self, account: AccountId, ask: &Ask) -> Option<Verdict> {
         let directory = self.directory();
-        let asking = self.asking(&directory, &self.account(account).person, Some(&self.signer)).decide(ask).await.ok();
-        asking.filter(|_| !self.ledger.faults().is_dead())
+        let person = self.account(account).person;
+        let mut reading = Reading::new(self.documents.clone());
+        let asking = self.asking(&directory, &person, Some(&self.signer));
+        asking.decide(ask, &mut reading).await.ok().filter(|_| !self.ledger.faults().is_dead())
     }
 
     fn asking<'a>(

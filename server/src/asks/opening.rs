@@ -8,7 +8,7 @@ use sync_core::protocol::Ask;
 use sync_core::protocol::ask::{AskRefusal, OpenCase, Practicable};
 use sync_core::protocol::card::CaseState;
 
-use super::{Asking, Decision, particular, words};
+use super::{Asking, Decision, Reading, are_named, particular, words};
 use crate::reach::Reach;
 use crate::storage::StorageError;
 use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
@@ -86,9 +86,9 @@ impl<L: Ledger> Asking<'_, L> {
     pub(super) async fn release(
         &self,
         ask: &Ask,
-        document: DocumentId,
-        heads: &Heads,
+        (document, heads): (DocumentId, &Heads),
         consent: &str,
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
         if let Err(refusal) = words("consent", consent) {
             return Ok(Err(refusal));
@@ -97,7 +97,7 @@ impl<L: Ledger> Asking<'_, L> {
             Ok(row) => row,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if let Err(refusal) = self.holds(&row, heads).await? {
+        if let Err(refusal) = self.holds(&row, heads, reading).await? {
             return Ok(Err(refusal));
         }
         let Some(case) = self.ledger.case(ask.case).await? else { return Ok(Err(AskRefusal::Unknown)) };
@@ -160,25 +160,21 @@ impl<L: Ledger> Asking<'_, L> {
     pub(super) async fn complete(
         &self,
         ask: &Ask,
-        document: DocumentId,
-        heads: &Heads,
+        (document, heads): (DocumentId, &Heads),
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
         let row = match self.document(ask, document, Kind::Clinical, Action::CompleteAssessment).await? {
             Ok(row) => row,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let whole = match self.holds(&row, heads).await? {
-            Ok(whole) => whole,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let Some(then) = whole.at(heads) else { return Ok(Err(AskRefusal::HeadsUnknown)) };
-        // The field rule (B 6.3): the form will not complete without them.
-        let missing: Vec<String> = sync_core::domain::finding::of_document(document, &then.view())
-            .into_iter()
-            .filter(|finding| finding.keeps_open())
-            .map(|finding| finding.to_string())
-            .collect();
-        Ok(if missing.is_empty() { Ok(Vec::new()) } else { Err(AskRefusal::Findings { findings: missing }) })
+        if !are_named(heads) {
+            return Ok(Err(AskRefusal::HeadsUnknown));
+        }
+        Ok(match reading.incomplete(self.ledger, &row, heads).await? {
+            Some(findings) if findings.is_empty() => Ok(Vec::new()),
+            Some(findings) => Err(AskRefusal::Findings { findings }),
+            None => Err(AskRefusal::HeadsUnknown),
+        })
     }
 
     pub(super) async fn survey_decision(
@@ -186,8 +182,8 @@ impl<L: Ledger> Asking<'_, L> {
         ask: &Ask,
         survey: (DocumentId, &Heads),
         prescription: (DocumentId, u32),
-        decision: Practicable,
-        reason: &str,
+        (decision, reason): (Practicable, &str),
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
         if decision != Practicable::Yes
             && let Err(refusal) = words("reason", reason)
@@ -198,7 +194,7 @@ impl<L: Ledger> Asking<'_, L> {
             Ok(row) => row,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if let Err(refusal) = self.holds(&row, survey.1).await? {
+        if let Err(refusal) = self.holds(&row, survey.1, reading).await? {
             return Ok(Err(refusal));
         }
         // Its version before its signed versions: a recall or a new one in between is noticed when this is written.

@@ -1,38 +1,26 @@
 //! Asks about a prescription: submit, withdraw, return, reject, sign off, recall.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sync_core::access::Action;
-use sync_core::domain::document::Document;
-use sync_core::domain::finding;
-use sync_core::domain::kind::Kind;
-use sync_core::domain::record::Value;
 use sync_core::domain::signed::{Content, HEADER_TAG, Header, JUSTIFICATION, Sealed};
 use sync_core::domain::signoff::{Anchored, SignedStanding, State, Transition};
 use sync_core::domain::specification;
-use sync_core::domain::view::View;
 use sync_core::envelope::Signed;
 use sync_core::id::{AccountId, DocumentId, Hash, Heads};
 use sync_core::protocol::Ask;
 use sync_core::protocol::ask::AskRefusal;
 use sync_core::protocol::card::CaseState;
 
-use super::{Asking, Decision, MOST_HEADS, illegal, words};
-use crate::documents;
-use crate::storage::StorageError;
+use super::{Asking, Decision, Judged, Reading, are_named, illegal, words};
 use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, SignedRow, Write};
+use crate::storage::{StorageError, blocking};
 
 /// The most reasons one return gives, and the most conditions of one sign-off.
 const MOST_REASONS: usize = 50;
-
-/// What a prescription rests on, at the version that is judged.
-struct Judged {
-    whole: Document,
-    view: View,
-    behind: BTreeMap<DocumentId, View>,
-    /// The versions of all that was looked at: what is decided on them is written only while they stand.
-    seen: Vec<Write>,
-}
+/// The most photos that a prescription may cite, by itself and with the readings it cites.
+const MOST_PHOTOS: usize = 1_000;
 
 macro_rules! granted {
     ($answer:expr) => {
@@ -44,73 +32,49 @@ macro_rules! granted {
 }
 
 impl<L: Ledger> Asking<'_, L> {
-    async fn judged(&self, row: &DocumentRow, heads: &Heads) -> Result<Result<Judged, AskRefusal>, StorageError> {
-        // The versions before the documents: one that moves in between is noticed when the decision is written.
-        let rows = self.ledger.documents_of(&[row.case]).await?;
-        let seen = rows
-            .iter()
-            .filter(|other| {
-                other.document == row.document || matches!(other.kind, Kind::Home | Kind::Clinical | Kind::Survey)
-            })
-            .map(|other| Write::Expect { of: Counted::Document(other.document), version: other.version })
-            .collect();
-        let (_, whole) = documents::load(self.ledger, row).await?;
-        let named = !heads.is_empty() && heads.len() <= MOST_HEADS;
-        let Some(then) = whole.at(heads).filter(|_| named) else {
-            return Ok(Err(AskRefusal::HeadsUnknown));
+    /// The prescription at this version, with what it rests on.
+    async fn judged(
+        &self,
+        row: &DocumentRow,
+        heads: &Heads,
+        reading: &mut Reading,
+    ) -> Result<Result<Arc<Judged>, AskRefusal>, StorageError> {
+        let judged = match are_named(heads) {
+            true => reading.judged(self.ledger, row, heads).await?,
+            false => None,
         };
-        let behind = documents::views_behind(self.ledger, row.case).await?;
-        Ok(Ok(Judged { view: then.view(), whole, behind, seen }))
-    }
-
-    /// What stands in the way of submitting and signing.
-    fn in_the_way(document: DocumentId, judged: &Judged) -> Result<(), AskRefusal> {
-        let weights = judged.behind.values().filter(|view| view.kind == Kind::Clinical);
-        let weight = weights
-            .filter_map(|view| match view.named(None, "person.weight") {
-                Some(Value::Number(weight)) => Some(*weight),
-                _ => None,
-            })
-            .max();
-        let findings: Vec<String> = finding::of_prescription(document, &judged.view, &judged.behind, weight)
-            .into_iter()
-            .filter(finding::Finding::blocks)
-            .map(|finding| match finding.what {
-                // The weight may come from an assessment that this person may not read.
-                finding::What::LoadUnderWeight { load, .. } => {
-                    format!("the required load of {load} kg is under the client's weight")
-                }
-                _ => finding.to_string(),
-            })
-            .collect();
-        if findings.is_empty() { Ok(()) } else { Err(AskRefusal::Findings { findings }) }
+        Ok(judged.ok_or(AskRefusal::HeadsUnknown))
     }
 
     pub(super) async fn submit(
         &self,
         ask: &Ask,
-        document: DocumentId,
-        heads: &Heads,
+        (document, heads): (DocumentId, &Heads),
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
         // The case before all else: one that is closed meanwhile closes without it.
         let Some(case) = self.ledger.case(ask.case).await?.filter(|case| case.state != CaseState::Closed) else {
             return Ok(Err(AskRefusal::Unknown));
         };
         let (row, prescription) = granted!(self.prescription(ask, document, Action::Submit).await?);
-        let judged = granted!(self.judged(&row, heads).await?);
-        granted!(Self::in_the_way(document, &judged));
-        for author in self.authors(&row, &judged.whole, heads).await? {
+        let judged = granted!(self.judged(&row, heads, reading).await?);
+        granted!(in_the_way(&judged));
+        for author in self.authors(&row, &judged).await? {
             granted!(self.registered(author));
         }
         let mut missing = Vec::new();
-        for (home, hash) in finding::photos_cited(&judged.view, &judged.behind) {
-            if self.ledger.photo(home, hash).await?.is_none() {
-                missing.push(hash);
+        if judged.photos.len() > MOST_PHOTOS {
+            let why = format!("it cites {} photos, {MOST_PHOTOS} are allowed: cite fewer", judged.photos.len());
+            return Ok(Err(AskRefusal::Findings { findings: vec![why] }));
+        }
+        for (home, hash) in &judged.photos {
+            if self.ledger.photo(*home, *hash).await?.is_none() {
+                missing.push(*hash);
             }
         }
         let state = granted!(prescription.state.clone().submit(judged.view.heads.clone(), missing).map_err(illegal));
         let submitted = Some((self.person.account, self.now));
-        let mut writes = judged.seen;
+        let mut writes = judged.seen.clone();
         writes.push(Write::Expect { of: Counted::Case(case.case), version: case.version });
         writes.push(Write::Prescription(PrescriptionRow { state, submitted, ..prescription }));
         Ok(Ok(writes))
@@ -160,8 +124,8 @@ impl<L: Ledger> Asking<'_, L> {
         &self,
         ask: &Ask,
         (document, heads, basis): (DocumentId, &Heads, Option<Hash>),
-        grounds: &str,
-        conditions: &[String],
+        (grounds, conditions): (&str, &[String]),
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
         let (row, prescription) = granted!(self.prescription(ask, document, Action::Decide).await?);
         let Some(signer) = self.signer else { return Ok(Err(AskRefusal::OnlineOnly)) };
@@ -176,9 +140,9 @@ impl<L: Ledger> Asking<'_, L> {
         let earlier = self.ledger.signed(document).await?;
         let number = earlier.last().map_or(1, |signed| signed.number.saturating_add(1));
         let state = granted!(prescription.state.clone().sign_off(heads.clone(), number).map_err(illegal));
-        let judged = granted!(self.judged(&row, heads).await?);
+        let judged = granted!(self.judged(&row, heads, reading).await?);
         // Invariant 4: nobody who has a change in the signed history signs it.
-        let authors = self.authors(&row, &judged.whole, heads).await?;
+        let authors = self.authors(&row, &judged).await?;
         if authors.contains(&self.person.account) || row.authors.contains(&self.person.account) {
             return Ok(Err(AskRefusal::OwnWork));
         }
@@ -186,18 +150,20 @@ impl<L: Ledger> Asking<'_, L> {
             granted!(self.registered(registered));
         }
         // Same heads are not same readings: what lies behind them must be what the signer looked at, too.
-        let rests_on = specification::basis(&judged.view, &judged.behind);
         match basis {
-            Some(looked_at) if looked_at == rests_on => {}
+            Some(looked_at) if looked_at == judged.basis => {}
             Some(_) => return Ok(Err(AskRefusal::HeadsMoved)),
             None => {
                 let why = "the `basis` that came with the prescription when you looked at it".to_owned();
                 return Ok(Err(AskRefusal::Particulars { field: "basis".to_owned(), why }));
             }
         }
-        granted!(Self::in_the_way(document, &judged));
-        let name = |account: AccountId| self.directory.name(account);
-        let mut contents = specification::contents(&judged.view, &judged.behind, &name);
+        granted!(in_the_way(&judged));
+        let (directory, signed) = (self.directory.clone(), judged.clone());
+        let contents = blocking(move || {
+            Ok(specification::contents(&signed.view, &signed.behind, &|account| directory.name(account)))
+        });
+        let mut contents = contents.await?;
         contents.push((format!("{JUSTIFICATION}grounds"), Content::Text(grounds.to_owned())));
         let sealed = Sealed::new(contents, &mut self.chance.clone());
         let header = Header {
@@ -220,7 +186,7 @@ impl<L: Ledger> Asking<'_, L> {
             key: signer.key.id,
         };
         let signature = Signed(signer.sign(&header.to_bytes()));
-        let mut writes = judged.seen;
+        let mut writes = judged.seen.clone();
         writes.push(Write::Prescription(PrescriptionRow { state, ..prescription }));
         for signed in earlier.iter().filter(|signed| signed.standing == SignedStanding::Current) {
             let standing = SignedStanding::Superseded { by: number };
@@ -231,7 +197,7 @@ impl<L: Ledger> Asking<'_, L> {
             case: row.case,
             number,
             signed: sealed.with_signature(header, signature),
-            basis: rests_on,
+            basis: judged.basis,
             standing: SignedStanding::Current,
         }));
         Ok(Ok(writes))
@@ -248,16 +214,11 @@ impl<L: Ledger> Asking<'_, L> {
         }
     }
 
-    /// The people who have a change in the history of these heads.
-    async fn authors(
-        &self,
-        row: &DocumentRow,
-        whole: &Document,
-        heads: &Heads,
-    ) -> Result<BTreeSet<AccountId>, StorageError> {
-        let history: BTreeSet<Hash> = whole.history_of(heads).into_iter().collect();
+    /// The people who have a change in the history of what is judged.
+    async fn authors(&self, row: &DocumentRow, judged: &Judged) -> Result<BTreeSet<AccountId>, StorageError> {
         let changes = self.ledger.changes(row.document, 0).await?;
-        Ok(changes.into_iter().filter(|change| history.contains(&change.hash)).map(|change| change.account).collect())
+        let in_it = changes.into_iter().filter(|change| judged.history.contains(&change.hash));
+        Ok(in_it.map(|change| change.account).collect())
     }
 
     pub(super) async fn recall(
@@ -285,5 +246,13 @@ impl<L: Ledger> Asking<'_, L> {
             Write::Prescription(PrescriptionRow { state, ..prescription }),
             Write::Standing { document, number, standing },
         ]))
+    }
+}
+
+/// Refuses what can't go on as it is.
+fn in_the_way(judged: &Judged) -> Result<(), AskRefusal> {
+    match judged.in_the_way.clone() {
+        findings if findings.is_empty() => Ok(()),
+        findings => Err(AskRefusal::Findings { findings }),
     }
 }

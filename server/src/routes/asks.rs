@@ -11,7 +11,7 @@ use super::Json;
 use super::problems::problems;
 use super::schemas::asks as schemas;
 use crate::app::App;
-use crate::asks::Asking;
+use crate::asks::{Asking, Reading};
 use crate::auth::SignedIn;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::Directory;
@@ -70,7 +70,8 @@ pub(super) async fn ask(
         device: None,
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
-    let verdict = asking.decide(&Ask { id: body.id, at, case: body.case, request: body.request }).await?;
+    let ask = Ask { id: body.id, at, case: body.case, request: body.request };
+    let verdict = asking.decide(&ask, &mut Reading::new(app.documents.clone())).await?;
     match &verdict.answer {
         Answer::Granted => Ok(Json(verdict)),
         Answer::Refused(refusal) => {

@@ -1,5 +1,7 @@
 //! Prescriptions for signers, and signed versions as evidence.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,10 +17,11 @@ use super::Json;
 use super::problems::problems;
 use super::schemas::{evidence as evidence_schemas, findings as schemas, words};
 use crate::app::App;
+use crate::asks::Reading;
 use crate::auth::SignedIn;
-use crate::documents;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
+use crate::storage::blocking;
 use crate::storage::ledger::{DocumentRow, Ledger};
 
 fn nothing() -> Problem {
@@ -105,19 +108,31 @@ pub(super) async fn show(
     if reach.may(&row, Action::Decide) && matches!(prescription.state, Working::AwaitingPhotos { .. }) {
         return Err(nothing());
     }
-    let (_, whole) = documents::load(&ledger, &row).await?;
-    let looked_at = prescription.state.submitted().cloned().unwrap_or_else(|| whole.heads());
-    let view = whole.at(&looked_at).unwrap_or_else(|| whole.clone()).view();
-    let mut behind = documents::views_behind(&ledger, row.case).await?;
-    let basis = specification::basis(&view, &behind);
+    let mut reading = Reading::new(app.documents.clone());
+    let mut looked_at = prescription.state.submitted().cloned().unwrap_or_else(|| row.heads.clone());
+    let judged = match reading.judged(&ledger, &row, &looked_at).await? {
+        Some(judged) => judged,
+        None => {
+            looked_at.clone_from(&row.heads);
+            reading.judged(&ledger, &row, &looked_at).await?.ok_or_else(nothing)?
+        }
+    };
     let rows = ledger.documents_of(&[row.case]).await?;
-    let readable = |document| rows.iter().any(|row| row.document == document && reach.may(row, Action::Read));
-    behind.retain(|document, _| readable(*document));
-    let name = |account| directory.name(account);
-    let contents = specification::contents(&view, &behind, &name);
+    let readable = rows.iter().filter(|row| reach.may(row, Action::Read)).map(|row| row.document);
+    let readable: BTreeSet<DocumentId> = readable.collect();
+    let (id, basis) = (row.document, judged.basis);
+    let submitted_by = prescription.submitted.map(|(by, _)| directory.name(by));
+    let turn = app.documents.turn().await?;
+    let told = blocking(move || {
+        let _turn = turn;
+        let mut behind = judged.behind.clone();
+        behind.retain(|document, _| readable.contains(document));
+        let contents = specification::contents(&judged.view, &behind, &|account| directory.name(account));
+        Ok((contents, finding::of_prescription(id, &judged.view, &behind, None)))
+    });
+    let (contents, findings) = told.await?;
     let fields: serde_json::Map<String, Value> =
         contents.into_iter().map(|(path, content)| (path, json!(content))).collect();
-    let findings = finding::of_prescription(row.document, &view, &behind, None);
     let signed = ledger.signed(row.document).await?;
     let versions: Vec<Value> = signed
         .iter()
@@ -129,7 +144,7 @@ pub(super) async fn show(
         "state": prescription.state,
         "heads": looked_at,
         "basis": basis,
-        "submitted_by": prescription.submitted.map(|(by, _)| directory.name(by)),
+        "submitted_by": submitted_by,
         "fields": fields,
         "findings": findings.iter().map(|finding| json!({
             "words": finding.to_string(), "blocks": finding.blocks(), "what": finding.what, "item": finding.item,

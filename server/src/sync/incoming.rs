@@ -13,7 +13,7 @@ use sync_core::protocol::{Ask, Known, PackLimits, Push, Request, SyncRequest, Ve
 
 use super::Speaker;
 use super::admitting::{self, Ready};
-use crate::asks::{Asking, Failed};
+use crate::asks::{self, Asking, Failed, Reading};
 use crate::documents::Documents;
 use crate::reach::Reach;
 use crate::storage::ledger::{CommitError, Ledger, Plan, PurgeRow, QuarantineRow, Write};
@@ -62,6 +62,8 @@ pub(super) struct Incoming {
     /// By case, the documents that were here before and that something was taken into.
     wrote: BTreeMap<CaseId, BTreeSet<DocumentId>>,
     documents: Documents,
+    /// What its asks have read.
+    reading: Reading,
     /// How many bytes the device may still bring today, once that was asked.
     left: Option<u64>,
     /// How many bytes of changes this request came to so far; of what could not be unpacked, the most it may have cost.
@@ -80,6 +82,7 @@ impl Incoming {
             took: Took::default(),
             waits: Waits::default(),
             wrote: BTreeMap::new(),
+            reading: Reading::new(documents.clone()),
             documents,
             left: None,
             unpacked: 0,
@@ -105,8 +108,9 @@ impl Incoming {
         self.pushes(asking, speaker, &request.pushes).await?;
         if !speaker.revoked {
             for ask in others {
-                // What it rests on comes later: so does it, and the device asks again.
-                if self.waits.hold(ask) {
+                // What it rests on comes later, or others have waited long enough for this request: so does it, and the
+                // device asks again.
+                if self.waits.hold(ask) || (self.reading.is_spent() && asks::reads(ask)) {
                     self.waits.ask(ask);
                 } else {
                     self.decide(asking, ask).await?;
@@ -137,7 +141,7 @@ impl Incoming {
     }
 
     async fn decide<L: Ledger>(&mut self, asking: &Asking<'_, L>, ask: &Ask) -> Result<(), Failed> {
-        let verdict = match asking.decide(ask).await {
+        let verdict = match asking.decide(ask, &mut self.reading).await {
             // The device has it, and asks again.
             Err(CommitError::DayFull) => {
                 self.waits.ask(ask);
