@@ -32,6 +32,11 @@ const LEAST_COUNTED: u64 = 512;
 /// The most heads that an ask may name. A document has as many as people wrote in it unknown to each other.
 const MOST_HEADS: usize = 256;
 
+/// How often Housing may decide on one signed version: they may think again, and each decision is on the case's cards.
+pub const MOST_DECISIONS: usize = 20;
+/// How often one assessment may be completed: each time is read with the cards of its case.
+pub const MOST_COMPLETIONS: usize = 100;
+
 /// Who asks, of whom, and what deciding needs.
 #[derive(Debug)]
 pub struct Asking<'a, L> {
@@ -227,13 +232,18 @@ fn illegal(illegal: Illegal) -> AskRefusal {
 
 /// A text that has to be there, within its bound.
 fn particular(field: &str, text: &str, most: usize) -> Result<(), AskRefusal> {
-    let refuse = |why: String| Err(AskRefusal::Particulars { field: field.to_owned(), why });
     if text.trim().is_empty() {
-        return refuse("it may not be empty".to_owned());
+        return Err(AskRefusal::Particulars { field: field.to_owned(), why: "it may not be empty".to_owned() });
     }
+    within(field, text, most)
+}
+
+/// A text that may be empty, within its bound.
+fn within(field: &str, text: &str, most: usize) -> Result<(), AskRefusal> {
     let found = text.chars().count();
     if found > most {
-        return refuse(format!("it has {found} characters, {most} are allowed"));
+        let why = format!("it has {found} characters, {most} are allowed");
+        return Err(AskRefusal::Particulars { field: field.to_owned(), why });
     }
     Ok(())
 }

@@ -459,6 +459,14 @@ async fn a_surveyor_decides_on_what_is_signed_and_no_more_once_it_is_recalled() 
     }
     let (_, card) = get(world, &visit.token, &format!("/v1/cases/{case}")).await;
     assert_eq!(card["prescriptions"][0]["decisions"][1]["decision"], "yes", "{card}");
+    // Every decision is on the cards of all who carry the case: no reason is longer than others, and they end.
+    let long = ask(world, &sue, case, decide(1, Practicable::Yes, &"x".repeat(4_001))).await;
+    assert!(matches!(long, Err(AskRefusal::Particulars { .. })), "{long:?}");
+    for _ in 2..20 {
+        assert_eq!(ask(world, &sue, case, yes()).await, Ok(()));
+    }
+    let again = ask(world, &sue, case, yes()).await.unwrap_err();
+    assert!(again.to_string().contains("have a new version signed"), "{again}");
     let recall = Request::Recall { document, number: 1, reason: "Measured wrong".to_owned() };
     assert_eq!(ask(world, &grace, case, recall).await, Ok(()));
     // Her tablet has not heard of it yet.

@@ -4,14 +4,14 @@ use sync_core::access::{Action, Relation};
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::id::{DocumentId, Heads};
-use sync_core::protocol::Ask;
-use sync_core::protocol::ask::{AskRefusal, OpenCase, Practicable};
+use sync_core::protocol::ask::{AskRefusal, MOST_GROUNDS_CHARACTERS, OpenCase, Practicable};
 use sync_core::protocol::card::CaseState;
+use sync_core::protocol::{Ask, Request};
 
-use super::{Asking, Decision, Reading, are_named, particular, words};
+use super::{Asking, Decision, MOST_COMPLETIONS, MOST_DECISIONS, Reading, are_named, particular, within, words};
 use crate::reach::Reach;
 use crate::storage::StorageError;
-use crate::storage::ledger::{CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
+use crate::storage::ledger::{AskRow, CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
 
 impl<L: Ledger> Asking<'_, L> {
     pub(super) async fn open_case(&self, ask: &Ask, particulars: &OpenCase) -> Result<Decision, StorageError> {
@@ -170,6 +170,10 @@ impl<L: Ledger> Asking<'_, L> {
         if !are_named(heads) {
             return Ok(Err(AskRefusal::HeadsUnknown));
         }
+        if self.ledger.decided_on(document).await?.len() >= MOST_COMPLETIONS {
+            let why = format!("it was completed {MOST_COMPLETIONS} times, which is the most: begin another assessment");
+            return Ok(Err(AskRefusal::Particulars { field: "document".to_owned(), why }));
+        }
         Ok(match reading.incomplete(self.ledger, &row, heads).await? {
             Some(findings) if findings.is_empty() => Ok(Vec::new()),
             Some(findings) => Err(AskRefusal::Findings { findings }),
@@ -185,9 +189,11 @@ impl<L: Ledger> Asking<'_, L> {
         (decision, reason): (Practicable, &str),
         reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
-        if decision != Practicable::Yes
-            && let Err(refusal) = words("reason", reason)
-        {
+        let said = match decision {
+            Practicable::Yes => within("reason", reason, MOST_GROUNDS_CHARACTERS),
+            Practicable::WithChange | Practicable::No => words("reason", reason),
+        };
+        if let Err(refusal) = said {
             return Ok(Err(refusal));
         }
         let row = match self.document(ask, survey.0, Kind::Survey, Action::SurveyDecision).await? {
@@ -205,11 +211,27 @@ impl<L: Ledger> Asking<'_, L> {
         let current = signed.iter().find(|signed| signed.number == prescription.1);
         Ok(match current {
             Some(signed) if signed.standing == SignedStanding::Current => {
+                if self.decisions_on(prescription).await? >= MOST_DECISIONS {
+                    let why = format!(
+                        "it was decided on {MOST_DECISIONS} times, which is the most: have a new version signed"
+                    );
+                    return Ok(Err(AskRefusal::Particulars { field: "number".to_owned(), why }));
+                }
                 let of = Counted::Prescription(prescription.0);
                 Ok(vec![Write::Expect { of, version: row.version }])
             }
             Some(_) => Err(AskRefusal::HeadsMoved),
             None => Err(AskRefusal::Unknown),
         })
+    }
+
+    /// How often a signed version was decided on.
+    async fn decisions_on(&self, (prescription, number): (DocumentId, u32)) -> Result<usize, StorageError> {
+        let rows = self.ledger.decided_on(prescription).await?;
+        let on_it = |row: &AskRow| match minicbor::decode::<Ask>(&row.bytes).map(|ask| ask.request) {
+            Ok(Request::SurveyDecision { number: of, .. }) => of == number,
+            _ => false,
+        };
+        Ok(rows.iter().filter(|row| on_it(row)).count())
     }
 }

@@ -516,6 +516,8 @@ pub trait Ledger: Send + Sync {
     fn ask(&self, ask: AskId) -> impl Future<Output = Result<Option<AskRow>, StorageError>> + Send;
     /// The asks of these cases that their cards show, in the ledger's order.
     fn decided(&self, cases: &[CaseId]) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
+    /// The asks that the card of this document shows, in the ledger's order.
+    fn decided_on(&self, document: DocumentId) -> impl Future<Output = Result<Vec<AskRow>, StorageError>> + Send;
     /// The verdicts on an account's asks behind `after`, the newest `most` of them, in the ledger's order.
     fn verdicts_of(
         &self,

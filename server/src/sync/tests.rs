@@ -21,6 +21,7 @@ use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncRepl
 
 mod again;
 mod bombs;
+mod asks;
 mod feed;
 mod moving;
 mod pushes;

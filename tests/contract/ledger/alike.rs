@@ -171,6 +171,7 @@ impl Pool {
             read!(changes(document, 0));
             read!(prescription(document));
             read!(signed(document));
+            read!(decided_on(document));
             read!(photos_of(document));
             for hash in self.hashes.iter().copied().take(3) {
                 read!(photo(document, hash));

@@ -30,6 +30,9 @@ pub(super) async fn decided<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.decided(&[case]).await.unwrap(), [first, third, AskRow { n: after, ..last }]);
     assert_eq!(ledger.decided(&[other]).await.unwrap(), [elsewhere]);
     assert_eq!(ledger.decided(&[hand.case()]).await.unwrap(), []);
+    let everywhere = ledger.decided_on(document.unwrap()).await.unwrap();
+    assert_eq!(everywhere.iter().map(|row| row.n).collect::<Vec<_>>(), [n, n, n, after]);
+    assert_eq!(ledger.decided_on(DocumentId::mint(&mut hand.chance)).await.unwrap(), []);
 }
 
 pub(super) async fn verdicts<L: Ledger>(ledger: &L) {

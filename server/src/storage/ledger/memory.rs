@@ -497,6 +497,11 @@ impl Ledger for MemoryLedger {
         Ok(by_place(tables.asks.rows.values().filter(shown).collect()))
     }
 
+    async fn decided_on(&self, document: DocumentId) -> Result<Vec<AskRow>, StorageError> {
+        let tables = self.tables();
+        Ok(by_place(tables.asks.rows.values().filter(|(_, row)| row.decides == Some(document)).collect()))
+    }
+
     async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
         let tables = self.tables();
         let new = |(_, row): &&(Spot, AskRow)| row.account == account && row.n > after;

@@ -258,6 +258,10 @@ impl Ledger for SqlLedger {
         arrivals::decided(self, cases).await
     }
 
+    async fn decided_on(&self, document: DocumentId) -> Result<Vec<AskRow>, StorageError> {
+        arrivals::decided_on(self, document).await
+    }
+
     async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
         arrivals::verdicts_of(self, account, after, most).await
     }

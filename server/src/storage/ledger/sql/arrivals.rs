@@ -69,6 +69,16 @@ pub(super) async fn decided(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<
     Ok(asks)
 }
 
+pub(super) async fn decided_on(ledger: &SqlLedger, document: DocumentId) -> Result<Vec<AskRow>, StorageError> {
+    let query = sqlx::query(select_ask!("WHERE decides = $1 ORDER BY n, place")).bind(document.to_string());
+    let rows = ledger.readers().all(query).await?;
+    let mut asks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        asks.push(read_ask(ledger, row).await?);
+    }
+    Ok(asks)
+}
+
 pub(super) async fn verdicts_of(
     ledger: &SqlLedger,
     account: AccountId,
