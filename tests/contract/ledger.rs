@@ -55,6 +55,7 @@ held_by_both! {
     asks::decided as what_a_card_shows_of_a_case_comes_in_the_ledgers_order;
     asks::verdicts as verdicts_come_in_the_ledgers_order_behind_a_number;
     asks::quarantine as quarantine_is_newest_first_and_by_case;
+    asks::set_aside as a_list_of_quarantine_goes_on_behind_its_last_line_and_counts_the_changes;
     asks::photos as a_photo_arrives_once;
     asks::purges as a_devices_word_that_it_purged_is_kept_once_and_by_case;
     news::nothing as a_device_that_carries_nothing_has_no_news;

@@ -1,8 +1,8 @@
 //! `GET /v1/cases`, `GET /v1/cases/{case}`, `GET /v1/quarantine`: what is going on, as the one who asks may know it.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
-use sync_core::id::CaseId;
+use sync_core::id::{CaseId, QuarantineId};
 use sync_core::protocol::CaseCard;
 use utoipa::ToSchema;
 
@@ -123,32 +123,45 @@ pub(super) struct QuarantineLine {
     changes: usize,
 }
 
-problems!(QuarantineProblems = SIGNED_IN, Forbidden);
+/// The most lines of quarantine in one answer.
+const MOST_ASIDE: usize = 100;
+
+problems!(QuarantineProblems = SIGNED_IN, Forbidden, BadValue);
 
 /// What was refused or came too late, for supervisors.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "cases", security(("person" = [])), responses(
-    (status = 200, description = "What was set aside, newest first", body = Vec<QuarantineLine>),
+///
+/// At most 100 of it. Older ones come with `?before=` and the `quarantine` of the last line.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "cases", security(("person" = [])),
+    params(("before" = Option<words::QuarantineId>, Query, description = "Only what was set aside before this")),
+    responses(
+    (status = 200, description = "What was set aside, newest first, at most 100", body = Vec<QuarantineLine>),
     QuarantineProblems,
 ))]
-pub(super) async fn quarantine(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<QuarantineLine>>, Problem> {
+pub(super) async fn quarantine(
+    State(app): State<App>,
+    who: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<QuarantineLine>>, Problem> {
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account);
     if !person.is_some_and(|person| person.role.is_supervisor() && person.of_council) {
         return Err(Problem::new(ProblemKind::Forbidden, "Quarantine is for the council's supervisors."));
     }
-    let rows = app.storage.ledger().quarantine(None).await?;
-    let lines = rows.into_iter().map(|row| {
-        let push = minicbor::decode::<sync_core::protocol::sync::WholePush>(&row.push);
-        QuarantineLine {
-            quarantine: row.quarantine.to_string(),
-            case: row.case.to_string(),
-            document: row.document.to_string(),
-            account: row.account.to_string(),
-            name: directory.name(row.account),
-            at: row.at.to_string(),
-            reason: row.reason.to_string(),
-            changes: push.map_or(0, |push| push.changes.len()),
-        }
+    let before = query.as_deref().unwrap_or_default().split('&').find_map(|part| part.strip_prefix("before="));
+    let before = before
+        .map(str::parse::<QuarantineId>)
+        .transpose()
+        .map_err(|_| Problem::new(ProblemKind::BadValue, "`before` is the `quarantine` of a line of this list."))?;
+    let rows = app.storage.ledger().set_aside(before, MOST_ASIDE).await?;
+    let lines = rows.into_iter().map(|row| QuarantineLine {
+        quarantine: row.quarantine.to_string(),
+        case: row.case.to_string(),
+        document: row.document.to_string(),
+        account: row.account.to_string(),
+        name: directory.name(row.account),
+        at: row.at.to_string(),
+        reason: row.reason.to_string(),
+        changes: row.changes,
     });
     Ok(Json(lines.collect()))
 }

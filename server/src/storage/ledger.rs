@@ -4,6 +4,7 @@
 //! something it rests on has moved meanwhile, not at all. Two stores keep the ledger: [`sql`] for real, [`memory`] for
 //! simulation; `tests/contract` holds both to the same suite.
 
+mod aside;
 pub mod faults;
 mod feed;
 pub mod memory;
@@ -16,7 +17,6 @@ use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signed::SignedVersion;
 use sync_core::domain::signoff::{SignedStanding, State};
-use sync_core::guard::Refusal;
 use sync_core::id::{
     AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, OrganisationId, QuarantineId,
 };
@@ -24,6 +24,7 @@ use sync_core::protocol::Verdict;
 use sync_core::protocol::card::CaseState;
 use sync_core::protocol::sync::{Choice, PurgeReason};
 
+pub use self::aside::{AsideRow, QuarantineRow};
 use self::feed::Page;
 pub use self::feed::{BackupRow, Carried, CarryRow, News, Pulse, Since, WITHHELD};
 use super::StorageError;
@@ -196,27 +197,6 @@ pub struct ChangeRow {
     pub n: Number,
     /// The raw chunk.
     pub bytes: Vec<u8>,
-}
-
-/// A push that was not taken in, or came too late.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuarantineRow {
-    /// Its id.
-    pub quarantine: QuarantineId,
-    /// The case the device named.
-    pub case: CaseId,
-    /// The document the device named.
-    pub document: DocumentId,
-    /// The device.
-    pub device: DeviceId,
-    /// The person.
-    pub account: AccountId,
-    /// When it came.
-    pub at: Timestamp,
-    /// Why it is here.
-    pub reason: Refusal,
-    /// The push as it came (CBOR of [`sync_core::protocol::sync::WholePush`]).
-    pub push: Vec<u8>,
 }
 
 /// An ask and what was decided on it.
@@ -445,8 +425,8 @@ pub enum CommitError {
     /// look again and decide again.
     #[error("something this rests on has changed meanwhile")]
     Moved,
-    /// A device would have brought more than it may in a day: it goes through tomorrow.
-    #[error("the device has brought as much as it may in a day")]
+    /// A device would have brought, or a person asked, more than they may in a day: it goes through tomorrow.
+    #[error("as much as may be in a day was brought")]
     DayFull,
     /// The store failed.
     #[error(transparent)]
@@ -525,6 +505,12 @@ pub trait Ledger: Send + Sync {
         after: Number,
         most: usize,
     ) -> impl Future<Output = Result<Vec<Verdict>, StorageError>> + Send;
+    /// What is in quarantine, newest first, without the pushes: at most `most` of it, older than `before` if that is there.
+    fn set_aside(
+        &self,
+        before: Option<QuarantineId>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<AsideRow>, StorageError>> + Send;
     /// Everything in quarantine, newest first; of one case, if named.
     fn quarantine(&self, case: Option<CaseId>)
     -> impl Future<Output = Result<Vec<QuarantineRow>, StorageError>> + Send;

@@ -25,6 +25,7 @@ const ALL: &[Migration] = &[
     Migration { number: 6, name: "purges", sql: include_str!("migrations/sqlite/0006_purges.sql") },
     Migration { number: 7, name: "frames", sql: include_str!("migrations/sqlite/0007_frames.sql") },
     Migration { number: 8, name: "backups", sql: include_str!("migrations/sqlite/0008_backups.sql") },
+    Migration { number: 9, name: "bounds", sql: include_str!("migrations/sqlite/0009_bounds.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
@@ -202,6 +203,9 @@ mod tests {
         let [aside] = ledger.quarantine(Some(case)).await.unwrap().try_into().unwrap();
         says("reason", aside.reason.to_string());
         says("push", text(&aside.push));
+        // Set aside before its changes were counted.
+        let [listed] = ledger.set_aside(None, 9).await.unwrap().try_into().unwrap();
+        assert_eq!((listed.reason, listed.changes), (aside.reason.clone(), aside.changes()));
         let [decided] = ledger.decided(&[case]).await.unwrap().try_into().unwrap();
         says("ask", text(&decided.bytes));
         assert_eq!(ledger.verdicts_of(decided.account, 0, 9).await.unwrap(), [decided.verdict]);
@@ -263,6 +267,17 @@ mod tests {
         let row = storage.ledger().document(document).await.unwrap().unwrap();
         assert_eq!(heads, row.heads);
         assert!(String::from_utf8_lossy(&packed).contains("she fell twice on the stairs"));
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_schema_8_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use crate::storage::ledger::{Ledger as _, Since};
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-8.sql")).await;
+        let device = carried(&storage).await[0].row.device;
+        let since = Since { n: 0, at: Timestamp::from_millis(0) };
+        let account = "w246wewmnth36oboat72h62ole".parse().unwrap();
+        let pulse = storage.ledger().pulse(device, account, since, Timestamp::from_millis(0)).await.unwrap();
+        assert_eq!(pulse.backups.len(), 1);
     }
 
     #[tokio::test]

@@ -148,6 +148,8 @@ impl Pool {
         read!(cases());
         read!(submitted());
         read!(quarantine(None));
+        read!(set_aside(None, 2));
+        read!(set_aside(None, 1000));
         for case in self.cases.iter().copied() {
             read!(case(case));
             read!(quarantine(Some(case)));

@@ -65,6 +65,31 @@ pub(super) async fn quarantine<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.quarantine(Some(hand.case())).await.unwrap(), []);
 }
 
+pub(super) async fn set_aside<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(36);
+    let (case, other) = (hand.case(), hand.case());
+    let mut rows = Vec::new();
+    for pushed in 0..5 {
+        let mut row = hand.quarantine_row(if pushed % 2 == 0 { case } else { other });
+        row.push = minicbor::to_vec(hand.whole_push(&row, pushed)).unwrap();
+        put(ledger, [Write::Quarantine(row.clone())]).await;
+        rows.push(row);
+    }
+    rows.reverse();
+    let page = async |before, most| ledger.set_aside(before, most).await.unwrap();
+    let all = page(None, 9).await;
+    assert_eq!(all.iter().map(|row| row.changes).collect::<Vec<_>>(), [4, 3, 2, 1, 0]);
+    for (listed, row) in all.iter().zip(&rows) {
+        assert_eq!((listed.quarantine, listed.case, listed.document), (row.quarantine, row.case, row.document));
+        assert_eq!((listed.account, listed.at, &listed.reason), (row.account, row.at, &row.reason));
+    }
+    assert_eq!(page(None, 2).await, all[..2]);
+    assert_eq!(page(Some(all[1].quarantine), 2).await, all[2..4]);
+    assert_eq!(page(Some(all[3].quarantine), 2).await, all[4..]);
+    assert_eq!(page(Some(all[4].quarantine), 2).await, []);
+    assert_eq!(page(Some(hand.quarantine_row(case).quarantine), 2).await, [], "one that is not there");
+}
+
 pub(super) async fn photos<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(33);
     let (case, document) = (hand.case(), DocumentId::mint(&mut hand.chance));

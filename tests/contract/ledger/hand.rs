@@ -18,7 +18,7 @@ use sync_core::id::{
 use sync_core::protocol::Verdict;
 use sync_core::protocol::ask::{Answer, AskRefusal};
 use sync_core::protocol::card::CaseState;
-use sync_core::protocol::sync::{Choice, PurgeReason};
+use sync_core::protocol::sync::{Choice, PurgeReason, WholePush};
 
 /// Words that are in everything that must be sealed, and in nothing else.
 pub(super) const SECRET: &str = "she fell twice on the stairs in March and told nobody";
@@ -248,6 +248,19 @@ impl Hand {
             at: self.now(),
             reason: Refusal::TooLarge { what: SECRET.to_owned(), found: 2, most: 1 },
             push: format!("push: {SECRET}").into_bytes(),
+        }
+    }
+
+    /// A push of so many changes, as the row tells of it.
+    pub(super) fn whole_push(&mut self, row: &QuarantineRow, changes: usize) -> WholePush {
+        WholePush {
+            document: row.document,
+            case: row.case,
+            kind: Kind::Home,
+            fork: 0,
+            base: vec![self.hash()],
+            changes: vec![b"a change".to_vec().into(); changes],
+            signature: Signed([0; 64]),
         }
     }
 

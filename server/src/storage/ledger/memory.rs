@@ -4,6 +4,7 @@
 //! suite as the one that serves. A [slow](MemoryLedger::slow) one writes plans out of the order of their numbers, as
 //! PostgreSQL may: what reads it looks no further than the first number that is still to come.
 
+mod aside;
 mod coming;
 mod table;
 
@@ -21,9 +22,9 @@ use self::coming::Coming;
 use self::table::Table;
 use super::faults::Faults;
 use super::{
-    AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger,
-    News, Number, Page, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
-    WITHHELD, Write,
+    AsideRow, AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted,
+    DocumentRow, Ledger, News, Number, Page, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow,
+    RelationRow, SignedRow, Since, WITHHELD, Write,
 };
 use crate::storage::StorageError;
 use crate::storage::devices::day;
@@ -508,6 +509,10 @@ impl Ledger for MemoryLedger {
         let asks = by_place(tables.asks.rows.values().filter(new).collect());
         let older = asks.len().saturating_sub(most);
         Ok(asks.into_iter().skip(older).map(|row| row.verdict).collect())
+    }
+
+    async fn set_aside(&self, before: Option<QuarantineId>, most: usize) -> Result<Vec<AsideRow>, StorageError> {
+        Ok(self.tables().set_aside(before, most))
     }
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {

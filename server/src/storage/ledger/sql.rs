@@ -20,13 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
 use sync_core::clock::Timestamp;
-use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads};
+use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, QuarantineId};
 use sync_core::protocol::sync::Choice;
 use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
-    AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, News,
-    Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since, Write,
+    AsideRow, AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger,
+    News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
+    Write,
 };
 use crate::storage::readers::Readers;
 use crate::storage::{Storage, StorageError};
@@ -264,6 +265,10 @@ impl Ledger for SqlLedger {
 
     async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
         arrivals::verdicts_of(self, account, after, most).await
+    }
+
+    async fn set_aside(&self, before: Option<QuarantineId>, most: usize) -> Result<Vec<AsideRow>, StorageError> {
+        arrivals::set_aside(self, before, most).await
     }
 
     async fn quarantine(&self, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {

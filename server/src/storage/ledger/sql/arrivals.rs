@@ -3,12 +3,15 @@
 use minicbor::bytes::ByteVec;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sync_core::id::{AccountId, AskId, CaseId, DocumentId, Hash};
+use sync_core::clock::Timestamp;
+use sync_core::id::{AccountId, AskId, CaseId, DocumentId, Hash, QuarantineId};
 use sync_core::protocol::Verdict;
 
 use super::sealed::Spot;
 use super::{SqlLedger, Writing, moved};
-use crate::storage::ledger::{AskRow, CommitError, Number, PhotoRow, QuarantineRow};
+use crate::storage::devices::day;
+use crate::storage::ledger::aside::pushed;
+use crate::storage::ledger::{AsideRow, AskRow, CommitError, Number, PhotoRow, QuarantineRow};
 use crate::storage::{StorageError, text, text_if_any, time};
 
 macro_rules! select_quarantine {
@@ -18,6 +21,18 @@ macro_rules! select_quarantine {
             "FROM quarantine ",
             $rest,
             " ORDER BY n DESC, place DESC"
+        )
+    };
+}
+
+/// Without the push, unless its changes were never counted.
+macro_rules! select_aside {
+    ($rest:literal) => {
+        concat!(
+            "SELECT quarantine_id, case_id, document_id, account_id, came_at, sealed_reason, changes, ",
+            "CASE WHEN changes IS NULL THEN sealed_push END AS push FROM quarantine ",
+            $rest,
+            " ORDER BY n DESC, place DESC LIMIT $1"
         )
     };
 }
@@ -95,6 +110,39 @@ pub(super) async fn verdicts_of(
         verdicts.push(ledger.unseal_value(spot, row.try_get("sealed_verdict")?).await?);
     }
     Ok(verdicts)
+}
+
+pub(super) async fn set_aside(
+    ledger: &SqlLedger,
+    before: Option<QuarantineId>,
+    most: usize,
+) -> Result<Vec<AsideRow>, StorageError> {
+    let query = match before {
+        Some(before) => {
+            let older = select_aside!("WHERE (n, place) < (SELECT n, place FROM quarantine WHERE quarantine_id = $2)");
+            sqlx::query(older).bind(i64::try_from(most).unwrap_or(i64::MAX)).bind(before.to_string())
+        }
+        None => sqlx::query(select_aside!("")).bind(i64::try_from(most).unwrap_or(i64::MAX)),
+    };
+    let rows = ledger.readers().all(query).await?;
+    let mut aside = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (quarantine, case) = (text(row, "quarantine_id")?, text(row, "case_id")?);
+        aside.push(AsideRow {
+            quarantine,
+            case,
+            document: text(row, "document_id")?,
+            account: text(row, "account_id")?,
+            at: time(row, "came_at")?,
+            reason: ledger.unseal_value(Spot::reason(case, quarantine), row.try_get("sealed_reason")?).await?,
+            changes: match row.try_get::<Option<i64>, _>("changes")? {
+                Some(changes) => usize::try_from(changes).map_err(|_| StorageError::Damaged("changes"))?,
+                // Set aside before they were counted.
+                None => pushed(&ledger.unseal(Spot::push(case, quarantine), row.try_get("push")?).await?),
+            },
+        });
+    }
+    Ok(aside)
 }
 
 pub(super) async fn quarantine(ledger: &SqlLedger, case: Option<CaseId>) -> Result<Vec<QuarantineRow>, StorageError> {
@@ -181,9 +229,11 @@ impl Writing<'_> {
     pub(super) async fn quarantine(&mut self, row: QuarantineRow) -> Result<(), CommitError> {
         let reason = self.ledger.seal_value(Spot::reason(row.case, row.quarantine), &row.reason).await?;
         let push = self.ledger.seal(Spot::push(row.case, row.quarantine), &row.push).await?;
+        let changes = i64::try_from(row.changes()).unwrap_or(i64::MAX);
         let place = self.next_place();
         let sql = "INSERT INTO quarantine (quarantine_id, case_id, document_id, device_id, account_id, came_at, n, \
-                   place, sealed_reason, sealed_push) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                   place, sealed_reason, sealed_push, changes) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         sqlx::query(sql)
             .bind(row.quarantine.to_string())
             .bind(row.case.to_string())
@@ -195,6 +245,7 @@ impl Writing<'_> {
             .bind(place)
             .bind(reason)
             .bind(push)
+            .bind(changes)
             .execute(&mut *self.transaction)
             .await
             .map_err(moved)?;
