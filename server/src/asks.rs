@@ -29,6 +29,9 @@ const TRIES: usize = 8;
 const MOST_BYTES: usize = 1 << 20;
 /// What an ask counts towards a day at least, in bytes: its row and its verdict take that, however little it says.
 const LEAST_COUNTED: u64 = 512;
+/// The most bytes of asks of one account at the API in a day (UTC), refused ones too: all of them are kept. At
+/// [`LEAST_COUNTED`] each that is 32,768 asks.
+pub const MOST_ASKED: u64 = 16 << 20;
 /// The most heads that an ask may name. A document has as many as people wrote in it unknown to each other.
 const MOST_HEADS: usize = 256;
 
@@ -70,7 +73,7 @@ impl<L: Ledger> Asking<'_, L> {
     /// Decides on an ask; `reading` is what those of the same request have read so far.
     ///
     /// # Errors
-    /// [`Failed`]; nothing was decided then. [`CommitError::DayFull`]: the device brings it again.
+    /// [`Failed`]; nothing was decided then. [`CommitError::DayFull`]: it may be asked again the next day.
     pub async fn decide(&self, ask: &Ask, reading: &mut Reading) -> Result<Verdict, Failed> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
         // When it was asked is no part of what was asked: posted again, it is the same ask.
@@ -113,12 +116,11 @@ impl<L: Ledger> Asking<'_, L> {
                 verdict: verdict.clone(),
                 n: 0,
             }));
-            writes.extend(self.device.map(|(device, most)| Write::Brought {
-                device,
-                bytes: (bytes.len() as u64).max(LEAST_COUNTED),
-                at: self.now,
-                most,
-            }));
+            let (at, bytes) = (self.now, (bytes.len() as u64).max(LEAST_COUNTED));
+            writes.push(match self.device {
+                Some((device, most)) => Write::Brought { device, bytes, at, most },
+                None => Write::Asked { account: self.person.account, bytes, at, most: MOST_ASKED },
+            });
             match self.ledger.commit(Plan { writes }).await {
                 Ok(_) => return Ok(verdict),
                 Err(CommitError::Moved) => {}

@@ -72,6 +72,7 @@ held_by_both! {
     feed::digest as the_digest_sums_what_is_carried_whatever_moves;
     feed::chosen as what_was_chosen_is_kept_until_it_is_chosen_otherwise;
     backups::recorded as a_backup_is_news_once_and_holds_no_more_than_there_is_and_no_less_than_the_last;
+    days::asked as what_an_account_asks_in_a_day_is_bounded_and_what_is_over_it_writes_nothing;
     plans::whole_or_nothing as a_plan_is_written_whole_or_not_at_all;
     plans::expects as a_plan_is_written_only_while_what_it_rests_on_stands;
 }

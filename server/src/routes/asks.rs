@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use sync_core::clock::Stamp;
+use sync_core::clock::{Stamp, Timestamp};
 use sync_core::id::{AskId, CaseId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::{Ask, Request, Verdict};
@@ -16,6 +16,7 @@ use crate::auth::SignedIn;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::Directory;
 use crate::storage::keys::KeyPurpose;
+use crate::storage::ledger::CommitError;
 
 /// How old a sign-in may be for what only a person freshly signed in may do.
 const FRESH_MILLIS: i64 = 15 * 60 * 1000;
@@ -71,11 +72,24 @@ pub(super) async fn ask(
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
     let ask = Ask { id: body.id, at, case: body.case, request: body.request };
-    let verdict = asking.decide(&ask, &mut Reading::new(app.documents.clone())).await?;
+    let verdict = match asking.decide(&ask, &mut Reading::new(app.documents.clone())).await {
+        Err(CommitError::DayFull) => {
+            let detail =
+                "You have asked as much as anybody may in a day (UTC). Nothing was decided; ask again tomorrow.";
+            return Err(Problem::later(until_tomorrow(now), detail));
+        }
+        decided => decided?,
+    };
     match &verdict.answer {
         Answer::Granted => Ok(Json(verdict)),
         Answer::Refused(refusal) => {
             Err(Problem::new(ProblemKind::AskRefused, refusal.to_string()).with("verdict", &verdict))
         }
     }
+}
+
+/// The seconds until the next day (UTC) begins.
+fn until_tomorrow(now: Timestamp) -> u64 {
+    const DAY: i64 = 24 * 60 * 60;
+    (DAY - now.millis().div_euclid(1000).rem_euclid(DAY)).unsigned_abs()
 }

@@ -1,5 +1,6 @@
 //! The API as its clients meet it: the real router over a real data folder.
 
+mod bounds;
 mod openapi;
 
 use std::time::Duration;

@@ -391,6 +391,17 @@ pub enum Write {
         /// The most bytes of a day.
         most: u64,
     },
+    /// What somebody asks at the API counts towards their day (UTC), as [`Write::Brought`] does towards a device's.
+    Asked {
+        /// Who.
+        account: AccountId,
+        /// How many bytes.
+        bytes: u64,
+        /// When, by the server's clock.
+        at: Timestamp,
+        /// The most bytes of a day.
+        most: u64,
+    },
     /// Nothing is written, but the plan rests on this standing at this version.
     Expect {
         /// What was looked at.

@@ -38,6 +38,25 @@ async fn a_day_is_bounded_and_what_is_over_it_writes_nothing<L: Ledger>(ledger: 
     assert_eq!(ledger.brought(device, tuesday).await.unwrap(), MOST);
 }
 
+pub(super) async fn asked<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(61);
+    let (case, account, other) = (hand.case_row(), hand.account(), hand.account());
+    let (monday, tuesday) = (Timestamp::from_millis(20_000 * DAY), Timestamp::from_millis(20_001 * DAY));
+    let asked = |account, bytes, at| Write::Asked { account, bytes, at, most: MOST };
+    let end = put(ledger, [Write::Case(case.clone()), asked(account, 60, monday)]).await;
+    for bytes in [MOST - 60 + 1, u64::MAX] {
+        let over = ledger.commit(Plan { writes: vec![Write::Touch(case.case), asked(account, bytes, monday)] }).await;
+        assert!(matches!(over, Err(CommitError::DayFull)), "{over:?}");
+        assert_eq!(ledger.end().await.unwrap(), end);
+    }
+    put(ledger, [asked(account, MOST - 60, monday), asked(other, MOST, monday)]).await;
+    let full = ledger.commit(Plan { writes: vec![asked(account, 1, monday)] }).await;
+    assert!(matches!(full, Err(CommitError::DayFull)), "{full:?}");
+    put(ledger, [asked(account, 40, tuesday), asked(account, 60, tuesday)]).await;
+    let full = ledger.commit(Plan { writes: vec![asked(account, 1, tuesday)] }).await;
+    assert!(matches!(full, Err(CommitError::DayFull)), "{full:?}");
+}
+
 #[tokio::test]
 async fn in_memory_a_days_bytes_are_counted_with_what_they_are_of() {
     a_day_is_bounded_and_what_is_over_it_writes_nothing(&MemoryLedger::new(), Hand::new(1).device()).await;

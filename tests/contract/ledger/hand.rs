@@ -312,6 +312,7 @@ impl Hand {
             Write::Uncarry { device, case, document: Some(document.document) },
             Write::Purged(self.purge_row(device, case, Some(document.document))),
             Write::Backup(self.backup_row(0)),
+            Write::Asked { account, bytes: 1, at: self.now(), most: 1 << 20 },
             Write::Touch(case),
             // A version was signed above.
             Write::TouchShown(case),

@@ -217,6 +217,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Withhold { .. }
             | Write::Uncarry { .. }
             | Write::Brought { .. }
+            | Write::Asked { .. }
             | Write::Backup(_)
             | Write::Purged(_) => false,
         };

@@ -27,7 +27,6 @@ use super::{
     RelationRow, SignedRow, Since, WITHHELD, Write,
 };
 use crate::storage::StorageError;
-use crate::storage::devices::day;
 
 /// A ledger that ends with its process. Clones are handles of the same one.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +77,8 @@ tables! {
     photos: (DocumentId, Hash) => (Spot, PhotoRow),
     /// The last day on which a device brought something, and how many bytes.
     brought: DeviceId => (i64, u64),
+    /// The last day on which an account asked something at the API, and how many bytes.
+    asked: AccountId => (i64, u64),
     /// The places at which relations were last written.
     ties: (CaseId, AccountId, Relation) => Number,
     carries: (DeviceId, Option<DocumentId>, CaseId) => Carried,
@@ -282,13 +283,8 @@ impl Tables {
             Write::Touch(case) => self.touch(n, case),
             Write::TouchShown(case) if self.shows(case) => self.touch(n, case),
             Write::TouchShown(_) => {}
-            Write::Brought { device, bytes, at, most } => {
-                let bytes = self.brought(device, at).saturating_add(bytes);
-                if bytes > most {
-                    return Err(CommitError::DayFull);
-                }
-                self.brought.set(device, (day(at), bytes));
-            }
+            Write::Brought { device, bytes, at, most } => self.brought.count(device, (bytes, most), at)?,
+            Write::Asked { account, bytes, at, most } => self.asked.count(account, (bytes, most), at)?,
             Write::Expect { of, version } => {
                 let stands = match of {
                     Counted::Case(case) => self.cases.rows.get(&case).map(|row| row.version),
@@ -301,10 +297,6 @@ impl Tables {
             }
         }
         Ok(())
-    }
-
-    fn brought(&self, device: DeviceId, at: Timestamp) -> u64 {
-        self.brought.rows.get(&device).filter(|(of, _)| *of == day(at)).map_or(0, |row| row.1)
     }
 
     fn news(&self, device: DeviceId, after: Number, most: usize) -> News {
@@ -579,7 +571,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn brought(&self, device: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
-        Ok(self.tables().brought(device, at))
+        Ok(self.tables().brought.of_day(device, at))
     }
 
     async fn end(&self) -> Result<Number, StorageError> {

@@ -88,6 +88,7 @@ impl Write {
             | Self::Touch(_)
             | Self::TouchShown(_)
             | Self::Brought { .. }
+            | Self::Asked { .. }
             | Self::Expect { .. } => None,
         }
     }
@@ -163,6 +164,7 @@ impl Writing<'_> {
                 let counted = self.ledger.storage.count_bytes(&mut self.transaction, device, (bytes, most), at).await?;
                 if counted { Ok(()) } else { Err(CommitError::DayFull) }
             }
+            Write::Asked { account, bytes, at, most } => self.asked(account, (bytes, most), at).await,
             Write::Expect { of, version } => self.expect(of, version).await,
         }
     }

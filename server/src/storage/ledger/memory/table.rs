@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sync_core::clock::Timestamp;
+
 use super::CommitError;
+use crate::storage::devices::day;
 
 /// Rows by their key, and what they were before the plan that is being written.
 #[derive(Debug)]
@@ -45,5 +48,22 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
                 None => drop(self.rows.remove(&key)),
             }
         }
+    }
+}
+
+/// Bytes by the day (UTC) on which something was last counted.
+impl<K: Ord + Clone> Table<K, (i64, u64)> {
+    pub(super) fn of_day(&self, of: K, at: Timestamp) -> u64 {
+        self.rows.get(&of).filter(|(counted, _)| *counted == day(at)).map_or(0, |row| row.1)
+    }
+
+    /// Counts towards a day of at most so many bytes.
+    pub(super) fn count(&mut self, of: K, (bytes, most): (u64, u64), at: Timestamp) -> Result<(), CommitError> {
+        let bytes = self.of_day(of.clone(), at).saturating_add(bytes);
+        if bytes > most {
+            return Err(CommitError::DayFull);
+        }
+        self.set(of, (day(at), bytes));
+        Ok(())
     }
 }

@@ -252,6 +252,29 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Counts what an account asks towards its day, or finds that full.
+    pub(super) async fn asked(
+        &mut self,
+        account: AccountId,
+        (bytes, most): (u64, u64),
+        at: Timestamp,
+    ) -> Result<(), CommitError> {
+        if bytes > most {
+            return Err(CommitError::DayFull);
+        }
+        let sql = "INSERT INTO asked_days (account_id, day, bytes) VALUES ($1, $2, $3) ON CONFLICT (account_id) \
+                   DO UPDATE SET bytes = CASE WHEN asked_days.day = $2 THEN asked_days.bytes ELSE 0 END + $3, day = $2 \
+                   WHERE CASE WHEN asked_days.day = $2 THEN asked_days.bytes ELSE 0 END + $3 <= $4";
+        let counted = sqlx::query(sql)
+            .bind(account.to_string())
+            .bind(day(at))
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .execute(&mut *self.transaction)
+            .await?;
+        if counted.rows_affected() == 1 { Ok(()) } else { Err(CommitError::DayFull) }
+    }
+
     pub(super) async fn photo(&mut self, row: PhotoRow) -> Result<(), CommitError> {
         let place = self.next_place();
         let sql = "INSERT INTO photos (document_id, hash, case_id, bytes, account_id, came_at, n, place) \
