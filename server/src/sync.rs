@@ -7,6 +7,7 @@ mod incoming;
 mod judging;
 mod outgoing;
 mod parts;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -27,7 +28,9 @@ use tokio::sync::oneshot;
 use self::outgoing::Outgoing;
 use self::parts::PART;
 pub use self::parts::{Part, Parts};
+pub use self::sending::{Cut, Patience, Sending};
 pub use self::turns::Turns;
+use self::turns::{Newest, Place, Turn};
 use crate::app::App;
 use crate::asks::Asking;
 use crate::auth::tokens::{self, Bearer};
@@ -77,6 +80,11 @@ pub struct Settled {
     parts: Parts,
     writer: ReplyWriter,
     signer: Signer,
+    newest: Newest,
+    /// Until the first part is made.
+    turn: Option<Turn>,
+    /// Once there is more than one part.
+    place: Option<Place>,
 }
 
 /// Settles one request; the reply is then fetched part by part.
@@ -116,7 +124,6 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     let (hung_up, listens) = oneshot::channel::<()>();
     let settled = tokio::spawn(async move {
         let settled = session.settle(request.body).await;
-        drop(turn);
         if let Err(problem) = &settled
             && hung_up.is_closed()
             && problem.kind().status().is_server_error()
@@ -124,9 +131,9 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
             let device = request.device;
             tracing::error!(%device, %problem, cause = ?problem, "a sync failed whose sender had hung up");
         }
-        settled
+        settled.map(|settled| (settled, turn))
     });
-    let (session, said, answer) = came_of(settled.await)??;
+    let ((session, said, answer), turn) = came_of(settled.await)??;
     drop(listens);
     let bearer = if said.wants_bearer && !session.revoked() {
         let device = &session.heard.device;
@@ -138,7 +145,8 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     let lease = (!session.revoked()).then_some(app.config.limits.lease_hours);
     let parts = answer.parts((signer.key.id, |bytes| Signed(signer.sign(bytes))), bearer, lease, most);
     let writer = ReplyWriter::new(app.keys.server(), body, signer.key.id);
-    Ok(Settled { session, parts, writer, signer })
+    let newest = turn.reply();
+    Ok(Settled { session, parts, writer, signer, newest, turn: Some(turn), place: None })
 }
 
 /// The device that a request is of, if it is.
@@ -244,8 +252,12 @@ impl Settled {
         let ledger = self.session.app.storage.ledger();
         let desk = self.session.desk(&ledger)?;
         let Some(Part { reply, last }) = self.parts.next(&desk).await? else { return Ok(None) };
+        if let (Some(turn), None, false) = (&self.turn, &self.place, last) {
+            self.place = Some(turn.place().await?);
+        }
         let sign = |bytes: &[u8]| Signed(self.signer.sign(bytes));
         let part = self.writer.write(&reply, last, sign).map_err(Problem::internal)?;
+        self.turn = None;
         Ok(Some((part, last)))
     }
 }

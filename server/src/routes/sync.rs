@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -15,10 +15,13 @@ use super::problems::problems;
 use super::schemas::bodies;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
-use crate::sync::{self as service, Settled};
+use crate::sync::{self as service, Cut, Patience, Sending};
 
 /// What travels: CBOR, in both directions.
 pub(super) const CBOR: &str = "application/cbor";
+
+/// How much longer than on the slowest line a device may take over a part of its reply.
+const ASKING: Duration = Duration::from_secs(120);
 
 problems!(SyncProblems = WRITES, BadRequest, Protocol, TooLarge, DeviceUnknown, DeviceStopped, Later);
 
@@ -37,43 +40,21 @@ pub(super) async fn settle(State(app): State<App>, body: Body) -> Result<Respons
     let limit = Duration::from_secs(app.config.limits.request_seconds);
     let mut settled = service::settle(&app, &body).await?;
     let body = match settled.next_part().await? {
-        Some((first, false)) => Body::new(Parts { first: Some(first), next: Some(next(settled, limit)), limit }),
+        Some((first, false)) => {
+            let patience = Patience { making: limit, asking: ASKING };
+            let rest = Sending::begin(settled, first.len(), patience);
+            Body::new(Parts { first: Some(first), rest })
+        }
         Some((only, true)) => Body::from(only),
         None => Body::empty(),
     };
     Ok(([(header::CONTENT_TYPE, CBOR)], body).into_response())
 }
 
-/// The part behind the one that was sent, if there is one, with what makes those behind it.
-type Next = Pin<Box<dyn Future<Output = Result<Option<(Vec<u8>, Settled)>, Cut>> + Send>>;
-
-/// Why a reply ends before its last part; the device notices, and goes on from what it has.
-#[derive(Debug, thiserror::Error)]
-#[error("a part of a reply could not be made")]
-struct Cut;
-
 /// A reply that is made while it is sent.
 struct Parts {
     first: Option<Vec<u8>>,
-    next: Option<Next>,
-    /// How long making one part may take.
-    limit: Duration,
-}
-
-fn next(mut settled: Settled, limit: Duration) -> Next {
-    Box::pin(async move {
-        match tokio::time::timeout(limit, settled.next_part()).await {
-            Ok(Ok(part)) => Ok(part.map(|(part, _)| (part, settled))),
-            Ok(Err(problem)) => {
-                tracing::error!(%problem, cause = ?problem, "a reply was cut: a part of it could not be made");
-                Err(Cut)
-            }
-            Err(_) => {
-                tracing::error!("a reply was cut: a part of it took too long");
-                Err(Cut)
-            }
-        }
-    })
+    rest: Sending,
 }
 
 impl HttpBody for Parts {
@@ -81,20 +62,11 @@ impl HttpBody for Parts {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first.into()))));
-        }
-        let Some(making) = self.next.as_mut() else { return Poll::Ready(None) };
-        let made = std::task::ready!(making.as_mut().poll(context));
-        self.next = None;
-        Poll::Ready(match made {
-            Ok(Some((part, settled))) => {
-                self.next = Some(next(settled, self.limit));
-                Some(Ok(Frame::data(part.into())))
-            }
-            Ok(None) => None,
-            Err(cut) => Some(Err(cut)),
-        })
+        let part = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => ready!(self.rest.poll_part(context)),
+        };
+        Poll::Ready(part.map(|part| part.map(|part| Frame::data(part.into()))))
     }
 }
 

@@ -25,6 +25,7 @@ mod asks;
 mod feed;
 mod moving;
 mod pushes;
+mod sending;
 mod told;
 
 use super::{PART, Settled, settle, settle_in_parts};
