@@ -1,10 +1,15 @@
 //! `grabrail serve`: the server's life from lock to last commit.
 
+mod connections;
+
+use std::future::{Ready, ready};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
+use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -13,6 +18,7 @@ use sync_core::clock::{SystemChance, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use self::connections::{Connection, Door};
 use super::VerbError;
 use crate::app::App;
 use crate::chance::SharedChance;
@@ -24,6 +30,11 @@ use crate::storage::Storage;
 /// connection costs a file, and there are only so many. Devices let go of an idle one sooner, so that none is closed under a
 /// request.
 const HEAD: Duration = Duration::from_secs(20);
+/// How long a client may take no byte of what is written to it. Of a slow line the system tells only once a third of
+/// what it holds for it has gone: on one of 1 KiB a second, after a minute and a half.
+const STALLED: Duration = Duration::from_secs(120);
+/// The most connections at once.
+const CONNECTIONS: usize = 4096;
 /// How long requests may go on after the order to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -49,6 +60,7 @@ async fn listen(app: &App) -> Result<(), VerbError> {
     let handle = Handle::new();
     let stopper = tokio::spawn(stop(handle.clone()));
     tracing::info!(%address, tls = app.config.tls.is_some(), server = %app.keys.server(), "listening");
+    let door = Door::new(CONNECTIONS.min(half_the_files()), STALLED);
     let served = match &app.config.tls {
         Some(files) => {
             // Once a process; a second time finds it done.
@@ -57,18 +69,38 @@ async fn listen(app: &App) -> Result<(), VerbError> {
             let mut config = ServerConfig::clone(&tls.get_inner());
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             let tls = RustlsConfig::from_config(Arc::new(config));
-            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?.http1_only();
+            let server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?.http1_only();
+            // Under TLS, so that what never gets as far is counted too.
+            let mut server = server.map(|tls| tls.acceptor(door));
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(refused)?.http1_only();
+            let mut server = axum_server::from_tcp(listener).map_err(refused)?.http1_only().acceptor(door);
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
     };
     stopper.abort();
     served.map_err(VerbError::Serve)
+}
+
+impl<I, S> Accept<I, S> for Door {
+    type Stream = Connection<I>;
+    type Service = S;
+    type Future = Ready<io::Result<(Connection<I>, S)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        ready(self.enter(stream).map(|connection| (connection, service)))
+    }
+}
+
+/// Half of the files that the system lets this process open: the other half is for storage.
+fn half_the_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let most: Option<usize> = files.and_then(|files| files.split_whitespace().next()?.parse().ok());
+    most.map_or(usize::MAX, |most| most / 2)
 }
 
 /// Gives up on connections that say nothing for too long. HTTP/1 alone: before it knows which version it hears, hyper waits
@@ -99,7 +131,7 @@ async fn stop(handle: Handle<SocketAddr>) {
 /// Ids, route templates, statuses and milliseconds; never a name, a path or a query.
 fn start_log(config: &Config) {
     let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stdout);
     // A second start in one process (tests) keeps the first log.
     let _ = match config.log {
         LogFormat::Text => log.with_ansi(false).try_init(),
