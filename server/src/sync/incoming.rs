@@ -27,6 +27,14 @@ const TOGETHER: usize = 32;
 const MOST_UNPACKED: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
 /// Up to how many bytes of changes are unpacked in passing.
 const SMALL: usize = 32 << 10;
+/// From how many bytes of documents on that one request has had judged the rest of its pushes comes with the next. Each
+/// push counts for its document as it is saved, which is copied, written out and read again for it.
+const MOST_JUDGED: usize = 256 << 20;
+/// For how many bytes a push counts at least, and one to a document that another push of the request went to: what
+/// takes long to read may take next to none saved. So these are 1,024 and 128 at most. A device sends one push for each
+/// document; more only to find out which of its changes was refused, or once the server has lost some.
+const JUDGED_ONCE: usize = 256 << 10;
+const JUDGED_AGAIN: usize = 2 << 20;
 /// From how many bytes of their documents on they are written.
 const TOGETHER_BYTES: usize = 1 << 20;
 
@@ -66,6 +74,8 @@ pub(super) struct Incoming {
     reading: Reading,
     /// How many bytes the device may still bring today, once that was asked.
     left: Option<u64>,
+    /// How many bytes of documents were judged for this request so far, and which documents.
+    judged: (usize, BTreeSet<DocumentId>),
     /// How many bytes of changes this request came to so far; of what could not be unpacked, the most it may have cost.
     unpacked: usize,
 }
@@ -85,6 +95,7 @@ impl Incoming {
             reading: Reading::new(documents.clone()),
             documents,
             left: None,
+            judged: (0, BTreeSet::new()),
             unpacked: 0,
         }
     }
@@ -189,6 +200,8 @@ impl Incoming {
             Some(Refusal::Later) => Err(Refusal::Later),
             // With its case.
             _ if self.waits.unopened(push.case) => Err(Refusal::Later),
+            // With the next request: one push at least was judged with this one.
+            _ if self.judged.0 >= MOST_JUDGED => Err(Refusal::Later),
             _ => self.unpack(speaker, push).await,
         };
         let (changes, judged) = match (unpacked, blocked) {
@@ -198,6 +211,7 @@ impl Incoming {
                 let left = self.left(asking, speaker).await?.saturating_sub(brought);
                 let of = (push, changes.as_slice());
                 let judged = admitting::admit(asking, speaker, &self.documents, of, (&self.bounds, left)).await?;
+                self.count(asking, push.document, &judged).await?;
                 (changes, judged)
             }
         };
@@ -209,6 +223,22 @@ impl Incoming {
         };
         self.refuse(asking, speaker, (push, changes), reason).await?;
         Ok(None)
+    }
+
+    /// Counts what a push cost.
+    async fn count<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        document: DocumentId,
+        judged: &Result<Ready<'_>, Refusal>,
+    ) -> Result<(), Failed> {
+        let saved = match judged {
+            Ok(ready) if ready.saved > 0 => ready.saved,
+            _ => asking.ledger.snapshot(document).await?.map_or(0, |(_, saved)| saved.len()),
+        };
+        let least = if self.judged.1.insert(document) { JUDGED_ONCE } else { JUDGED_AGAIN };
+        self.judged.0 = self.judged.0.saturating_add(saved.max(least));
+        Ok(())
     }
 
     /// The changes of a push, with their hashes.

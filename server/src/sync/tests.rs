@@ -22,6 +22,7 @@ use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncRepl
 mod again;
 mod bombs;
 mod asks;
+mod costly;
 mod feed;
 mod moving;
 mod pushes;
