@@ -5,18 +5,19 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::access::Action;
+use sync_core::domain::kind::Kind;
 use sync_core::id::{CaseId, DocumentId, Hash, Heads};
 use sync_core::protocol::SyncRequest;
+use sync_core::protocol::packed::dependencies;
 use sync_core::protocol::sync::{Purge, PurgeReason};
 
 use super::Desk;
 use super::outgoing::{Outgoing, news};
 use crate::asks::Asking;
-use crate::documents;
 use crate::error::Problem;
 use crate::reach::Reach;
-use crate::storage::StorageError;
-use crate::storage::ledger::{DocumentRow, Ledger};
+use crate::storage::ledger::{ChangeRow, Ledger};
+use crate::storage::{StorageError, blocking};
 
 /// The cases of documents that a device lists and that it is not known to carry.
 pub(super) async fn cases_of<L: Ledger>(
@@ -38,6 +39,9 @@ pub(super) async fn cases_of<L: Ledger>(
 /// From how many bytes of changes on a device asks again for what else it lacks; tests turn many.
 const MOST: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
+/// From how many bytes of changes on that were read to find what it lacks; tests turn many.
+const MOST_READ: usize = if cfg!(test) { 8 << 10 } else { 64 << 20 };
+
 /// Adds what the device lacks, and orders purged what it should not have. Of the cases in `whole` everything comes. Where it
 /// lacks much, it is told that there is more: its digest goes on differing, and it tells its heads again, with the next sync
 /// at the latest. Each time this begins somewhere else, so that documents whose heads never come to agree keep no others
@@ -58,13 +62,13 @@ pub(super) async fn compare<L: Ledger>(
         let begins = u32::from_be_bytes(desk.asking.chance.bytes()) as usize % differ.len();
         differ.rotate_left(begins);
     }
-    let (mut bytes, mut reaches) = (0, BTreeMap::new());
+    let (mut bytes, mut read, mut reaches) = (0, 0, BTreeMap::new());
     for (document, theirs, _) in differ {
         let Some(row) = ledger.document(*document).await? else { continue };
         if whole.contains(&row.case) {
             continue;
         }
-        if bytes >= MOST {
+        if bytes >= MOST || read >= MOST_READ {
             outgoing.more = true;
             break;
         }
@@ -78,9 +82,13 @@ pub(super) async fn compare<L: Ledger>(
         }
         // What the page has of it is in here too.
         outgoing.documents.retain(|news| news.document != *document);
-        if let Some(changes) = lacking(desk, &row, theirs.as_deref()).await? {
-            bytes += changes.iter().map(Vec::len).sum::<usize>();
-            outgoing.documents.push(news(&row, changes).await?);
+        let changes = ledger.changes(*document, 0).await?;
+        read += changes.iter().map(|change| change.bytes.len()).sum::<usize>();
+        let kind = row.kind;
+        let lacks = blocking(move || Ok(lacking(kind, changes, &theirs.unwrap_or_default()))).await?;
+        if !lacks.is_empty() {
+            bytes += lacks.iter().map(Vec::len).sum::<usize>();
+            outgoing.documents.push(news(&row, lacks).await?);
         }
     }
     let strange: Vec<DocumentId> = listed.keys().filter(|document| !carried.contains_key(document)).copied().collect();
@@ -104,23 +112,23 @@ fn sorted(heads: &[Hash]) -> Vec<Hash> {
     sorted
 }
 
-/// The changes that a device with these heads does not have; heads that are not known here are as good as none.
-async fn lacking<L: Ledger>(
-    desk: &Desk<'_, L>,
-    row: &DocumentRow,
-    theirs: Option<&[Hash]>,
-) -> Result<Option<Vec<Vec<u8>>>, StorageError> {
-    let ledger = desk.asking.ledger;
-    let mut changes = None;
-    if let Some(theirs) = theirs {
-        let (_, document) = documents::load(ledger, row).await?;
-        if document.knows_all(theirs) {
-            changes = Some(document.changes_since(theirs));
+/// The changes among these that a device with these heads does not have; heads that are not known here are as good as
+/// none. What they build on comes before them.
+fn lacking(kind: Kind, changes: Vec<ChangeRow>, theirs: &[Hash]) -> Vec<Vec<u8>> {
+    let skeleton = kind.skeleton_hash();
+    let mut has: BTreeSet<Hash> = theirs.iter().copied().filter(|head| *head != skeleton).collect();
+    let here: BTreeSet<Hash> = changes.iter().map(|change| change.hash).collect();
+    if theirs.is_empty() || !has.is_subset(&here) {
+        has.clear();
+    }
+    let mut lacks = Vec::new();
+    for change in changes.into_iter().rev() {
+        if has.contains(&change.hash) {
+            has.extend(dependencies(&change.bytes).unwrap_or_default());
+        } else {
+            lacks.push(change.bytes);
         }
     }
-    let changes: Vec<Vec<u8>> = match changes {
-        Some(changes) => changes,
-        None => ledger.changes(row.document, 0).await?.into_iter().map(|change| change.bytes).collect(),
-    };
-    Ok((!changes.is_empty()).then_some(changes))
+    lacks.reverse();
+    lacks
 }

@@ -1,5 +1,10 @@
 //! Requests that take little to send and would cost much to answer, or to keep.
 
+use std::collections::BTreeMap;
+
+use sync_core::domain::record::SharedText;
+use sync_core::id::Heads;
+
 use super::*;
 
 /// Changes to a document, each on top of the one before.
@@ -88,4 +93,38 @@ async fn so_many_pushes_to_one_document_are_judged_with_a_request_and_the_rest_w
     let reply = phone.sync(&app, Waiting { pushes: forked, ..nothing(None) }).await;
     let later = reply.refused.iter().filter(|refused| refused.reason == Refusal::Later).count();
     assert_eq!((reply.refused.len(), later), (MOST + 6, 6));
+}
+
+#[tokio::test]
+async fn a_device_that_lacks_little_of_much_is_brought_up_to_date_a_part_of_it_at_a_time() {
+    let bench = Bench::new(52);
+    let app = bench.app().await;
+    let (mut phone, mut homes, _) = scene(&app, &["R1", "R2", "R3", "R4", "R5", "R6"]).await;
+    let (mut has, mut lacks) = (BTreeMap::new(), BTreeMap::new());
+    for home in &mut homes {
+        let insert: String = ('a'..='z').cycle().take(3_500).collect();
+        let long = home.push(&phone, Edit::Splice { text: SharedText::Summary, at: 0, delete: 0, insert });
+        let short = home.push(&phone, risk());
+        has.insert(home.document, vec![long.changes[0].0]);
+        lacks.insert(home.document, short.changes[0].0);
+        let reply = phone.sync(&app, Waiting { pushes: vec![long, short], ..nothing(None) }).await;
+        assert_eq!(reply.refused, []);
+    }
+    let carried = app.storage.ledger().documents_carried(phone.identity.sender.device).await.unwrap().1;
+    let mut heads: BTreeMap<DocumentId, Heads> = carried.into_iter().collect();
+    heads.extend(has);
+    let mut replies = 0;
+    while !lacks.is_empty() {
+        replies += 1;
+        let told = heads.iter().map(|(document, heads)| (*document, heads.clone())).collect();
+        let reply = phone.sync(&app, Waiting { heads: Some(told), ..nothing(None) }).await;
+        assert!(!reply.documents.is_empty() && reply.documents.len() <= 3, "{} at once", reply.documents.len());
+        for news in reply.documents {
+            let changes = news.changes.unpack(&Known::news(Kind::Home), PackLimits::REPLY).unwrap();
+            assert_eq!(changes.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(), [lacks[&news.document]]);
+            heads.insert(news.document, vec![lacks.remove(&news.document).unwrap()]);
+        }
+        assert_eq!(reply.more, !lacks.is_empty(), "it is told whether to ask again");
+    }
+    assert!(replies >= 2, "all was read for one reply");
 }
