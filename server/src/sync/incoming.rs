@@ -13,6 +13,7 @@ use sync_core::protocol::{Ask, Known, PackLimits, Push, Request, SyncRequest, Ve
 
 use super::Speaker;
 use super::admitting::{self, Ready};
+use super::reading;
 use crate::asks::{self, Asking, Failed, Reading};
 use crate::documents::Documents;
 use crate::reach::Reach;
@@ -128,12 +129,7 @@ impl Incoming {
                 }
             }
         }
-        let reads: BTreeSet<_> = request.reads.iter().map(|read| (read.document, read.at.claimed)).collect();
-        for (document, at) in reads {
-            // Until the audit log has rows of its own, the log is where a reading is kept: ids only, no names.
-            let (account, device) = (speaker.person.account, speaker.device.id);
-            tracing::info!(%account, %device, %document, %at, "a document was read");
-        }
+        reading::note(asking, speaker, request).await?;
         if let Some(told) = request.purged.as_ref().filter(|told| told.is_of(&speaker.sender)) {
             match purged(asking, speaker, told, self.bounds.device_day_bytes.saturating_mul(2)).await {
                 // What stands as carried is ordered again, and it says so again. Of the rest, which only a device has
