@@ -171,6 +171,12 @@ impl Storage {
         code: Hash,
         new: NewDevice,
     ) -> Result<Result<(Device, Account), CodeRefused>, StorageError> {
+        // Whoever guesses waits for no writer, and makes nobody wait for theirs.
+        let sql = "SELECT account_id FROM enrolment_codes WHERE code_hash = $1";
+        let known = self.readers().first(sqlx::query(sql).bind(code.as_bytes().as_slice())).await?;
+        if known.is_none() {
+            return Ok(Err(CodeRefused::Unknown));
+        }
         let now = self.now();
         let mut write = self.write().await?;
         let sql = "SELECT a.id, a.sign_in, a.full_name, a.role, a.organisation_id, a.enabled, a.hcpc_number, \
@@ -381,4 +387,50 @@ fn device(row: &SqliteRow) -> Result<Device, StorageError> {
         stopped_at: time_if_any(row, "stopped_at")?,
         taken: [request("last_counter", "last_digest")?, request("before_counter", "before_digest")?],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sync_core::access::Role;
+    use sync_core::id::SessionId;
+
+    use super::*;
+    use crate::storage::sessions::Refreshed;
+    use crate::testing::{Bench, account};
+
+    #[tokio::test]
+    async fn whoever_guesses_codes_or_sessions_is_refused_while_another_writes() {
+        let bench = Bench::new(61);
+        let app = bench.app().await;
+        let ana = account(&app, "ana", Role::Ot).await;
+        let hash = || Hash::from_bytes(app.chance.bytes());
+        let (code, held, next) = (hash(), hash(), hash());
+        let session = app.storage.begin_session(ana.id, held, 1000).await.unwrap().id;
+        let new = || NewDevice {
+            generation: Generation::from_bytes(app.chance.bytes()),
+            public_key: app.chance.bytes(),
+            name: "phone".to_owned(),
+        };
+        let writing = app.storage.write().await.unwrap();
+        let guesses = async {
+            let unknown = SessionId::from_bytes(app.chance.bytes());
+            let enrolled = app.storage.enrol(code, new()).await.unwrap();
+            let mut answers = Vec::new();
+            for (id, held) in [(unknown, held), (session, next)] {
+                answers.push(app.storage.refresh_session(id, held, next).await.unwrap());
+            }
+            (enrolled, answers)
+        };
+        let guesses = tokio::time::timeout(Duration::from_secs(2), guesses).await;
+        let (enrolled, answers) = guesses.expect("they wait for the writer");
+        assert_eq!(enrolled, Err(CodeRefused::Unknown));
+        assert_eq!(answers, [Refreshed::Unknown, Refreshed::Unknown]);
+        drop(writing);
+        assert!(matches!(app.storage.refresh_session(session, held, next).await.unwrap(), Refreshed::Yes(_)));
+        assert_eq!(app.storage.refresh_session(session, held, next).await.unwrap(), Refreshed::UsedBefore);
+        app.storage.add_enrolment_code(code, ana.id, 1000).await.unwrap();
+        assert!(app.storage.enrol(code, new()).await.unwrap().is_ok());
+    }
 }

@@ -101,6 +101,12 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn refresh_session(&self, id: SessionId, held: Hash, next: Hash) -> Result<Refreshed, StorageError> {
+        // Whoever guesses waits for no writer, and makes nobody wait for theirs.
+        let sql = "SELECT account_id FROM sessions WHERE id = $1 AND (secret_hash = $2 OR previous_hash = $2)";
+        let known = sqlx::query(sql).bind(id.to_string()).bind(held.as_bytes().as_slice());
+        if self.readers().first(known).await?.is_none() {
+            return Ok(Refreshed::Unknown);
+        }
         let now = self.now();
         let mut write = self.write().await?;
         let sql = "UPDATE sessions SET previous_hash = secret_hash, secret_hash = $1 \
