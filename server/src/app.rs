@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::documents::Documents;
 use crate::keys::Keys;
 use crate::reach::KnownDirectory;
+use crate::ready::Ready;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::{Storage, StorageError};
 use crate::sync::Turns;
@@ -36,6 +37,8 @@ pub struct App {
     pub documents: Documents,
     /// The devices that are being answered.
     pub turns: Turns,
+    /// Whether requests can be taken.
+    pub ready: Ready,
     /// Checks passwords, a bounded number at once.
     pub passwords: Arc<Passwords>,
     /// Slows down who guesses passwords.
@@ -61,6 +64,7 @@ impl App {
             directory: Arc::default(),
             documents: Documents::default(),
             turns: Turns::default(),
+            ready: Ready::default(),
             config: Arc::new(config),
             storage,
             clock,

@@ -19,6 +19,7 @@ pub mod field;
 pub mod keys;
 pub mod photos;
 pub mod reach;
+pub mod ready;
 pub mod routes;
 pub mod storage;
 pub mod sync;

@@ -7,6 +7,7 @@ mod incoming;
 mod judging;
 mod outgoing;
 mod parts;
+mod reading;
 mod sending;
 #[cfg(test)]
 mod tests;

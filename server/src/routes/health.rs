@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use super::problems::problems;
 use crate::app::App;
 use crate::error::{Problem, ProblemKind};
+use crate::storage::StorageError;
 
 problems!(HealthProblems =);
 
@@ -20,18 +21,15 @@ pub(super) async fn healthz() -> StatusCode {
 
 problems!(ReadyProblems = WRITES, NotReady);
 
-/// Rows can be read and the disk takes writes.
+/// Rows can be read and the disk takes writes, or could within the last second.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 204, description = "Requests can be taken"),
     ReadyProblems,
 ))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<StatusCode, Problem> {
-    match app.storage.ready().await.map_err(Problem::from) {
+    match app.ready.at(app.clock.elapsed(), &app.storage).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(problem) if problem.kind() == ProblemKind::DiskFull => Err(problem),
-        Err(problem) => {
-            tracing::error!(%problem, "not ready");
-            Err(Problem::new(ProblemKind::NotReady, "Storage doesn't answer; the log says why."))
-        }
+        Err(ProblemKind::DiskFull) => Err(StorageError::DiskFull.into()),
+        Err(_) => Err(Problem::new(ProblemKind::NotReady, "Storage doesn't answer; the log says why.")),
     }
 }
