@@ -193,17 +193,25 @@ fn a_small_push_to_a_document_at_its_bounds_is_judged_in_time_and_within_bounds(
     let _alone = alone();
     let bounds = Bounds::default();
     // As full as leaves room for what comes, and for what the scene has written in it.
-    for (operations, each) in [(bounds.document_operations - 50_000, 30_000), (bounds.document_changes - 100, 1)] {
-        let scene = Scene::new().grown(operations, each);
+    let grown = [(bounds.document_operations - 50_000, 30_000), (bounds.document_changes - 100, 1)];
+    let grown = grown.map(|(operations, each)| {
+        let what = format!("{operations} operations, {each} to a change");
+        (what, Scene::new().grown(operations, each))
+    });
+    // As many as may write in it, and as many changes as those may make; and the other way round.
+    let crowded = [bounds.document_actors - 10, bounds.document_clocks / bounds.document_changes - 3].map(|actors| {
+        let changes = bounds.document_changes.min(bounds.document_clocks / (actors + 3)) - 100;
+        let what = format!("{actors} actors and {changes} changes");
+        (what, Scene::new().crowded(u32::try_from(actors).unwrap(), changes))
+    });
+    for (what, scene) in grown.into_iter().chain(crowded) {
         let input = scene.honest().remove(0);
         assert_eq!(scene.judge(&input).map(drop), Ok(()));
         let judged: Target = ("guard", |scene, input| drop(scene.judge(input)));
         let took = run(judged, &scene, &input).unwrap();
         let opened: Target = ("reply", Scene::opens);
         let opens = run(opened, &scene, &[]).unwrap();
-        say(&format!(
-            "guard: a push to a document of {operations} operations, {each} to a change, {took:?}; opened in {opens:?}"
-        ));
+        say(&format!("guard: a push to a document of {what}, {took:?}; opened in {opens:?}"));
     }
 }
 

@@ -3,8 +3,9 @@
 //! Checksums and signatures are made right here, as whoever alters a change or holds an enrolled key can make them: what
 //! would only be turned away at the door finds nothing behind it. Both the replay in `main.rs` and libFuzzer call these.
 
+use automerge::legacy::ElementId;
 use automerge::transaction::{CommitOptions, Transactable as _};
-use automerge::{ActorId, Automerge, LoadOptions, ROOT, ReadDoc as _, TextEncoding};
+use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, ROOT, ReadDoc as _, TextEncoding};
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sync_core::access::{Relation, Role, Standing, Ties};
@@ -95,6 +96,36 @@ impl Scene {
             change.commit_with(CommitOptions::default().with_time(0));
         }
         self.home = Document::load(Kind::Home, &home.save()).unwrap();
+        self
+    }
+
+    /// The same with a home in whose summary so many others have written about so many changes: again and again each a
+    /// word of their own, none knowing of any other, and then one who has heard all.
+    pub(crate) fn crowded(mut self, actors: u32, changes: usize) -> Self {
+        let bytes = changes_in(&self.honest()[2]).remove(0);
+        let word = Change::from_bytes(bytes).unwrap().decode();
+        let (mut deps, mut max_op) = (word.deps.clone(), word.start_op.get() - 1);
+        let (mut made, mut numbers) = (Vec::new(), vec![0; actors as usize]);
+        let mut write = |by: u32, deps: &[ChangeHash], start_op: u64| {
+            let mut next = word.clone();
+            next.operations.truncate(1);
+            next.operations[0].key = ElementId::Head.into();
+            numbers[by as usize] += 1;
+            (next.actor_id, next.seq) = (ActorId::from([by.to_be_bytes(); 4].concat()), numbers[by as usize]);
+            (next.start_op, next.deps) = (start_op.try_into().unwrap(), deps.to_vec());
+            made.push(Change::from(next));
+            (made.len(), made[made.len() - 1].hash())
+        };
+        loop {
+            let mut heads: Vec<ChangeHash> = (0..actors).map(|by| write(by, &deps, max_op + 1).1).collect();
+            heads.sort_unstable();
+            let (count, heard) = write(0, &heads, max_op + 2);
+            (deps, max_op) = (vec![heard], max_op + 2);
+            if count + actors as usize + 1 > changes {
+                break;
+            }
+        }
+        self.home.apply_read(made).unwrap();
         self
     }
 
@@ -214,7 +245,7 @@ fn scan_target(_: &Scene, input: &[u8]) {
     let change = chunk(input);
     match scan(&change, &Bounds::default()) {
         Ok(scanned) => {
-            let read = std::panic::catch_unwind(|| automerge::Change::from_bytes(change.clone()));
+            let read = std::panic::catch_unwind(|| Change::from_bytes(change.clone()));
             if let Ok(Ok(read)) = read {
                 assert_eq!((read.seq(), read.start_op().get()), (scanned.seq, scanned.start_op));
                 assert_eq!(*read.actor_id(), ActorId::from(&scanned.actor[..]));

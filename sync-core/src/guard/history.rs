@@ -4,9 +4,10 @@
 //! change builds on. A change that keeps to neither reads one way here and another way, or not at all, on a device that
 //! got its changes in another order.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::bounds::bounded;
 use super::{Refusal, Scanned};
 use crate::domain::document::Document;
 use crate::id::Hash;
@@ -25,6 +26,7 @@ pub(super) struct History {
     changes: BTreeMap<Hash, Known>,
     /// Each actor's changes by their first operation.
     by_actor: BTreeMap<([u8; 16], u64), Hash>,
+    actors: BTreeSet<[u8; 16]>,
     actor: [u8; 16],
     /// Of that actor, by number.
     mine: BTreeMap<u64, Hash>,
@@ -54,7 +56,8 @@ impl History {
             };
             changes.insert(hash, known);
         }
-        Self { changes, by_actor, actor, mine, past: BTreeMap::new(), last: None }
+        let actors = by_actor.keys().map(|(by, _)| *by).collect();
+        Self { changes, by_actor, actors, actor, mine, past: BTreeMap::new(), last: None }
     }
 
     pub(super) fn knows(&self, hash: &Hash) -> bool {
@@ -64,6 +67,16 @@ impl History {
     /// How many changes there are.
     pub(super) fn changes(&self) -> usize {
         self.changes.len()
+    }
+
+    /// How many made them.
+    pub(super) fn actors(&self) -> usize {
+        self.actors.len()
+    }
+
+    /// How many changes they name as what they build on, together.
+    pub(super) fn deps(&self) -> usize {
+        self.changes.values().map(|known| known.deps.len()).sum()
     }
 
     /// How many operations they have.
@@ -84,6 +97,8 @@ impl History {
         if !missing.is_empty() || change.deps.is_empty() {
             return Err(Refusal::Missing { at, missing });
         }
+        // What one builds on are heads, and the last change of its own actor: at most one of each actor.
+        bounded("changes that a change builds on", change.deps.len(), self.actors.len())?;
         let before = self.mine.last_key_value().map(|(seq, hash)| (*seq, *hash));
         let expected = before.map_or(1, |(seq, _)| seq + 1);
         if self.mine.contains_key(&change.seq) {
@@ -108,6 +123,7 @@ impl History {
         let known = Known { max_op: change.max_op(), operations: change.operations, deps: change.deps.clone() };
         self.changes.insert(change.hash, known);
         self.by_actor.insert((change.actor, change.start_op), change.hash);
+        self.actors.insert(change.actor);
         self.mine.insert(change.seq, change.hash);
         self.last = Some(change.hash);
         Ok(())

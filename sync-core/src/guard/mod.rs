@@ -17,6 +17,8 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use automerge::ReadDoc as _;
+
 pub use self::bounds::Bounds;
 use self::bounds::bounded;
 use self::history::History;
@@ -71,21 +73,31 @@ pub fn take_in(document: &mut Document, changes: &[&[u8]]) -> Result<(), Unreada
 
 fn sift(changes: &[&[u8]], bounds: &Bounds) -> Result<(), Refusal> {
     bounded("changes in the document", changes.len(), bounds.document_changes)?;
-    let scanned = scan_all(changes, bounds, ("operations in the document", bounds.document_operations))?;
+    let operations = ("operations in the document", bounds.document_operations);
+    let scanned = scan_all(changes, bounds, [operations, ("deps in the document", bounds.document_deps)])?;
+    let actors: BTreeSet<[u8; 16]> = scanned.iter().map(|change| change.actor).collect();
+    bounds.clocks(changes.len(), actors.len())?;
     // No edit makes one of nothing.
     let empty = (0u32..).zip(scanned).find(|(_, change)| change.operations == 0);
     empty.map_or(Ok(()), |(at, _)| Err(Refusal::Operation { at, operation: 0 }))
 }
 
-/// Scans changes that together have at most so many operations, and replace as many.
-fn scan_all(changes: &[&[u8]], bounds: &Bounds, (what, most): (&str, usize)) -> Result<Vec<Scanned>, Refusal> {
-    let (mut scanned, mut operations) = (Vec::with_capacity(changes.len()), 0_u64);
+/// Scans changes that together have at most so many operations, and replace as many, and name at most so many that they
+/// build on.
+fn scan_all(
+    changes: &[&[u8]],
+    bounds: &Bounds,
+    [(what, most), (built_on, most_built_on)]: [(&str, usize); 2],
+) -> Result<Vec<Scanned>, Refusal> {
+    let (mut scanned, mut operations, mut deps) = (Vec::with_capacity(changes.len()), 0_u64, 0_usize);
     for (at, change) in (0u32..).zip(changes) {
         let change = scan(change, bounds).map_err(|error| error.at(at))?;
         operations = operations.saturating_add(change.operations.max(change.replaced));
+        deps = deps.saturating_add(change.deps.len());
         scanned.push(change);
     }
     bounded(what, usize::try_from(operations).unwrap_or(usize::MAX), most)?;
+    bounded(built_on, deps, most_built_on)?;
     Ok(scanned)
 }
 
@@ -102,11 +114,15 @@ pub fn judge(
     bounds: &Bounds,
 ) -> Result<Admitted, Refusal> {
     // 1. What the bytes are, before anything reads them for what they say.
-    // The base is kept with the envelope for ever; a change that builds on it can't name more.
+    // Each fork is an actor of its own.
+    bounded("forks", usize::try_from(pushed.fork).unwrap_or(usize::MAX), bounds.forks)?;
+    // The base is kept with the envelope for ever; a change that builds on it can't name more. Whether it is here is
+    // looked at below.
     bounded("heads", pushed.base.len(), bounds.deps)?;
     bounded("changes", pushed.changes.len(), bounds.changes)?;
     bounded("bytes", pushed.changes.iter().map(|change| change.len()).sum(), bounds.push_bytes)?;
-    let scanned = scan_all(pushed.changes, bounds, ("operations", bounds.push_operations))?;
+    let sums = [("operations", bounds.push_operations), ("deps", bounds.push_deps)];
+    let scanned = scan_all(pushed.changes, bounds, sums)?;
     // 2. The envelope.
     let hashes = scanned.iter().map(|change| change.hash).collect();
     let envelope = Envelope::new(sender, pushed.document, pushed.fork, pushed.base.clone(), hashes);
@@ -135,8 +151,15 @@ pub fn judge(
         let (document, view) = (current.clone(), current.read());
         return Ok(Admitted { document, view, saved: Vec::new(), changes: Vec::new(), envelope });
     }
+    // A base is what the first change builds on, and that is here by now.
+    let missing: Vec<Hash> = pushed.base.iter().filter(|hash| !history.knows(hash)).copied().collect();
+    if !missing.is_empty() {
+        return Err(Refusal::Missing { at: 0, missing });
+    }
     bounded("changes in the document", history.changes(), bounds.document_changes)?;
     bounded("operations in the document", history.operations(), bounds.document_operations)?;
+    bounded("deps in the document", history.deps(), bounds.document_deps)?;
+    bounds.clocks(history.changes(), history.actors())?;
     // 4. Only now does Automerge read them; whatever it makes of them must be what the scan saw.
     let mut read = Vec::with_capacity(fresh.len());
     for (at, scanned, bytes) in &fresh {
@@ -155,7 +178,7 @@ pub fn judge(
     // 6. On a copy; what is stored must read again, and read the same.
     let unreadable = |_: Unreadable| Refusal::Unreadable;
     let document = current.with(read).map_err(unreadable)?;
-    judged.captions(&document)?;
+    judged.captions(&document, bounds.push_caption_steps)?;
     let saved = document.save_plain();
     bounded("inflated bytes in the document", saved.len(), bounds.document_inflated)?;
     // Deflating takes longer than all the rest, and no document gets larger by it.
@@ -184,6 +207,13 @@ fn is_as_scanned(change: &automerge::Change, scanned: &Scanned) -> bool {
         && change.timestamp() == 0
         && change.message().is_none_or(|message| message.is_empty())
         && change.extra_bytes().is_empty()
+}
+
+/// How many bytes Automerge may take for how far each actor of a document was at each of its changes, however few the
+/// document takes saved.
+pub fn clock_bytes(document: &Document) -> usize {
+    let stats = document.state().stats();
+    usize::try_from(stats.num_changes.saturating_mul(stats.num_actors).saturating_mul(4)).unwrap_or(usize::MAX)
 }
 
 /// The photos that a document's records name and that count for what it is.

@@ -28,12 +28,12 @@ enum Target {
 }
 
 /// A caption that was put; whether in the place of others that it may replace is known once the changes are applied.
-struct Caption {
+struct Caption<'a> {
     refuse: Refusal,
-    /// Which change of the push.
-    at: u32,
-    /// What that change builds on.
-    deps: Vec<Hash>,
+    /// Which stretch of the push it is in.
+    stretch: u32,
+    /// What its change builds on.
+    deps: &'a [Hash],
     key: String,
     own: Operation,
     replaces: Vec<Operation>,
@@ -47,21 +47,29 @@ pub(super) struct Judging<'a> {
     targets: BTreeMap<u64, Target>,
     /// What the document says with the operations so far.
     view: View,
-    captions: Vec<Caption>,
+    captions: Vec<Caption<'a>>,
+    /// Counts the stretches of the push: changes that each build on the one before them and on nothing else.
+    stretch: u32,
+    /// The last change so far.
+    last: Option<Hash>,
 }
 
 impl<'a> Judging<'a> {
     /// `view` is what `current` says.
     pub(super) fn new(current: &Document, view: View, sender: &'a Sender, history: &'a History) -> Self {
         let targets = targets(current.kind(), current);
-        Self { sender, history, targets, view, captions: Vec::new() }
+        Self { sender, history, targets, view, captions: Vec::new(), stretch: 0, last: None }
     }
 
     /// Judges every operation of change number `at` of the push.
     ///
     /// # Errors
     /// [`Refusal`] of the first that no edit makes.
-    pub(super) fn change(&mut self, at: u32, scanned: &Scanned, change: &automerge::Change) -> Result<(), Refusal> {
+    pub(super) fn change(&mut self, at: u32, scanned: &'a Scanned, change: &automerge::Change) -> Result<(), Refusal> {
+        let last = self.last.replace(scanned.hash);
+        if !last.is_some_and(|last| scanned.deps == [last]) {
+            self.stretch += 1;
+        }
         let decoded = guarded(|| Ok(change.decode().operations));
         let decoded = decoded.map_err(|_| Refusal::NotAChange { at })?;
         for ((operation, number), op) in (0u32..).zip(scanned.start_op..).zip(decoded) {
@@ -120,7 +128,7 @@ impl<'a> Judging<'a> {
         at: u32,
         refuse: Refusal,
         op: &Op,
-        (number, scanned): (u64, &Scanned),
+        (number, scanned): (u64, &'a Scanned),
     ) -> Result<(), Refusal> {
         let Place::Map(key) = &op.key else { return Err(refuse) };
         let OpType::Put(ScalarValue::Str(text)) = &op.action else { return Err(refuse) };
@@ -132,8 +140,8 @@ impl<'a> Judging<'a> {
         fit::caption(&self.view, photo, text).map_err(|error| Refusal::Unfit { at, why: error.to_string() })?;
         self.captions.push(Caption {
             refuse,
-            at,
-            deps: scanned.deps.clone(),
+            stretch: self.stretch,
+            deps: &scanned.deps,
             key: key.to_string(),
             own: (number, scanned.actor),
             replaces: op.pred.iter().filter_map(name_of).collect(),
@@ -143,18 +151,26 @@ impl<'a> Judging<'a> {
 
     /// Judges which captions those that were put take the place of, in the document with the push applied: each only of
     /// those of the same photo that stood in what its change builds on, or were put earlier in the same change.
+    /// Automerge is asked once for each photo and stretch, and for no more than takes it `most` steps.
     ///
     /// # Errors
-    /// [`Refusal::Operation`].
-    pub(super) fn captions(&self, applied: &Document) -> Result<(), Refusal> {
+    /// [`Refusal::Operation`] and [`Refusal::TooLarge`].
+    pub(super) fn captions(&self, applied: &Document, most: usize) -> Result<(), Refusal> {
+        let (operations, actors, mut steps) = (self.history.operations(), self.history.actors(), 0_usize);
         let mut stood: BTreeMap<(u32, &str), BTreeSet<Operation>> = BTreeMap::new();
-        for Caption { refuse, at, deps, key, own, replaces } in &self.captions {
-            let before = match stood.entry((*at, key.as_str())) {
+        for Caption { refuse, stretch, deps, key, own, replaces } in &self.captions {
+            let before = match stood.entry((*stretch, key.as_str())) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(standing(applied, key, deps).map_err(|_| Refusal::Unreadable)?),
+                Entry::Vacant(entry) => {
+                    steps = steps.saturating_add(operations).saturating_add(deps.len().saturating_mul(actors));
+                    bounded("steps to the captions replaced", steps, most)?;
+                    entry.insert(standing(applied, key, deps).map_err(|_| Refusal::Unreadable)?)
+                }
             };
-            if !replaces.iter().all(|name| before.contains(name)) {
-                return Err(refuse.clone());
+            for name in replaces {
+                if !before.remove(name) {
+                    return Err(refuse.clone());
+                }
             }
             before.insert(*own);
         }

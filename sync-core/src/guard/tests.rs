@@ -1,5 +1,6 @@
 //! Forged, cut, flipped and back-dated changes against the guard.
 
+mod actors;
 mod causes;
 mod scan;
 
@@ -452,18 +453,22 @@ fn more_than_a_bound_allows_is_too_large_and_exactly_as_much_is_not() {
     let operations = usize::try_from(history.iter().map(|change| change.max_op).max().unwrap()).unwrap();
     let scanned: Vec<Scanned> = changes.iter().map(|change| scan(change, &Bounds::default()).unwrap()).collect();
     let pushed = usize::try_from(scanned.iter().map(|change| change.operations).sum::<u64>()).unwrap();
-    let bounds: [(&str, usize, Bound); 12] = [
+    let bounds: [(&str, usize, Bound); 16] = [
         ("changes", 2, |bounds| &mut bounds.changes),
         ("bytes in a change", longest, |bounds| &mut bounds.change_bytes),
         ("bytes", all, |bounds| &mut bounds.push_bytes),
         ("operations in a change", 5, |bounds| &mut bounds.operations),
         ("operations", pushed, |bounds| &mut bounds.push_operations),
+        ("deps", 2, |bounds| &mut bounds.push_deps),
         ("changes that a change builds on", 1, |bounds| &mut bounds.deps),
         ("actors in a change", 1, |bounds| &mut bounds.actors),
         ("bytes in the document", tablet.state.save().len(), |bounds| &mut bounds.document_bytes),
         ("inflated bytes in the document", tablet.state.save_plain().len(), |bounds| &mut bounds.document_inflated),
         ("changes in the document", 3, |bounds| &mut bounds.document_changes),
         ("operations in the document", operations, |bounds| &mut bounds.document_operations),
+        ("deps in the document", 2, |bounds| &mut bounds.document_deps),
+        ("actors in the document", 2, |bounds| &mut bounds.document_actors),
+        ("changes times actors in the document", 6, |bounds| &mut bounds.document_clocks),
         ("characters in a text", 9, |bounds| &mut bounds.text_characters),
     ];
     for (what, found, bound) in bounds {
@@ -489,9 +494,12 @@ fn a_device_takes_in_no_more_than_a_document_may_have() {
     let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
     let sums = changes.iter().map(|change| scan(change, &Bounds::default()).unwrap());
     let operations = usize::try_from(sums.map(|change| change.operations).sum::<u64>()).unwrap();
-    let bounds: [(&str, usize, Bound); 2] = [
+    let bounds: [(&str, usize, Bound); 5] = [
         ("changes in the document", 2, |bounds| &mut bounds.document_changes),
         ("operations in the document", operations, |bounds| &mut bounds.document_operations),
+        ("deps in the document", 2, |bounds| &mut bounds.document_deps),
+        ("actors in the document", 1, |bounds| &mut bounds.document_actors),
+        ("changes times actors in the document", 2, |bounds| &mut bounds.document_clocks),
     ];
     for (what, found, bound) in bounds {
         let mut bounds = Bounds::of_what_is_sent();
@@ -507,13 +515,15 @@ fn a_device_takes_in_no_more_than_a_document_may_have() {
 }
 
 #[test]
-fn a_base_names_as_many_heads_as_a_change_may_build_on_and_not_one_more() {
-    let server = Document::new(Kind::Home).unwrap();
+fn a_base_names_what_is_here_and_no_more_heads_than_a_change_may_build_on() {
     let mut tablet = Tablet::new(7);
+    let first = tablet.measure("bathroom-1/door-1", 712);
+    let server = tablet.push(&Document::new(Kind::Home).unwrap(), &[first]).unwrap().document;
+    let here = server.history_of(&server.heads());
     let change = tablet.measure("bathroom-1/door-1", 712);
     let bounds = Bounds { deps: 3, ..Bounds::default() };
-    let judged = |heads: u8| {
-        let base: Heads = (0..heads).map(|head| Hash::of(&[head])).collect();
+    let judged = |base: &[Hash]| {
+        let base: Heads = base.to_vec();
         let (document, fork, hashes) = (tablet.document, tablet.fork, vec![chunk_hash(&change).unwrap()]);
         let envelope = Envelope::new(&tablet.sender, document, fork, base.clone(), hashes);
         let signature = sign(&tablet.key, &envelope.to_bytes());
@@ -521,9 +531,13 @@ fn a_base_names_as_many_heads_as_a_change_may_build_on_and_not_one_more() {
         let standing = Standing { role: Role::Ot, of_council: true, relations: vec![Relation::Allocated] };
         judge(pushed, &tablet.sender, &standing, Ties::default(), &server, &bounds)
     };
-    assert_eq!(judged(3).unwrap().envelope.base.len(), 3);
+    assert_eq!(judged(&here).unwrap().envelope.base, here);
+    // It is kept for ever: nobody fills a disk with names of nothing.
+    let unknown = Hash::from_bytes([9; 32]);
+    let missing = Refusal::Missing { at: 0, missing: vec![unknown] };
+    assert_eq!(judged(&[&here[..], &[unknown]].concat()).unwrap_err(), missing);
     let refused = Refusal::TooLarge { what: "heads".to_owned(), found: 4, most: 3 };
-    assert_eq!(judged(4).unwrap_err(), refused);
+    assert_eq!(judged(&[unknown; 4]).unwrap_err(), refused);
 }
 
 #[test]

@@ -234,8 +234,9 @@ fn what_changes_replace_counts_as_they_do_and_a_name_is_short() {
     let many = vec![bytes.as_slice(); of_a_push / 50_000 + 1];
     let found = 50_000 * many.len() as u64;
     let refused = Refusal::TooLarge { what: what.to_owned(), found, most: of_a_push as u64 };
-    assert_eq!(scan_all(&many, &Bounds::default(), (what, of_a_push)), Err(refused));
-    assert!(scan_all(&many[1..], &Bounds::default(), (what, of_a_push)).is_ok());
+    let sums = [(what, of_a_push), ("deps", of_a_push)];
+    assert_eq!(scan_all(&many, &Bounds::default(), sums), Err(refused));
+    assert!(scan_all(&many[1..], &Bounds::default(), sums).is_ok());
 
     let named = |length: u8| {
         let name = [&[length][..], &vec![b'x'; usize::from(length)]].concat();
