@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sync_core::domain::document::Document;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::view::View;
+use sync_core::guard::clock_bytes;
 use sync_core::id::{CaseId, DocumentId, Heads};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -47,8 +48,8 @@ struct Entry {
 }
 
 /// About how many bytes a document takes in memory that takes so many saved.
-const fn in_memory(saved: usize) -> usize {
-    saved.saturating_mul(INFLATES).saturating_add(EMPTY)
+pub(crate) fn in_memory(document: &Document, saved: usize) -> usize {
+    saved.saturating_mul(INFLATES).saturating_add(EMPTY).saturating_add(clock_bytes(document))
 }
 
 impl Default for Documents {
@@ -76,15 +77,16 @@ impl Documents {
             return Ok((row.version, document));
         }
         let (version, saved, document) = load_saved(ledger, row).await?;
-        let document = Arc::new(document);
+        let (bytes, document) = (in_memory(&document, saved), Arc::new(document));
         // Whoever pushes to it may do so again at once, be it refused.
-        self.kept().keep(row.document, document.clone(), in_memory(saved));
+        self.kept().keep(row.document, document.clone(), bytes);
         Ok((version, document))
     }
 
     /// Keeps a document that takes so many bytes saved.
     pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
-        self.kept().keep(document, Arc::new(of), in_memory(saved));
+        let bytes = in_memory(&of, saved);
+        self.kept().keep(document, Arc::new(of), bytes);
     }
 
     #[cfg(test)]
