@@ -249,7 +249,7 @@ keys! {
     ChangeBytes "change_bytes" change_bytes "262144" "Largest change of a document, in bytes";
     PushBytes "push_bytes" push_bytes "4194304" "Most bytes of one document's changes in one request";
     DocumentBytes "document_bytes" document_bytes "16777216" "Largest document as it is kept, in bytes";
-    DeviceDayBytes "device_day_bytes" device_day_bytes "67108864" "Most bytes of changes from one device in a day (UTC); more waits for the next";
+    DeviceDayBytes "device_day_bytes" device_day_bytes "67108864" "Most bytes that one device's changes take in a day (UTC), as signed; more waits for the next";
     PhotoBytes "photo_bytes" photo_bytes "12582912" "Largest photo, in bytes";
     RequestSeconds "request_seconds" request_seconds "60" "Longest a request may take, in seconds";
     Argon2AtOnce "argon2_at_once" argon2_at_once "2" "How many passwords are checked at once, 19 MiB of memory each";
@@ -417,7 +417,7 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
     const MIB: usize = 1024 * 1024;
     let bytes = "bytes, between 65536 and 1073741824";
     // Devices make changes and pushes as large as these: less would refuse honest work for its form, and a day that is
-    // shorter than a push would put it off for ever.
+    // shorter than a push with what was signed would put it off for ever.
     let (bounds, push) = (Bounds::default(), "bytes, between 4194304 and 1073741824");
     Ok(Limits {
         sync_bytes: values.number(Setting::SyncBytes, 65536, 1024 * MIB, bytes)?,
@@ -437,9 +437,9 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         )?,
         device_day_bytes: values.number(
             Setting::DeviceDayBytes,
-            bounds.push_bytes as u64,
+            2 * bounds.push_bytes as u64,
             1 << 40,
-            "bytes, between 4194304 and 1099511627776",
+            "bytes, between 8388608 and 1099511627776",
         )?,
         photo_bytes: values.number(Setting::PhotoBytes, 65536, 1024 * MIB, bytes)?,
         request_seconds: values.number(Setting::RequestSeconds, 1, 3600, "seconds, between 1 and 3600")?,
@@ -595,7 +595,7 @@ mod tests {
             ("GRABRAIL_TOKEN_MINUTES", "ten"),
             ("GRABRAIL_SYNC_BYTES", "-1"),
             ("GRABRAIL_CHANGE_BYTES", "1000"),
-            ("GRABRAIL_DEVICE_DAY_BYTES", "4194303"),
+            ("GRABRAIL_DEVICE_DAY_BYTES", "8388607"),
             ("GRABRAIL_PUBLIC_URL", "http://ot.example.gov.uk"),
             ("GRABRAIL_PUBLIC_URL", "https://me:secret@ot.example.gov.uk"),
             ("GRABRAIL_BEHIND_PROXY", "10.0.0.0/33"),

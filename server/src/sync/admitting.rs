@@ -17,12 +17,17 @@ use crate::documents::Documents;
 use crate::reach::Reach;
 use crate::storage::ledger::{DocumentRow, Ledger, PrescriptionRow, Write};
 
+/// About how many bytes a push takes on disk that says nothing: its row, what was signed with it, the signature.
+const ROW: u64 = 1 << 10;
+/// Bytes of a change's name in what was signed.
+const NAME: u64 = 34;
+
 /// A push that was admitted and is not written yet.
 pub(super) struct Ready<'p> {
     pub(super) push: &'p Push,
     /// What is to be written; nothing, when all of it is here already.
     pub(super) writes: Vec<Write>,
-    /// How many bytes its new changes have.
+    /// How many bytes it brings: nothing, when all of it is here already.
     pub(super) bytes: u64,
     /// The last of its changes, which is what the receipt names.
     pub(super) last: Vec<Hash>,
@@ -64,8 +69,11 @@ pub(super) async fn admit<'p, L: Ledger>(
     let turn = documents.turn().await?;
     let (version, current) = documents.load(asking.ledger, &row).await?;
     // Before the work: whoever has had their day costs no more than reading the document.
-    if bytes_of(changes) > left && new_bytes(changes, &current) > left {
-        return Ok(Err(Refusal::Later));
+    if brought(push, changes.len(), bytes_of(changes.iter())) > left {
+        let new = bytes_of(changes.iter().filter(|(hash, _)| !current.knows(*hash)));
+        if new > 0 && brought(push, changes.len(), new) > left {
+            return Ok(Err(Refusal::Later));
+        }
     }
     let judged = judge((push, changes), speaker, &reach, &row, current, *bounds).await;
     drop(turn);
@@ -77,7 +85,7 @@ pub(super) async fn admit<'p, L: Ledger>(
     let mut ready = Ready {
         push,
         writes: Vec::new(),
-        bytes: changes.iter().map(|(_, change)| change.len() as u64).sum(),
+        bytes: 0,
         last: envelope.changes.last().copied().into_iter().collect(),
         opens,
         photos: guard::photos_named(&view),
@@ -87,6 +95,7 @@ pub(super) async fn admit<'p, L: Ledger>(
     if changes.is_empty() {
         return Ok(Ok(ready));
     }
+    ready.bytes = brought(push, envelope.changes.len(), bytes_of(changes.iter()));
     if opens {
         ready.writes.push(Write::Document(row));
         if push.kind == Kind::Prescription {
@@ -112,14 +121,15 @@ pub(super) async fn admit<'p, L: Ledger>(
     Ok(Ok(ready))
 }
 
-fn bytes_of(changes: &[(Hash, Vec<u8>)]) -> u64 {
-    changes.iter().map(|(_, change)| change.len() as u64).sum()
+fn bytes_of<'c>(changes: impl Iterator<Item = &'c (Hash, Vec<u8>)>) -> u64 {
+    changes.map(|(_, change)| change.len() as u64).sum()
 }
 
-/// How many bytes of a push are not in the document. What is there already counts for no day.
-fn new_bytes(changes: &[(Hash, Vec<u8>)], document: &Document) -> u64 {
-    let new = changes.iter().filter(|(hash, _)| !document.knows(*hash));
-    new.map(|(_, change)| change.len() as u64).sum()
+/// How many bytes are kept of a push of so many changes, of which so many bytes are new here: they, its row, and
+/// what was signed, which names all its changes and what they build on.
+fn brought(push: &Push, changes: usize, new: u64) -> u64 {
+    let names = (push.base.len() as u64).saturating_add(changes as u64);
+    ROW.saturating_add(names.saturating_mul(NAME)).saturating_add(new)
 }
 
 /// The row of a document that this push begins.

@@ -304,15 +304,15 @@ async fn a_case_is_not_closed_before_what_was_put_off_is_in_it() {
     let by = actor(&phone.identity.sender, clinical, 0);
     let edits = [Edit::Add(Body::Item(Item { kind: ItemKind::Outcome }))];
     let made = state.edit(by, ana.id, stamp(), &mut keys, &edits).unwrap();
-    let bytes = made.1.len() as u64;
     let push = WaitingPush { document: clinical, case, kind: Kind::Clinical, fork: 0, base, changes: vec![made] };
+    let bytes = pushes::in_a_day(&push);
     let request = Request::CloseCase { reason: "Moved away".to_owned() };
     let close = Ask { id: AskId::mint(&mut app.chance.clone()), case, at: stamp(), request };
     let waiting = Waiting { pushes: vec![push], asks: vec![close], ..nothing(None) };
     // No room for the change, and enough for what is asked.
     let device = phone.identity.sender.device;
-    Arc::make_mut(&mut app.config).limits.device_day_bytes = 600;
-    let writes = vec![Write::Brought { device, bytes: 600 - bytes + 1, at: app.clock.now(), most: u64::MAX }];
+    Arc::make_mut(&mut app.config).limits.device_day_bytes = 2_000;
+    let writes = vec![Write::Brought { device, bytes: 2_000 - bytes + 1, at: app.clock.now(), most: u64::MAX }];
     app.storage.ledger().commit(Plan { writes }).await.unwrap();
     let reply = phone.sync(&app, waiting.clone()).await;
     assert_eq!((reply.refused[0].reason.clone(), reply.verdicts.len()), (Refusal::Later, 0));

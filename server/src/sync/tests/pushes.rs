@@ -45,6 +45,13 @@ async fn more(app: &App, phone: &Phone, case: CaseId, planned: &[DocumentCard], 
     pushes
 }
 
+/// How many bytes of a device's day a push takes: with its row, and with the names in what was signed.
+pub(super) fn in_a_day(push: &WaitingPush) -> u64 {
+    let names = push.base.len() + push.changes.len();
+    let bytes: usize = push.changes.iter().map(|(_, change)| change.len()).sum();
+    (1024 + 34 * names + bytes) as u64
+}
+
 async fn items(app: &App, document: DocumentId) -> usize {
     let ledger = app.storage.ledger();
     let row = ledger.document(document).await.unwrap().unwrap();
@@ -229,4 +236,27 @@ async fn what_is_kept_stays_within_its_bound_and_what_was_used_last_stays() {
         crowded.edit([by; 16], anas.identity.sender.account, stamp(), &mut keys, &edits).unwrap();
     }
     assert!(documents::in_memory(&crowded, 100) > 4 * 256 * 256);
+}
+
+#[tokio::test]
+async fn what_a_push_takes_on_disk_counts_towards_the_day_and_what_is_here_already_does_not() {
+    let bench = Bench::new(26);
+    let app = bench.app().await;
+    let ([mut anas, _], case, planned) = scene(&app).await;
+    let home = planned.iter().find(|listed| listed.kind == Kind::Home).unwrap().document;
+    let push = anas.item(home, case, Kind::Home);
+    let (ledger, device) = (app.storage.ledger(), anas.identity.sender.device);
+    for _ in 0..2 {
+        let pushes = vec![push.clone()];
+        let reply = anas.sync(&app, Waiting { pushes, ..nothing(None) }).await;
+        assert_eq!(reply.refused, []);
+        assert_eq!(ledger.brought(device, app.clock.now()).await.unwrap(), in_a_day(&push));
+    }
+    // What was signed is kept for ever: a base that names what is nowhere is not, and set aside it counts whole.
+    let unknown: Vec<Hash> = (0..1000_u32).map(|n| Hash::of(&n.to_be_bytes())).collect();
+    let mut next = more(&app, &anas, case, &[planned[0].clone()], 5).await.remove(0);
+    next.base = unknown.clone();
+    let reply = anas.sync(&app, Waiting { pushes: vec![next], ..nothing(None) }).await;
+    assert_eq!(reply.refused[0].reason, Refusal::Missing { at: 0, missing: unknown });
+    assert!(ledger.brought(device, app.clock.now()).await.unwrap() > in_a_day(&push) + 34_000);
 }
