@@ -12,7 +12,10 @@ const STANDS: u64 = 1_000;
 
 /// Whether requests can be taken, as it was last found, and when. Clones are handles of the same.
 #[derive(Debug, Clone, Default)]
-pub struct Ready(Arc<Mutex<Option<(u64, Result<(), ProblemKind>)>>>);
+pub struct Ready(Arc<Mutex<Option<Found>>>);
+
+/// In milliseconds since the process began to count, and what was found then.
+type Found = (u64, Result<(), ProblemKind>);
 
 impl Ready {
     /// What was found less than a second before `now`, or is found now; who asks meanwhile waits for it.

@@ -18,7 +18,7 @@ use crate::reach::Reach;
 use crate::storage::ledger::{DocumentRow, Ledger, PrescriptionRow, Write};
 
 /// About how many bytes a push takes on disk that says nothing: its row, what was signed with it, the signature.
-const ROW: u64 = 1 << 10;
+pub(super) const ROW: u64 = 1 << 10;
 /// Bytes of a change's name in what was signed.
 const NAME: u64 = 34;
 

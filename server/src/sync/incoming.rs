@@ -507,7 +507,8 @@ async fn set_aside<L: Ledger>(
         reason: reason.clone(),
         push: minicbor::to_vec(&push).unwrap_or_default(),
     };
-    let (quarantine, bytes) = (row.quarantine, row.push.len() as u64);
+    let why = minicbor::to_vec(reason).unwrap_or_default();
+    let (quarantine, bytes) = (row.quarantine, admitting::ROW + row.push.len() as u64 + why.len() as u64);
     let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes, day)];
     match asking.ledger.commit(Plan { writes }).await {
         // There already: the device has sent it again.

@@ -20,8 +20,8 @@ use sync_core::protocol::sync::{Choice, Cursor, Progress, PurgeReason};
 use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
 
 mod again;
-mod bombs;
 mod asks;
+mod bombs;
 mod costly;
 mod feed;
 mod moving;

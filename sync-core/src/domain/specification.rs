@@ -128,7 +128,7 @@ pub fn basis(view: &View, others: &BTreeMap<DocumentId, View>) -> Hash {
     let pictured: Vec<Pictured<'_>> = pictured.into_iter().collect();
     let bytes = if keys > MOST_KEYS {
         let mut slots: BTreeMap<&(Place, Measure), &[Stands]> = BTreeMap::new();
-        let mut apart: Vec<(DocumentId, Key, &Option<(Place, Measure)>, bool)> = Vec::new();
+        let mut apart = Vec::new();
         for ((document, key, stands), place) in rests_on.iter().zip(&measured_at) {
             slots.extend(place.iter().map(|place| (place, &**stands)));
             apart.push((*document, *key, place, stands.is_empty()));

@@ -67,7 +67,7 @@ impl<'a> Judging<'a> {
     /// [`Refusal`] of the first that no edit makes.
     pub(super) fn change(&mut self, at: u32, scanned: &'a Scanned, change: &automerge::Change) -> Result<(), Refusal> {
         let last = self.last.replace(scanned.hash);
-        if !last.is_some_and(|last| scanned.deps == [last]) {
+        if last.is_none_or(|last| scanned.deps != [last]) {
             self.stretch += 1;
         }
         let decoded = guarded(|| Ok(change.decode().operations));

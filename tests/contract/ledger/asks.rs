@@ -20,17 +20,18 @@ pub(super) async fn ask_once<L: Ledger>(ledger: &L) {
 pub(super) async fn decided<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(34);
     let (case, account, other) = (hand.case(), hand.account(), hand.case());
-    let document = Some(DocumentId::mint(&mut hand.chance));
+    let document = DocumentId::mint(&mut hand.chance);
     let mut ask = |case, decides| AskRow { decides, ..hand.ask_row(case, account) };
-    let rows = [ask(case, document), ask(case, None), ask(other, document), ask(case, document)];
+    let on = Some(document);
+    let rows = [ask(case, on), ask(case, None), ask(other, on), ask(case, on)];
     let n = put(ledger, rows.clone().map(Write::Ask)).await;
-    let last = ask(case, document);
+    let last = ask(case, on);
     let after = put(ledger, [Write::Ask(last.clone())]).await;
     let [first, _, elsewhere, third] = rows.map(|row| AskRow { n, ..row });
     assert_eq!(ledger.decided(&[case]).await.unwrap(), [first, third, AskRow { n: after, ..last }]);
     assert_eq!(ledger.decided(&[other]).await.unwrap(), [elsewhere]);
     assert_eq!(ledger.decided(&[hand.case()]).await.unwrap(), []);
-    let everywhere = ledger.decided_on(document.unwrap()).await.unwrap();
+    let everywhere = ledger.decided_on(document).await.unwrap();
     assert_eq!(everywhere.iter().map(|row| row.n).collect::<Vec<_>>(), [n, n, n, after]);
     assert_eq!(ledger.decided_on(DocumentId::mint(&mut hand.chance)).await.unwrap(), []);
 }

@@ -33,7 +33,7 @@ fn many_that_name_many(joined: bool) -> u64 {
     let first = if joined { "bedroom-1/door-1".parse().unwrap() } else { last };
     assert_eq!(view.same_place(&first), last);
     let mut read = |view: &mut View, at: usize, supersedes: &[Key]| {
-        let place = if at % 2 == 0 { first } else { last };
+        let place = if at.is_multiple_of(2) { first } else { last };
         let supersedes = supersedes.to_vec();
         add(view, Body::Reading(Reading { place, supersedes, ..reading(DOOR, "door-clear-width", 700) }))
     };
