@@ -1,7 +1,5 @@
 //! A round trip as the server sees it: real rows, a clock set by hand, devices that say what they are told to.
 
-use std::sync::Arc;
-
 use ed25519_dalek::SigningKey;
 use sync_core::access::{Relation, Role};
 use sync_core::clock::{Clock as _, Stamp, SystemClock, Timestamp};
@@ -522,79 +520,4 @@ async fn a_card_that_is_drawn_beside_a_change_of_its_case_is_old_for_one_sync_at
         assert_eq!(second.unwrap_or(first), "Moved Meanwhile", "round {round}");
     }
     assert!(beside > 0, "no card was drawn before the case moved");
-}
-
-/// A bound of the day means later: nothing is refused or kept twice, and nobody else waits.
-#[tokio::test]
-async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
-    let bench = Bench::new(9);
-    let mut app = bench.app().await;
-    let (ana, olu) = (account(&app, "ana", Role::Ot).await, account(&app, "olu", Role::Ot).await);
-    let case = case(&app, "R1").await;
-    for person in [&ana, &olu] {
-        cases::relate(&app, case, person, Relation::Allocated).await.unwrap();
-    }
-    let rows = app.storage.ledger().documents_of(&[case]).await.unwrap();
-    let home = rows.iter().find(|row| row.kind == Kind::Home).unwrap().document;
-    let annexe = DocumentId::mint(&mut app.chance.clone());
-    let (mut anas, mut olus) = (Phone::of(&app, &ana).await, Phone::of(&app, &olu).await);
-    let push = |phone: &Phone, home| Waiting { pushes: vec![phone.item(home, case, Kind::Home)], ..nothing(None) };
-    let reasons = |reply: &SyncReply| -> Vec<_> {
-        reply.refused.iter().map(|refused| (refused.document, refused.reason.clone(), refused.quarantine)).collect()
-    };
-    let receipted = |reply: &SyncReply| reply.receipts.as_ref().map_or(0, |signed| signed.receipts.documents.len());
-    let bytes = pushes::in_a_day(&anas.item(home, case, Kind::Home));
-    let (before, device) = (600, anas.identity.sender.device);
-    Arc::make_mut(&mut app.config).limits.device_day_bytes = before + bytes + 10;
-    let writes = vec![Write::Brought { device, bytes: before, at: app.clock.now(), most: u64::MAX }];
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
-
-    // A day's worth goes through, and again without counting again.
-    for _ in 0..2 {
-        let reply = anas.sync(&app, push(&anas, home)).await;
-        assert_eq!((receipted(&reply), reasons(&reply)), (1, vec![]));
-    }
-    // One more is later, with its asks about it; what is in already and the ask about another document are answered.
-    let complete = |document| Ask {
-        id: AskId::mint(&mut app.chance.clone()),
-        case,
-        at: stamp(),
-        request: Request::CompleteAssessment { document, heads: vec![] },
-    };
-    let asks = vec![complete(annexe), complete(home)];
-    let pushes = vec![anas.item(annexe, case, Kind::Home), anas.item(home, case, Kind::Home)];
-    let waiting = Waiting { pushes, asks: asks.clone(), ..nothing(None) };
-    let reply = anas.sync(&app, waiting.clone()).await;
-    assert_eq!(reasons(&reply), [(annexe, Refusal::Later, None)]);
-    assert_eq!((receipted(&reply), reply.verdicts.len(), reply.verdicts[0].ask), (1, 1, asks[1].id));
-    // What can't be taken at all is not kept for ever on a full day either.
-    let mut forged = anas.item(home, case, Kind::Home);
-    forged.fork = 7;
-    let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
-    assert_eq!(reasons(&reply), [], "it is in already");
-    forged.changes = anas.item(DocumentId::mint(&mut app.chance.clone()), case, Kind::Home).changes;
-    let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
-    assert_eq!(reasons(&reply), [(home, Refusal::Later, None)]);
-    assert_eq!(app.storage.ledger().quarantine(None).await.unwrap(), []);
-    // Another device has a day of its own.
-    let reply = olus.sync(&app, push(&olus, home)).await;
-    assert_eq!((receipted(&reply), reasons(&reply)), (1, vec![]));
-
-    bench.clock.advance(DAY);
-    let reply = anas.sync(&app, waiting).await;
-    assert_eq!((receipted(&reply), reasons(&reply), reply.verdicts.len()), (2, vec![], 2));
-    // What is set aside counts as well.
-    let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
-    assert_eq!(reasons(&reply), [(home, Refusal::Later, None)]);
-    bench.clock.advance(DAY);
-    // With what it was signed over.
-    Arc::make_mut(&mut app.config).limits.device_day_bytes = bytes + 1000;
-    let reply = anas.sync(&app, Waiting { pushes: vec![forged.clone()], ..nothing(None) }).await;
-    assert!(reply.refused[0].quarantine.is_some(), "{:?}", reply.refused);
-    let brought = app.storage.ledger().brought(anas.identity.sender.device, app.clock.now()).await.unwrap();
-    assert!(brought > forged.changes[0].1.len() as u64);
-    Arc::make_mut(&mut app.config).limits.device_day_bytes = brought + bytes - 1;
-    let reply = anas.sync(&app, push(&anas, DocumentId::mint(&mut app.chance.clone()))).await;
-    assert_eq!(reasons(&reply)[0].1, Refusal::Later);
-    assert_eq!(app.storage.ledger().quarantine(None).await.unwrap().len(), 1);
 }

@@ -69,14 +69,14 @@ async fn listen(app: &App) -> Result<(), VerbError> {
             let mut config = ServerConfig::clone(&tls.get_inner());
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             let tls = RustlsConfig::from_config(Arc::new(config));
-            let server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?.http1_only();
-            // Under TLS, so that what never gets as far is counted too.
-            let mut server = server.map(|tls| tls.acceptor(door));
+            let server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+            // Under TLS, so that what never gets as far is counted too. Another acceptor forgets the version.
+            let mut server = server.map(|tls| tls.acceptor(door)).http1_only();
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(refused)?.http1_only().acceptor(door);
+            let mut server = axum_server::from_tcp(listener).map_err(refused)?.acceptor(door).http1_only();
             bounded(server.http_builder());
             server.handle(handle).serve(service).await
         }

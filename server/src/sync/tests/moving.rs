@@ -1,5 +1,6 @@
 //! What changes while a request is answered, and what one device may cost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::id::DeviceId;

@@ -1,5 +1,7 @@
 //! What a device is told of itself and its person: its lease, its organisation, that it is to keep nothing.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[tokio::test]
