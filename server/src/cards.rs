@@ -1,9 +1,11 @@
 //! Case cards: what one person is told of one case. Each is made anew from rows, by the table, for that person.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sync_core::access::{Action, Lane};
 use sync_core::clock::Timestamp;
+use sync_core::domain::document::Document;
 use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::domain::specification;
 use sync_core::domain::view::View;
@@ -13,10 +15,10 @@ use sync_core::protocol::card::{
 };
 use sync_core::protocol::{Ask, Request};
 
-use crate::documents;
+use crate::documents::Documents;
 use crate::reach::{Directory, Person, Reach};
+use crate::storage::StorageError;
 use crate::storage::ledger::{AskRow, CaseRow, DocumentRow, Ledger, PrescriptionRow, RelationRow, SignedRow};
-use crate::storage::{StorageError, blocking};
 
 /// The rows of one case, read once for everything that is made of them.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl CaseRows {
 /// # Errors
 /// What storage says.
 pub async fn card<L: Ledger>(
-    ledger: &L,
+    (ledger, read): (&L, &Documents),
     directory: &Directory,
     rows: &CaseRows,
     person: &Person,
@@ -103,7 +105,7 @@ pub async fn card<L: Ledger>(
         return Ok(None);
     }
     let lane = person.role.lane();
-    let mut behind = Behind { views: None };
+    let mut behind = Behind { read, views: None };
     let decided = &rows.decided;
     let mut prescriptions = Vec::new();
     for row in &rows.prescriptions {
@@ -132,7 +134,7 @@ pub async fn card<L: Ledger>(
         relations: reach.names(),
         documents,
         prescriptions,
-        home: home(ledger, rows, &reach).await?,
+        home: home((ledger, read), rows, &reach).await?,
         people: people(rows, directory, now),
         ends: reach.ends(),
     }))
@@ -172,16 +174,25 @@ fn client(case: &CaseRow, lane: Lane) -> ClientCard {
 }
 
 /// The documents that prescriptions rest on, loaded when the first of them is asked about.
-struct Behind {
-    views: Option<BTreeMap<DocumentId, View>>,
+struct Behind<'a> {
+    read: &'a Documents,
+    views: Option<Arc<BTreeMap<DocumentId, View>>>,
 }
 
-impl Behind {
-    async fn read<L: Ledger>(&mut self, ledger: &L, case: CaseId) -> Result<&BTreeMap<DocumentId, View>, StorageError> {
-        match &mut self.views {
-            Some(views) => Ok(views),
-            empty => Ok(empty.insert(documents::views_behind(ledger, case).await?)),
-        }
+impl Behind<'_> {
+    /// Whether what a signed version rested on is no longer so.
+    async fn changed_since<L: Ledger>(
+        &mut self,
+        ledger: &L,
+        document: &DocumentRow,
+        signed: &SignedRow,
+    ) -> Result<bool, StorageError> {
+        let views = match &self.views {
+            Some(views) => views.clone(),
+            None => self.views.insert(Arc::new(self.read.views_behind(ledger, document.case).await?)).clone(),
+        };
+        let now = self.read.view(ledger, document).await?;
+        Ok(self.read.work(move || specification::basis(&now, &views)).await? != signed.basis)
     }
 }
 
@@ -191,7 +202,7 @@ async fn prescription<L: Ledger>(
     row: &PrescriptionRow,
     reach: &Reach,
     lane: Lane,
-    behind: &mut Behind,
+    behind: &mut Behind<'_>,
 ) -> Result<Option<PrescriptionCard>, StorageError> {
     let Some(document) = rows.document(row.document) else { return Ok(None) };
     let whole = reach.may(document, Action::Read);
@@ -204,7 +215,7 @@ async fn prescription<L: Ledger>(
     }
     let changed_since = match &newest {
         Some(signed) if signed.standing == SignedStanding::Current => {
-            changed_since(ledger, document, signed, behind.read(ledger, rows.case.case).await?).await?
+            behind.changed_since(ledger, document, signed).await?
         }
         _ => false,
     };
@@ -262,27 +273,18 @@ fn decisions(document: DocumentId, decided: &[(AskRow, Ask)]) -> Vec<SurveyDecid
     decisions.collect()
 }
 
-/// Whether what a signed version rested on is no longer so.
-///
-/// # Errors
-/// What storage says.
-pub async fn changed_since<L: Ledger>(
-    ledger: &L,
-    document: &DocumentRow,
-    signed: &SignedRow,
-    behind: &BTreeMap<DocumentId, View>,
-) -> Result<bool, StorageError> {
-    let now = documents::view(ledger, document).await?;
-    Ok(specification::basis(&now, behind) != signed.basis)
-}
-
-async fn home<L: Ledger>(ledger: &L, rows: &CaseRows, reach: &Reach) -> Result<Option<HomeProjection>, StorageError> {
+async fn home<L: Ledger>(
+    (ledger, read): (&L, &Documents),
+    rows: &CaseRows,
+    reach: &Reach,
+) -> Result<Option<HomeProjection>, StorageError> {
     let Some(released) = rows.case.released else { return Ok(None) };
     let Some(home) = rows.document(released.home).filter(|row| reach.may(row, Action::ReadProjection)) else {
         return Ok(None);
     };
-    let (view, document) = (documents::view(ledger, home).await?, home.document);
-    Ok(Some(blocking(move || Ok(HomeProjection::of(document, released.at, &view))).await?))
+    let document = home.document;
+    let shown = move |home: &Document| HomeProjection::of(document, released.at, &home.read());
+    Ok(Some(read.look(ledger, home, shown).await?))
 }
 
 fn people(rows: &CaseRows, directory: &Directory, now: Timestamp) -> Vec<PersonCard> {

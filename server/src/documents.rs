@@ -60,7 +60,7 @@ impl Default for Documents {
 }
 
 impl Documents {
-    /// A turn at judging a push, until it is dropped: more at once than there are processors would only take memory.
+    /// A turn at judging a push or reading a document, until it is dropped: more at once than there are processors would only take memory.
     ///
     /// # Errors
     /// [`StorageError::Damaged`] never: nobody closes it.
@@ -83,6 +83,55 @@ impl Documents {
         Ok((version, document))
     }
 
+    /// Looks at a document as it stands: in a turn, and on no thread that others wait for.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn look<L: Ledger, T: Send + 'static>(
+        &self,
+        ledger: &L,
+        row: &DocumentRow,
+        look: impl FnOnce(&Document) -> T + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let turn = self.turn().await?;
+        let (_, document) = self.load(ledger, row).await?;
+        in_turn(turn, move || look(&document)).await
+    }
+
+    /// Works with what was looked at: in a turn as well.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, StorageError> {
+        in_turn(self.turn().await?, work).await
+    }
+
+    /// A document as it reads now.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn view<L: Ledger>(&self, ledger: &L, row: &DocumentRow) -> Result<View, StorageError> {
+        self.look(ledger, row, Document::view).await
+    }
+
+    /// Every document of a case that prescriptions may rest on, as it reads now.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn views_behind<L: Ledger>(
+        &self,
+        ledger: &L,
+        case: CaseId,
+    ) -> Result<BTreeMap<DocumentId, View>, StorageError> {
+        let mut views = BTreeMap::new();
+        for row in ledger.documents_of(&[case]).await? {
+            if matches!(row.kind, Kind::Home | Kind::Clinical | Kind::Survey) {
+                views.insert(row.document, self.view(ledger, &row).await?);
+            }
+        }
+        Ok(views)
+    }
+
     /// Keeps a document that takes so many bytes saved.
     pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
         let bytes = in_memory(&of, saved);
@@ -97,6 +146,18 @@ impl Documents {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Until it is done, whoever hangs up.
+async fn in_turn<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StorageError> {
+    blocking(move || {
+        let _turn = turn;
+        Ok(work())
+    })
+    .await
 }
 
 impl Kept {
@@ -161,33 +222,10 @@ async fn load_saved<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<(i64, us
     Ok((version, bytes, rebuilt.await?))
 }
 
-/// A document as it reads now.
-///
-/// # Errors
-/// As [`load`].
-pub async fn view<L: Ledger>(ledger: &L, row: &DocumentRow) -> Result<View, StorageError> {
-    let (_, document) = load(ledger, row).await?;
-    blocking(move || Ok(document.view())).await
-}
-
 /// A document of this kind with nothing in it yet.
 ///
 /// # Errors
 /// [`StorageError::Damaged`] if this program's own golden bytes are.
 pub fn empty(kind: Kind) -> Result<Document, StorageError> {
     Document::new(kind).map_err(|_| StorageError::Damaged("this program's skeleton of a document"))
-}
-
-/// Every document of a case that prescriptions may rest on, as it reads now.
-///
-/// # Errors
-/// As [`load`].
-pub async fn views_behind<L: Ledger>(ledger: &L, case: CaseId) -> Result<BTreeMap<DocumentId, View>, StorageError> {
-    let mut views = BTreeMap::new();
-    for row in ledger.documents_of(&[case]).await? {
-        if matches!(row.kind, Kind::Home | Kind::Clinical | Kind::Survey) {
-            views.insert(row.document, view(ledger, &row).await?);
-        }
-    }
-    Ok(views)
 }

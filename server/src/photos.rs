@@ -1,7 +1,6 @@
 //! Photo bytes: taken in when a document names them, given to who may see them, never carrying metadata.
 
 use sync_core::access::Action;
-use sync_core::domain::finding::photos_cited;
 use sync_core::domain::signoff::State;
 use sync_core::envelope::Signed;
 use sync_core::guard::photos_named;
@@ -10,8 +9,9 @@ use sync_core::photo_bytes;
 use sync_core::protocol::sync::{Receipts, SignedReceipts};
 
 use crate::app::App;
+use crate::asks::Reading;
 use crate::cards::{self, CaseRows};
-use crate::documents;
+use crate::documents::Documents;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::blobs::BlobName;
@@ -43,7 +43,7 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
     if !reach.may(&row, Action::Write) {
         return Err(nothing_here());
     }
-    if !photos_named(&documents::view(&ledger, &row).await?).contains(&name.hash) {
+    if !app.documents.look(&ledger, &row, move |document| photos_named(&document.read()).contains(&name.hash)).await? {
         return Err(nothing_here());
     }
     let n = if ledger.photo(name.document, name.hash).await?.is_some() {
@@ -64,7 +64,7 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
             account: person.account,
             at: now,
         };
-        arrived(&ledger, photo).await?
+        arrived((&ledger, &app.documents), photo).await?
     };
     let mut receipts = Receipts::new(app.keys.server(), app.keys.epoch().await?, now);
     receipts.n = Some(n);
@@ -91,13 +91,13 @@ fn check(bytes: &[u8]) -> Result<(), Problem> {
 }
 
 /// Writes that a photo is here, and lets prescriptions that waited for it through. Where in the ledger that is.
-async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<Number, Problem> {
+async fn arrived<L: Ledger>((ledger, read): (&L, &Documents), photo: PhotoRow) -> Result<Number, Problem> {
     for _ in 0..TRIES {
         let mut writes = vec![Write::Photo(photo)];
         // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
         // to look again.
         for row in ledger.prescriptions_of(&[photo.case]).await? {
-            let state = row.state.clone().photos_missing(missing(ledger, &row, photo).await?);
+            let state = row.state.clone().photos_missing(missing((ledger, read), &row, photo).await?);
             writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }
         match ledger.commit(Plan { writes }).await {
@@ -111,16 +111,20 @@ async fn arrived<L: Ledger>(ledger: &L, photo: PhotoRow) -> Result<Number, Probl
 
 /// The photos that a prescription awaits once this one is here. The same bytes may be wanted in another document too,
 /// where they would be another photo.
-async fn missing<L: Ledger>(ledger: &L, row: &PrescriptionRow, photo: PhotoRow) -> Result<Vec<Hash>, Problem> {
+async fn missing<L: Ledger>(
+    (ledger, read): (&L, &Documents),
+    row: &PrescriptionRow,
+    photo: PhotoRow,
+) -> Result<Vec<Hash>, Problem> {
     let State::AwaitingPhotos { heads, missing } = &row.state else { return Ok(Vec::new()) };
     if !missing.contains(&photo.hash) {
         return Ok(missing.clone());
     }
     let document = ledger.document(row.document).await?.ok_or_else(nothing_here)?;
-    let Some(then) = documents::load(ledger, &document).await?.1.at(heads) else { return Ok(missing.clone()) };
-    let behind = documents::views_behind(ledger, row.case).await?;
+    let mut reading = Reading::new(read.clone());
+    let Some(then) = reading.judged(ledger, &document, heads).await? else { return Ok(missing.clone()) };
     let mut still = Vec::new();
-    for (document, hash) in photos_cited(&then.view(), &behind) {
+    for (document, hash) in then.photos.iter().copied() {
         if (document, hash) != (photo.document, photo.hash) && ledger.photo(document, hash).await?.is_none() {
             still.push(hash);
         }
@@ -148,7 +152,8 @@ pub async fn give(
     let row = rows.documents.iter().find(|row| row.document == document).ok_or_else(nothing_here)?;
     let reach = Reach::of(person, rows.relations.clone(), now);
     if !reach.may(row, Action::Read) {
-        let card = cards::card(&ledger, directory, &rows, person, now).await?.ok_or_else(nothing_here)?;
+        let card =
+            cards::card((&ledger, &app.documents), directory, &rows, person, now).await?.ok_or_else(nothing_here)?;
         if !card.photos().contains(&(document, hash)) {
             return Err(nothing_here());
         }

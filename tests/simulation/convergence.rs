@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use grabrail_server::cards::{self, CaseRows};
-use grabrail_server::documents;
+use grabrail_server::documents::{self, Documents};
 use grabrail_server::reach::Reach;
 use grabrail_server::storage::ledger::Ledger;
 use sync_core::id::{CaseId, DocumentId};
@@ -54,7 +54,7 @@ impl World {
         }
         for card in glance.device().cases().await.unwrap() {
             let Some(rows) = CaseRows::read(ledger, card.case).await.unwrap() else { continue };
-            let should = cards::card(ledger, &directory, &rows, &person, now).await.unwrap();
+            let should = cards::card((ledger, &Documents::default()), &directory, &rows, &person, now).await.unwrap();
             let Some(should) = should else { return Err(format!("{} is here and not theirs to know of", card.case)) };
             if (&should.prescriptions, &should.documents, &should.home, &should.client)
                 != (&card.prescriptions, &card.documents, &card.home, &card.client)
@@ -81,7 +81,7 @@ impl World {
                 }
                 continue;
             };
-            let should = documents::view(ledger, &row).await.unwrap();
+            let should = documents::load(ledger, &row).await.unwrap().1.view();
             let view = glance.view(summary.document).await.map_err(|error| error.to_string())?;
             if should.heads != view.heads {
                 let heads = (view.heads, should.heads);

@@ -331,7 +331,7 @@ impl World {
             texts.extend(view.texts.into_values());
         }
         if let Some(row) = self.council.ledger.document(document).await.unwrap() {
-            texts.extend(documents::view(&self.council.ledger, &row).await.unwrap().texts.into_values());
+            texts.extend(documents::load(&self.council.ledger, &row).await.unwrap().1.view().texts.into_values());
         }
         texts
     }

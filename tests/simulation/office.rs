@@ -2,6 +2,7 @@
 
 use std::task::Poll;
 
+use grabrail_server::documents::{self, Documents};
 use grabrail_server::storage::ledger::{CaseRow, CommissionRow, DocumentRow, Ledger, Plan, RelationRow, Write};
 use sync_core::access::{Relation, Role};
 use sync_core::clock::Stamp;
@@ -38,9 +39,9 @@ impl World {
                     }
                     _ => {
                         let row = ledger.document(document).await.unwrap().unwrap();
-                        let (_, whole) = grabrail_server::documents::load(&ledger, &row).await.unwrap();
+                        let (_, whole) = documents::load(&ledger, &row).await.unwrap();
                         let view = whole.at(&heads).unwrap_or(whole).view();
-                        let behind = grabrail_server::documents::views_behind(&ledger, row.case).await.unwrap();
+                        let behind = Documents::default().views_behind(&ledger, row.case).await.unwrap();
                         let basis = Some(specification::basis(&view, &behind));
                         Request::SignOff { document, heads, grounds: "needed".to_owned(), conditions: vec![], basis }
                     }

@@ -15,8 +15,8 @@ use sync_core::protocol::Ask;
 use sync_core::protocol::Request;
 
 use crate::documents::Documents;
+use crate::storage::StorageError;
 use crate::storage::ledger::{Counted, DocumentRow, Ledger, Write};
-use crate::storage::{StorageError, blocking};
 
 /// How many documents the asks of one sync request may have read when another that reads is still decided. What is left
 /// is not answered: the device asks again.
@@ -52,7 +52,7 @@ pub struct Judged {
     /// What stands in the way of submitting and signing, in words.
     pub(super) in_the_way: Vec<String>,
     /// The photos that it cites.
-    pub(super) photos: BTreeSet<(DocumentId, Hash)>,
+    pub photos: BTreeSet<(DocumentId, Hash)>,
     /// The hashes of the changes in its history.
     pub(super) history: BTreeSet<Hash>,
     /// The versions of all that was looked at: what is decided on them is written only while they stand.
@@ -159,12 +159,10 @@ impl Reading {
         for other in rows.iter().filter(|other| other.kind != Kind::Prescription) {
             behind.insert(other.document, self.look(ledger, other, Document::view).await?);
         }
-        let turn = self.documents.turn().await?;
-        let judged = blocking(move || {
-            let _turn = turn;
+        let judged = self.documents.work(move || {
             let (in_the_way, photos) = (in_the_way(id, &view, &behind), finding::photos_cited(&view, &behind));
             let (basis, history) = (specification::basis(&view, &behind), history.into_iter().collect());
-            Ok(Judged { view, behind, basis, in_the_way, photos, history, seen })
+            Judged { view, behind, basis, in_the_way, photos, history, seen }
         });
         let judged = Arc::new(judged.await?);
         self.judged = Some((version, judged.clone()));
@@ -179,14 +177,7 @@ impl Reading {
         look: impl FnOnce(&Document) -> T + Send + 'static,
     ) -> Result<T, StorageError> {
         self.read += 1;
-        let turn = self.documents.turn().await?;
-        let (_, document) = self.documents.load(ledger, row).await?;
-        blocking(move || {
-            // Until it is done, whoever hangs up.
-            let _turn = turn;
-            Ok(look(&document))
-        })
-        .await
+        self.documents.look(ledger, row, look).await
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn show(
     let person = directory.person(who.account).ok_or_else(nothing)?;
     let ledger = app.storage.ledger();
     let rows = CaseRows::read(&ledger, case).await?.ok_or_else(nothing)?;
-    let card = cards::card(&ledger, &directory, &rows, person, app.clock.now()).await?;
+    let card = cards::card((&ledger, &app.documents), &directory, &rows, person, app.clock.now()).await?;
     card.map(Json).ok_or_else(nothing)
 }
 

@@ -21,7 +21,6 @@ use crate::asks::Reading;
 use crate::auth::SignedIn;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
-use crate::storage::blocking;
 use crate::storage::ledger::{DocumentRow, Ledger};
 
 fn nothing() -> Problem {
@@ -122,13 +121,11 @@ pub(super) async fn show(
     let readable: BTreeSet<DocumentId> = readable.collect();
     let (id, basis) = (row.document, judged.basis);
     let submitted_by = prescription.submitted.map(|(by, _)| directory.name(by));
-    let turn = app.documents.turn().await?;
-    let told = blocking(move || {
-        let _turn = turn;
+    let told = app.documents.work(move || {
         let mut behind = judged.behind.clone();
         behind.retain(|document, _| readable.contains(document));
         let contents = specification::contents(&judged.view, &behind, &|account| directory.name(account));
-        Ok((contents, finding::of_prescription(id, &judged.view, &behind, None)))
+        (contents, finding::of_prescription(id, &judged.view, &behind, None))
     });
     let (contents, findings) = told.await?;
     let fields: serde_json::Map<String, Value> =

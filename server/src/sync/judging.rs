@@ -11,6 +11,7 @@ use sync_core::protocol::sync::{Progress, PurgeReason};
 
 use super::Speaker;
 use crate::cards::{self, CaseRows};
+use crate::documents::Documents;
 use crate::reach::{Directory, Reach};
 use crate::storage::StorageError;
 use crate::storage::ledger::{Carried, CarryRow, DocumentRow, Ledger, Number, WITHHELD, Write};
@@ -62,6 +63,7 @@ pub(super) struct Belongs {
 pub(super) struct Judging<'a, L> {
     pub(super) ledger: &'a L,
     pub(super) directory: &'a Directory,
+    pub(super) documents: &'a Documents,
     pub(super) speaker: &'a Speaker<'a>,
     pub(super) now: Timestamp,
     pub(super) came: Came,
@@ -91,7 +93,10 @@ impl<L: Ledger> Judging<'_, L> {
         // A card is drawn when it is sent, and what comes whole is sent later.
         let drawn = match fresh {
             true => None,
-            false => cards::card(self.ledger, self.directory, rows, self.speaker.person, self.now).await?,
+            false => {
+                let read = (self.ledger, self.documents);
+                cards::card(read, self.directory, rows, self.speaker.person, self.now).await?
+            }
         };
         belongs.readable = match &drawn {
             Some(card) => card.documents.iter().map(|listed| listed.document).collect(),

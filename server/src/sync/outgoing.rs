@@ -316,7 +316,8 @@ impl<L: Ledger> Desk<'_, L> {
         (chosen, named): (&'b BTreeMap<CaseId, bool>, &'b BTreeSet<CaseId>),
     ) -> Judging<'b, L> {
         let (ledger, directory, now) = (self.asking.ledger, self.asking.directory, self.asking.now);
-        Judging { ledger, directory, speaker: &self.speaker, now, came, chosen, named }
+        let (speaker, documents) = (&self.speaker, &self.documents);
+        Judging { ledger, directory, documents, speaker, now, came, chosen, named }
     }
 
     /// A page of what others wrote in documents that the device has; what is sent whole has it already.
@@ -435,7 +436,7 @@ impl<L: Ledger> Desk<'_, L> {
             }
         }
         outgoing.made = std::mem::take(&mut read.frames.made);
-        outgoing.cards.extend(cards::card(ledger, directory, rows, self.speaker.person, now).await?);
+        outgoing.cards.extend(cards::card((ledger, &self.documents), directory, rows, self.speaker.person, now).await?);
         Ok(outgoing)
     }
 }

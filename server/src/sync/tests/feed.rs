@@ -441,7 +441,10 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             if rows.case.state == CaseState::Closed || !(reach.carries() || chosen) {
                 continue;
             }
-            let card = cards::card(&self.ledger, &directory, &rows, &actor.person, self.now).await.unwrap().unwrap();
+            let card = cards::card((&self.ledger, &Documents::default()), &directory, &rows, &actor.person, self.now)
+                .await
+                .unwrap()
+                .unwrap();
             for listed in &card.documents {
                 let changes = self.ledger.changes(listed.document, 0).await.unwrap();
                 let hashes = changes.into_iter().map(|change| change.hash).collect();
