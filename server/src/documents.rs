@@ -29,6 +29,8 @@ const EMPTY: usize = 8 << 10;
 pub struct Documents {
     kept: Arc<Mutex<Kept>>,
     turns: Arc<Semaphore>,
+    /// As many again for who only reads: a card that looks at several documents does not wait behind the guard for each.
+    looks: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ struct Kept {
 struct Entry {
     heads: Heads,
     document: Arc<Document>,
+    saved: usize,
     bytes: usize,
     used: u64,
 }
@@ -55,12 +58,13 @@ pub(crate) fn in_memory(document: &Document, saved: usize) -> usize {
 impl Default for Documents {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { kept: Arc::default(), turns: Arc::new(Semaphore::new(processors)) }
+        let all = || Arc::new(Semaphore::new(processors));
+        Self { kept: Arc::default(), turns: all(), looks: all() }
     }
 }
 
 impl Documents {
-    /// A turn at judging a push or reading a document, until it is dropped: more at once than there are processors would only take memory.
+    /// A turn at judging a push, until it is dropped: more at once than there are processors would only take memory.
     ///
     /// # Errors
     /// [`StorageError::Damaged`] never: nobody closes it.
@@ -68,19 +72,40 @@ impl Documents {
         self.turns.clone().acquire_owned().await.map_err(|_| StorageError::Damaged("the queue of pushes"))
     }
 
+    /// A turn at reading documents.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub async fn turn_to_read(&self) -> Result<OwnedSemaphorePermit, StorageError> {
+        self.looks.clone().acquire_owned().await.map_err(|_| StorageError::Damaged("the queue of readers"))
+    }
+
     /// As [`load`], of what is kept if that is what the row says.
     ///
     /// # Errors
     /// As [`load`].
     pub async fn load<L: Ledger>(&self, ledger: &L, row: &DocumentRow) -> Result<(i64, Arc<Document>), StorageError> {
-        if let Some(document) = self.kept().find(row) {
-            return Ok((row.version, document));
+        let (version, _, document) = self.load_saved(ledger, row).await?;
+        Ok((version, document))
+    }
+
+    /// As [`Self::load`], with how many bytes it takes saved.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn load_saved<L: Ledger>(
+        &self,
+        ledger: &L,
+        row: &DocumentRow,
+    ) -> Result<(i64, usize, Arc<Document>), StorageError> {
+        if let Some((saved, document)) = self.kept().find(row) {
+            return Ok((row.version, saved, document));
         }
         let (version, saved, document) = load_saved(ledger, row).await?;
-        let (bytes, document) = (in_memory(&document, saved), Arc::new(document));
+        let document = Arc::new(document);
         // Whoever pushes to it may do so again at once, be it refused.
-        self.kept().keep(row.document, document.clone(), bytes);
-        Ok((version, document))
+        self.kept().keep(row.document, document.clone(), saved);
+        Ok((version, saved, document))
     }
 
     /// Looks at a document as it stands: in a turn, and on no thread that others wait for.
@@ -93,7 +118,7 @@ impl Documents {
         row: &DocumentRow,
         look: impl FnOnce(&Document) -> T + Send + 'static,
     ) -> Result<T, StorageError> {
-        let turn = self.turn().await?;
+        let turn = self.turn_to_read().await?;
         let (_, document) = self.load(ledger, row).await?;
         in_turn(turn, move || look(&document)).await
     }
@@ -103,7 +128,7 @@ impl Documents {
     /// # Errors
     /// None of its own.
     pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, StorageError> {
-        in_turn(self.turn().await?, work).await
+        in_turn(self.turn_to_read().await?, work).await
     }
 
     /// A document as it reads now.
@@ -134,8 +159,7 @@ impl Documents {
 
     /// Keeps a document that takes so many bytes saved.
     pub fn keep(&self, document: DocumentId, of: Document, saved: usize) {
-        let bytes = in_memory(&of, saved);
-        self.kept().keep(document, Arc::new(of), bytes);
+        self.kept().keep(document, Arc::new(of), saved);
     }
 
     #[cfg(test)]
@@ -161,17 +185,18 @@ async fn in_turn<T: Send + 'static>(
 }
 
 impl Kept {
-    fn find(&mut self, row: &DocumentRow) -> Option<Arc<Document>> {
+    fn find(&mut self, row: &DocumentRow) -> Option<(usize, Arc<Document>)> {
         self.now += 1;
         let entry = self.documents.get_mut(&row.document)?;
         if entry.heads != row.heads || entry.document.kind() != row.kind {
             return None;
         }
         entry.used = self.now;
-        Some(entry.document.clone())
+        Some((entry.saved, entry.document.clone()))
     }
 
-    fn keep(&mut self, id: DocumentId, document: Arc<Document>, bytes: usize) {
+    fn keep(&mut self, id: DocumentId, document: Arc<Document>, saved: usize) {
+        let bytes = in_memory(&document, saved);
         self.forget(id);
         if bytes > KEPT {
             return;
@@ -182,7 +207,7 @@ impl Kept {
         }
         self.now += 1;
         self.bytes += bytes;
-        let entry = Entry { heads: document.heads(), document, bytes, used: self.now };
+        let entry = Entry { heads: document.heads(), document, saved, bytes, used: self.now };
         self.documents.insert(id, entry);
     }
 

@@ -18,9 +18,9 @@ use crate::documents::Documents;
 use crate::storage::StorageError;
 use crate::storage::ledger::{Counted, DocumentRow, Ledger, Write};
 
-/// How many documents the asks of one sync request may have read when another that reads is still decided. What is left
-/// is not answered: the device asks again.
-pub const MOST_READ: usize = 50;
+/// How many documents the asks of one sync request may have read when another that reads is still decided: those of an
+/// OT's visits of a month are about as many. What is left is not answered: the device asks again with its next sync.
+pub const MOST_READ: usize = 200;
 /// The most findings that one refusal lists.
 const MOST_FINDINGS: usize = 50;
 

@@ -41,13 +41,15 @@ pub(super) struct Ready<'p> {
     pub(super) saved: usize,
 }
 
-/// Judges a push by the rows as they are, of a device that may bring `left` more bytes today.
+/// Judges a push by the rows as they are, of a device that may bring `left` more bytes today. `read`: how many bytes the
+/// document takes saved that was read for it; none is read of what the device may not write in.
 pub(super) async fn admit<'p, L: Ledger>(
     asking: &Asking<'_, L>,
     speaker: &Speaker<'_>,
     documents: &Documents,
     (push, changes): (&'p Push, &[(Hash, Vec<u8>)]),
     (bounds, left): (&Bounds, u64),
+    read: &mut usize,
 ) -> Result<Result<Ready<'p>, Refusal>, Failed> {
     let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
     // Whoever may not know of the case is not told what is in it either.
@@ -67,7 +69,8 @@ pub(super) async fn admit<'p, L: Ledger>(
         return Ok(Err(Refusal::NotAllowed));
     }
     let turn = documents.turn().await?;
-    let (version, current) = documents.load(asking.ledger, &row).await?;
+    let (version, saved, current) = documents.load_saved(asking.ledger, &row).await?;
+    *read = saved;
     // Before the work: whoever has had their day costs no more than reading the document.
     if brought(push, changes.len(), bytes_of(changes.iter())) > left {
         let new = bytes_of(changes.iter().filter(|(hash, _)| !current.knows(*hash)));

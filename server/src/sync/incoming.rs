@@ -206,8 +206,11 @@ impl Incoming {
             (Ok(changes), None) => {
                 let left = self.left(asking, speaker).await?.saturating_sub(brought);
                 let of = (push, changes.as_slice());
-                let judged = admitting::admit(asking, speaker, &self.documents, of, (&self.bounds, left)).await?;
-                self.count(asking, push.document, &judged).await?;
+                let (bounds, mut read) = ((&self.bounds, left), 0);
+                let judged = admitting::admit(asking, speaker, &self.documents, of, bounds, &mut read).await?;
+                let saved = judged.as_ref().map_or(0, |ready| ready.saved);
+                let least = if self.judged.1.insert(push.document) { JUDGED_ONCE } else { JUDGED_AGAIN };
+                self.judged.0 = self.judged.0.saturating_add(saved.max(read).max(least));
                 (changes, judged)
             }
         };
@@ -219,22 +222,6 @@ impl Incoming {
         };
         self.refuse(asking, speaker, (push, changes), reason).await?;
         Ok(None)
-    }
-
-    /// Counts what a push cost.
-    async fn count<L: Ledger>(
-        &mut self,
-        asking: &Asking<'_, L>,
-        document: DocumentId,
-        judged: &Result<Ready<'_>, Refusal>,
-    ) -> Result<(), Failed> {
-        let saved = match judged {
-            Ok(ready) if ready.saved > 0 => ready.saved,
-            _ => asking.ledger.snapshot(document).await?.map_or(0, |(_, saved)| saved.len()),
-        };
-        let least = if self.judged.1.insert(document) { JUDGED_ONCE } else { JUDGED_AGAIN };
-        self.judged.0 = self.judged.0.saturating_add(saved.max(least));
-        Ok(())
     }
 
     /// The changes of a push, with their hashes.

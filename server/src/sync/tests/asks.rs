@@ -52,14 +52,14 @@ async fn asks_that_would_have_more_read_than_others_can_wait_for_are_answered_wi
 }
 
 #[tokio::test]
-async fn an_ask_that_has_documents_read_waits_for_its_turn_as_a_push_does() {
+async fn an_ask_that_has_documents_read_waits_for_its_turn_among_all_who_read() {
     let bench = Bench::new(42);
     let app = bench.app().await;
     let (mut phone, case, clinical) = scene(&app).await;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut turns = Vec::new();
     for _ in 0..processors {
-        turns.push(app.documents.turn().await.unwrap());
+        turns.push(app.documents.turn_to_read().await.unwrap());
     }
     let asks = [complete(&app, case, clinical, vec![Hash::from_bytes(app.chance.bytes())])];
     let waits = std::time::Duration::from_millis(300);
