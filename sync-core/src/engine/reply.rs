@@ -339,8 +339,9 @@ impl Identity {
 /// What is in the news of a part, all of which is held at once: together as much as one document alone may have. What
 /// goes beyond is not taken, and comes once the heads are compared, a few documents at a time.
 ///
-/// An honest server sends less: a page of news ends at 8 MiB of changes, and so does what mends, each with what one
-/// request brought, or with the document, that goes beyond it: about 64 MiB at most.
+/// An honest server sends less as a rule: a page of news ends at 8 MiB of changes, and so does what mends, each with what
+/// one request brought, or with the document, that goes beyond it. Only what a person may read since today in cases that
+/// their device carries (a role that changed) comes whole and in one part, however many cases those are.
 pub(super) fn unpacked(documents: Vec<DocumentNews>, mut left: PackLimits) -> impl Iterator<Item = Effect> {
     documents.into_iter().map(move |DocumentNews { document, case, kind, changes }| {
         // By hash, before anything is kept: what is parsed at opening is what the server meant to send.
