@@ -1,7 +1,6 @@
-//! A device that works until it is killed: `device-under-load STORE CODE [hand-in]`. With `hand-in` it hands
-//! in what waits, and ends. Each line it prints tells of something that
-//! was done before: `here KEYS` what it found when it was switched on, `made KEY` a reading that was kept, `sent N`
-//! a sync that went well.
+//! A device that works in one home until it is killed: `device-under-load STORE CODE HOME [hand-in]`. With `hand-in` it
+//! hands in what waits, and ends. Each line it prints tells of something that was done before: `here KEYS` what it found
+//! there when it was switched on, `made KEY` a reading that was kept, `sent N` a sync that went well.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +14,6 @@ use std::sync::Arc;
 
 use sync_core::clock::{SystemChance, SystemClock};
 use sync_core::device::{Device, Link, LinkOptions, MeasureInput, Replace, Unlock, Vault, vault::VaultFuture};
-use sync_core::domain::kind::Kind;
 use sync_core::domain::vocabulary::{Measure, Method};
 use zeroize::Zeroizing;
 
@@ -36,6 +34,7 @@ impl Vault for Open {
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let (store, code) = (arguments.next().unwrap(), arguments.next().unwrap());
+    let home = arguments.next().unwrap().parse().unwrap();
     let (store, unlock) = (Path::new(&store), Unlock::Vault(Arc::new(Open)));
     let clock = Arc::new(SystemClock::new());
     let device = if store.exists() {
@@ -47,12 +46,10 @@ async fn main() {
     if device.status().await.unwrap().enrolled.is_none() {
         device.enrol(&link, &code, "device under load").await.unwrap();
     }
-    if device.cases().await.unwrap().is_empty() {
+    if device.open_document(home).await.is_err() {
+        // It was killed before its first cases had come.
         device.sync(&link).await.unwrap();
     }
-    let case = device.cases().await.unwrap()[0].case;
-    let documents = device.documents(case).await.unwrap();
-    let home = documents.iter().find(|document| document.kind == Kind::Home).unwrap().document;
     let found = device.open_document(home).await.unwrap().records;
     let keys: Vec<String> = found.keys().map(ToString::to_string).collect();
     println!("here {}", keys.join(","));
