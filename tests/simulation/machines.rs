@@ -23,7 +23,7 @@ impl World {
                 self.tablets[who].switch_off();
                 self.tablets[who].disk = earlier.copy();
                 self.tablets[who].copied = true;
-                self.tablets[who].told = false;
+                self.tablets[who].told = None;
                 // What was typed since is gone with the machine it was on.
                 self.remembers(who);
                 self.council.counts("devices put back", 1);
@@ -62,7 +62,8 @@ impl World {
     fn is_stopped(&self, who: usize) -> bool {
         let tablet = &self.tablets[who];
         let row = tablet.id.and_then(|id| self.council.device(id));
-        let stopped = row.is_some_and(|row| (row.stopped_at.is_some() || tablet.told) && row.revoked_at.is_none());
+        let told = tablet.told.is_some() && tablet.told == tablet.id;
+        let stopped = row.is_some_and(|row| (row.stopped_at.is_some() || told) && row.revoked_at.is_none());
         stopped && self.council.account(tablet.account).enabled
     }
 
@@ -102,7 +103,7 @@ impl World {
         };
         if done.is_ok() {
             tablets[who].code = None;
-            (tablets[who].copied, tablets[who].told) = (false, false);
+            (tablets[who].copied, tablets[who].told) = (false, None);
             tablets[who].switch_off();
             council.counts("devices enrolled anew", 1);
         }

@@ -189,7 +189,9 @@ impl World {
             } else if kind.ends_with("device-stopped") || kind.ends_with("device-unknown") {
                 self.stopped.insert(self.tablets[who].id);
             }
-            self.tablets[who].told |= kind.ends_with("device-stopped");
+            if kind.ends_with("device-stopped") {
+                self.tablets[who].told = self.tablets[who].id;
+            }
         }
         let mut outcome = self.outcome(who, said, done);
         outcome.wrong = outcome.wrong.or(alarm);

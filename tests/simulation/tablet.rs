@@ -27,8 +27,9 @@ pub(crate) struct Tablet {
     pub(crate) tried: BTreeMap<CaseId, bool>,
     /// Whether a copy of it may be about that the server has not noticed.
     pub(crate) copied: bool,
-    /// Whether it was told that a copy of it has spoken.
-    pub(crate) told: bool,
+    /// As which device it was told that a copy of it has spoken: enrolling it anew may end in a machine that dies, and be
+    /// done.
+    pub(crate) told: Option<DeviceId>,
     /// When its clock last jumped.
     pub(crate) jumped: Option<Timestamp>,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Tablet {
 impl Tablet {
     pub(crate) fn new(name: String, account: AccountId, disk: MemoryDisk, clock: DeviceClock) -> Self {
         let (device, id, code, jumped) = (None, None, None, None);
-        let (clock, tried, copied, told) = (Arc::new(clock), BTreeMap::new(), false, false);
+        let (clock, tried, copied, told) = (Arc::new(clock), BTreeMap::new(), false, None);
         Self { name, account, disk, clock, device, id, code, tried, copied, told, jumped }
     }
 
