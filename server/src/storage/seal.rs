@@ -5,12 +5,14 @@
 //! `1 | nonce 24 | XChaCha20-Poly1305(method 1 | length 4 | body)`, the body compressed with zstd when that helps;
 //! the associated data is the case and the [`Place`]. Bytes that were sealed elsewhere don't open here.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::LocalKey;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
@@ -19,6 +21,7 @@ use sqlx::{Row, SqlitePool};
 use sync_core::clock::{Chance, Clock};
 use sync_core::id::CaseId;
 use zeroize::{Zeroize, Zeroizing};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::{DataFolder, StorageError, connect, folder};
 use crate::chance::SharedChance;
@@ -30,6 +33,24 @@ const RAW: u8 = 0;
 const ZSTD: u8 = 1;
 const LEVEL: i32 = 3;
 const DATA_KEY_PREFIX: &str = "grabrail-data-key-1:";
+
+thread_local! {
+    /// Making a context costs more than using it for a small value: a caseload opens a value for each document.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Works with the thread's own context, which is made once.
+fn with<T>(
+    kept: &'static LocalKey<RefCell<Option<T>>>,
+    make: impl FnOnce() -> std::io::Result<T>,
+    work: impl FnOnce(&mut T) -> std::io::Result<Vec<u8>>,
+) -> std::io::Result<Vec<u8>> {
+    kept.with_borrow_mut(|kept| match kept {
+        Some(context) => work(context),
+        None => work(kept.insert(make()?)),
+    })
+}
 
 /// Why something couldn't be sealed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +113,8 @@ impl CaseKey {
     /// [`SealError::TooLarge`] for more than 4 GiB.
     pub fn seal(&self, chance: &mut dyn Chance, place: &Place<'_>, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
         let length = u32::try_from(bytes.len()).map_err(|_| SealError::TooLarge(u32::MAX as usize))?;
-        let compressed = zstd::bulk::compress(bytes, LEVEL).ok().filter(|small| small.len() < bytes.len());
+        let compressed = with(&COMPRESSOR, || Compressor::new(LEVEL), |context| context.compress(bytes));
+        let compressed = compressed.ok().filter(|small| small.len() < bytes.len());
         let (method, body) = match &compressed {
             Some(small) => (ZSTD, small.as_slice()),
             None => (RAW, bytes),
@@ -117,7 +139,8 @@ impl CaseKey {
         }
         let bytes = match head[0] {
             RAW => body.to_vec(),
-            ZSTD => zstd::bulk::decompress(body, length).map_err(|_| SealError::NotHere)?,
+            ZSTD => with(&DECOMPRESSOR, Decompressor::new, |context| context.decompress(body, length))
+                .map_err(|_| SealError::NotHere)?,
             other => return Err(SealError::Format(other)),
         };
         if bytes.len() == length { Ok(bytes) } else { Err(SealError::NotHere) }
