@@ -193,7 +193,7 @@ async fn nothing_a_device_said_was_kept_is_lost_whenever_it_is_killed() {
         }
     }
     let kept = all;
-    assert!(2 * kept.len() > kills && syncs > 0, "{} kept, {syncs} syncs: no load", kept.len());
+    assert!(kept.len() > kills && syncs > 0, "{} kept, {syncs} syncs: no load", kept.len());
     assert!(looked > kills / EACH, "what was said to be sent was looked for only {looked} times");
     let next = another(&world, "next").await;
     let there = records(&next.device).await;
