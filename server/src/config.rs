@@ -240,7 +240,7 @@ keys! {
     Data "data" data "./grabrail-data" "Data folder: all of one Welfare Authority";
     Authority "authority" authority "Example Council" "Name of the Welfare Authority, used when the data folder is made";
     Listen "listen" listen "127.0.0.1:7878" "Address and port to listen on";
-    PublicUrl "public_url" public_url "" "Where devices reach the server; goes into enrolment texts";
+    PublicUrl "public_url" public_url "" "Where devices reach the server; goes into enrolment codes";
     TlsCert "tls_cert" tls_cert "" "PEM file of the TLS certificate chain";
     TlsKey "tls_key" tls_key "" "PEM file of the TLS certificate's key";
     BehindProxy "behind_proxy" behind_proxy "" "Address ranges of the proxy that speaks TLS, as 10.0.0.0/8, commas between";

@@ -1,7 +1,8 @@
 //! The Grabrail server: one binary, one data folder, one Welfare Authority.
 //!
-//! Arrows, held by `tests/tidy`: `routes, console -> services -> storage, blobs`. Only `storage/` says SQL; only
-//! `routes/`, `console/`, `auth`, `error` and the verb `serve` say HTTP. Time and chance are arguments.
+//! Arrows, held by `tests/tidy`: routes, verbs, `demo` and `field` -> the services (`sync`, `asks`, `photos` …)
+//! -> `storage`. Only `storage/` says SQL; only `routes/`, `auth`, `error`, the verb `serve`, `demo` and `field` say HTTP.
+//! Time and chance are arguments.
 
 pub mod app;
 pub mod asks;

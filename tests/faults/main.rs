@@ -1,4 +1,4 @@
-//! Faults on real processes and real connections: kills, cuts, copies, pages that are not ours.
+//! Faults on real processes and real connections: kills, cuts, requests that come again, pages that are not ours.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -115,13 +115,19 @@ fn every_setting_is_told_of_with_its_default() {
     assert!(config.status.success());
     let config = String::from_utf8(config.stdout).unwrap();
     let readme = readme();
-    let names = config.lines().filter_map(|line| {
-        let line = line.strip_suffix(" is not set").map_or(line, |line| line.trim_start_matches("# "));
-        (!line.starts_with('#')).then(|| line.split(' ').next().unwrap_or_default())
-    });
     let mut told = 0;
-    for name in names.filter(|name| !name.is_empty()) {
-        assert!(readme.contains(&format!("| `{name}` |")), "the README doesn't tell of the setting {name}");
+    for line in config.lines() {
+        let (name, default) = match (line.strip_suffix(" is not set"), line.split_once(" = ")) {
+            (Some(name), _) => (name.trim_start_matches("# "), "not set".to_owned()),
+            (None, Some((name, value))) if !line.starts_with('#') => {
+                (name, format!("`{}`", value.trim_end_matches("# default").trim().trim_matches('"')))
+            }
+            _ => continue,
+        };
+        // It follows from `listen`, which the page says in words.
+        let default = if name == "public_url" { "from `listen` on loopback; else to be given".to_owned() } else { default };
+        let row = format!("| `{name}` | {default} |");
+        assert!(readme.contains(&row), "the README doesn't tell of the setting {name} with its default: {row}");
         told += 1;
     }
     assert!(told > 10, "{config}");

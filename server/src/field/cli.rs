@@ -94,7 +94,7 @@ fn practicable(text: &str) -> Result<Practicable, String> {
 /// What a device can do.
 #[derive(Debug, Subcommand)]
 pub enum FieldVerb {
-    /// Make this the device of whoever was given the enrolment text
+    /// Make this the device of whoever was given the enrolment code
     #[command(after_help = examples::ENROL)]
     Enrol {
         /// grabrail:enrol?…, as `grabrail device code` prints it

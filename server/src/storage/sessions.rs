@@ -1,4 +1,4 @@
-//! Rows of sign-ins at the API and console.
+//! Rows of sign-ins at the API.
 
 use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, Hash, SessionId};

@@ -32,7 +32,7 @@ const SMALL: usize = 32 << 10;
 /// push counts for its document as it is saved, which is copied, written out and read again for it.
 const MOST_JUDGED: usize = 256 << 20;
 /// For how many bytes a push counts at least, and one to a document that another push of the request went to: what
-/// takes long to read may take next to none saved. So these are 1,024 and 128 at most. A device sends one push for each
+/// takes long to read may take next to none saved. So these are 1,024, or 129 to one document, at most. A device sends one push for each
 /// document; more only to find out which of its changes was refused, or once the server has lost some.
 const JUDGED_ONCE: usize = 256 << 10;
 const JUDGED_AGAIN: usize = 2 << 20;

@@ -10,7 +10,7 @@ use crate::storage::accounts::SignInName;
 /// What can be done with devices.
 #[derive(Debug, Subcommand)]
 pub enum DeviceVerb {
-    /// Make a one-time enrolment text for a device of a member of staff; it fits a QR code
+    /// Make a one-time enrolment code for a device of a member of staff; it fits a QR code
     Code {
         /// What they sign in as
         sign_in: SignInName,

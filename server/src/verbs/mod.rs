@@ -32,7 +32,7 @@ use crate::storage::{Storage, StorageError};
 ///
 /// Then an account for each member of staff, and a code for each of their devices:
 ///
-///   grabrail account add olu.ot --name "Olu Ade" --role senior_ot --hcpc OT12345
+///   grabrail account add olu.ot --name "Olu Ade" --role ot --hcpc OT12345
 ///   grabrail device code olu.ot
 ///
 /// All but `serve` may run beside a running server. Exit codes: 0 done, 1 failed, 2 wrongly asked.

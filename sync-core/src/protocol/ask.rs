@@ -1,7 +1,8 @@
 //! Asks: what a person asks the server to decide, and the verdicts.
 //!
 //! An ask has an id of the device's making; the same id twice is one ask and the same verdict. The numbers of
-//! [`Request`]'s variants follow the list of asks in the README and are never used for anything else.
+//! [`Request`]'s variants rise in the order of the README's list, with gaps for asks that are still to come, and are
+//! never used for anything else.
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
