@@ -11,7 +11,7 @@ use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::Illegal;
-use sync_core::id::{DeviceId, DocumentId, Hash, Heads, ServerId};
+use sync_core::id::{CaseId, DeviceId, DocumentId, Hash, Heads, ServerId};
 use sync_core::protocol::ask::{Answer, AskRefusal, MOST_GROUNDS_CHARACTERS};
 use sync_core::protocol::{Ask, Request, Verdict};
 
@@ -75,6 +75,20 @@ impl<L: Ledger> Asking<'_, L> {
     /// # Errors
     /// [`Failed`]; nothing was decided then. [`CommitError::DayFull`]: it may be asked again the next day.
     pub async fn decide(&self, ask: &Ask, reading: &mut Reading) -> Result<Verdict, Failed> {
+        self.settle(ask, Some(reading)).await
+    }
+
+    /// Refuses what a device asks that was revoked, and keeps it as what was typed on that device is kept: a visit that
+    /// was begun on it is named by nothing else.
+    ///
+    /// # Errors
+    /// As of [`Asking::decide`].
+    pub async fn keep(&self, ask: &Ask) -> Result<Verdict, Failed> {
+        self.settle(ask, None).await
+    }
+
+    /// Decides, or refuses where nothing may be read for it.
+    async fn settle(&self, ask: &Ask, mut reading: Option<&mut Reading>) -> Result<Verdict, Failed> {
         let bytes = minicbor::to_vec(ask).unwrap_or_default();
         // When it was asked is no part of what was asked: posted again, it is the same ask.
         let digest = Hash::of(&minicbor::to_vec((ask.id, ask.case, &ask.request)).unwrap_or_default());
@@ -86,15 +100,17 @@ impl<L: Ledger> Asking<'_, L> {
         for _ in 0..TRIES {
             if let Some(known) = self.ledger.ask(ask.id).await? {
                 let same = known.digest == digest && known.account == self.person.account;
-                return Ok(if same { known.verdict } else { self.verdict(ask, Err(AskRefusal::IdTaken)) });
+                return Ok(if same { self.told(known).await? } else { self.verdict(ask, Err(AskRefusal::IdTaken)) });
             }
-            let decision = self.weigh(ask, reading).await?;
+            let decision = match &mut reading {
+                Some(reading) => self.weigh(ask, reading).await?,
+                None => Err(AskRefusal::NotAllowed),
+            };
             let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
             let granted = decision.is_ok();
             let decides = if granted { shown_on(&ask.request) } else { None };
             let opens = matches!(ask.request, Request::OpenCase(_)) && granted;
             let mut writes = decision.unwrap_or_default();
-            // A refusal about a case that is not here, or not theirs to know of, leaves no trace in it.
             let known = match self.ledger.case(ask.case).await? {
                 Some(_) => Reach::read(self.ledger, self.person, ask.case, self.now).await?.may_know(),
                 None => opens,
@@ -103,7 +119,8 @@ impl<L: Ledger> Asking<'_, L> {
                 // Their right ended since it was weighed.
                 continue;
             }
-            if !known {
+            // A refusal about a case that is not here, or was never theirs to know of, leaves no trace in it.
+            if !known && !self.knew(ask.case, reading.is_none()).await? {
                 return Ok(verdict);
             }
             writes.push(Write::Ask(AskRow {
@@ -128,6 +145,29 @@ impl<L: Ledger> Asking<'_, L> {
             }
         }
         Err(CommitError::Moved)
+    }
+
+    /// A verdict as its person may be told it now: findings say what stands in documents, so they go with the right to
+    /// know of the case.
+    pub(crate) async fn told(&self, decided: AskRow) -> Result<Verdict, StorageError> {
+        let AskRow { case, verdict, .. } = decided;
+        if matches!(verdict.answer, Answer::Refused(AskRefusal::Findings { .. }))
+            && !Reach::read(self.ledger, self.person, case, self.now).await?.may_know()
+        {
+            return Ok(Verdict { answer: Answer::Refused(AskRefusal::Unknown), ..verdict });
+        }
+        Ok(verdict)
+    }
+
+    /// Whether this person may know of the case, or once did: a right that ended leaves work behind that is worth keeping.
+    pub(crate) async fn knew(&self, case: CaseId, revoked: bool) -> Result<bool, StorageError> {
+        if self.ledger.case(case).await?.is_none() {
+            // A visit that a device began by itself and could not open any more, because it was revoked.
+            return Ok(revoked);
+        }
+        let relations = self.ledger.relations_to(&[case]).await?;
+        let related = relations.iter().any(|relation| relation.account == self.person.account);
+        Ok(related || Reach::of(self.person, relations, self.now).may_know())
     }
 
     fn verdict(&self, ask: &Ask, answer: Result<(), AskRefusal>) -> Verdict {

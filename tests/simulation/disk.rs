@@ -8,8 +8,8 @@ use sync_core::clock::Stamp;
 use sync_core::device::{MemoryDisk, RefusedWork, Shelf};
 use sync_core::domain::edit::Edit;
 use sync_core::domain::kind::Kind;
-use sync_core::id::{DocumentId, Hash, Heads};
-use sync_core::protocol::{Known, PackLimits, Packed};
+use sync_core::id::{AskId, DocumentId, Hash, Heads};
+use sync_core::protocol::{Ask, Known, PackLimits, Packed};
 
 /// How long the bytes of a document's id are.
 const DOCUMENT: usize = 17;
@@ -42,6 +42,8 @@ pub(crate) struct OnDisk {
     pub(crate) documents: BTreeMap<DocumentId, Lies>,
     /// What waits for the server, or was refused and is kept to be seen.
     pub(crate) typed: BTreeMap<(DocumentId, Hash), Typed>,
+    /// What was asked and is not answered.
+    pub(crate) asks: BTreeSet<AskId>,
     /// The bytes of every change.
     pub(crate) changes: Vec<(DocumentId, Vec<u8>)>,
 }
@@ -69,7 +71,7 @@ enum OutboxRow {
     #[n(0)]
     Change(#[n(0)] OutboxChange),
     #[n(1)]
-    Ask(#[n(0)] Skipped),
+    Ask(#[n(0)] OutboxAsk),
 }
 
 #[derive(Decode)]
@@ -85,7 +87,10 @@ struct OutboxChange {
 }
 
 #[derive(Decode)]
-struct Skipped {}
+struct OutboxAsk {
+    #[n(0)]
+    ask: Ask,
+}
 
 fn document_of(bytes: &[u8]) -> Option<DocumentId> {
     Some(DocumentId::from_bytes(bytes.get(..DOCUMENT)?.try_into().ok()?))
@@ -130,11 +135,14 @@ impl OnDisk {
                     on_disk.documents.entry(document).or_default().changes.insert(change.hash);
                     on_disk.changes.push((document, change.bytes.to_vec()));
                 }
-                Shelf::Outbox => {
-                    if let OutboxRow::Change(of) = minicbor::decode(&row.value).unwrap() {
+                Shelf::Outbox => match minicbor::decode(&row.value).unwrap() {
+                    OutboxRow::Change(of) => {
                         on_disk.typed.insert((of.document, of.hash), Typed { at: of.at, edits: of.edits });
                     }
-                }
+                    OutboxRow::Ask(of) => {
+                        on_disk.asks.insert(of.ask.id);
+                    }
+                },
                 Shelf::Notice if key.starts_with(REFUSED) => {
                     let of: RefusedWork = minicbor::decode(&row.value).unwrap();
                     on_disk.typed.insert((of.document, of.change), Typed { at: of.at, edits: of.edits });

@@ -125,6 +125,7 @@ impl World {
             let on_disk = OnDisk::read(&self.tablets[who].disk, &mut self.model.bases);
             self.device_reads_alike(who, &on_disk).await?;
             self.loses_nothing_typed(who, &on_disk).await?;
+            self.loses_nothing_asked(who, &on_disk).await?;
             if synced {
                 self.holds_only_what_is_allowed(who, &on_disk).await?;
             }
@@ -320,6 +321,16 @@ impl World {
             let stands = || written.iter().chain(&texts);
             let lost = typed.words().find(|words| !stands().any(|written| written.contains(*words)));
             hold!(cut || lost.is_none(), "invariant 1: what was written in {document} is nowhere any more: {lost:?}");
+        }
+        Ok(())
+    }
+
+    /// Nothing asked is lost: an ask leaves an outbox for the server's rows only, granted or refused.
+    async fn loses_nothing_asked(&mut self, who: usize, on_disk: &OnDisk) -> Held {
+        let before = self.model.asked.insert(who, on_disk.asks.clone()).unwrap_or_default();
+        for ask in before.difference(&on_disk.asks) {
+            let kept = self.council.ledger.ask(*ask).await.unwrap();
+            hold!(kept.is_some(), "invariant 1: what {} asked ({ask}) is nowhere any more", self.tablets[who].name);
         }
         Ok(())
     }

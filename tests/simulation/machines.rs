@@ -56,6 +56,7 @@ impl World {
     fn remembers(&mut self, who: usize) {
         let on_disk = OnDisk::read(&self.tablets[who].disk, &mut self.model.bases);
         self.model.typed.insert(who, on_disk.typed);
+        self.model.asked.insert(who, on_disk.asks);
     }
 
     /// Whether a device was stopped because of a copy, and its person could be given another code.

@@ -23,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) versions: BTreeMap<DocumentId, i64>,
     /// Each device's documents as last looked at.
     pub(crate) looked: BTreeMap<usize, BTreeMap<DocumentId, Lies>>,
+    /// What was asked on each device and not answered, when last looked at.
+    pub(crate) asked: BTreeMap<usize, BTreeSet<AskId>>,
     /// What was typed on each device and in no document for good, when last looked at.
     pub(crate) typed: BTreeMap<usize, BTreeMap<(DocumentId, Hash), Typed>>,
     /// Documents that came whole, taken apart.

@@ -125,7 +125,8 @@ fn every_setting_is_told_of_with_its_default() {
             _ => continue,
         };
         // It follows from `listen`, which the page says in words.
-        let default = if name == "public_url" { "from `listen` on loopback; else to be given".to_owned() } else { default };
+        let default =
+            if name == "public_url" { "from `listen` on loopback; else to be given".to_owned() } else { default };
         let row = format!("| `{name}` | {default} |");
         assert!(readme.contains(&row), "the README doesn't tell of the setting {name} with its default: {row}");
         told += 1;

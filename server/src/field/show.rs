@@ -246,12 +246,13 @@ pub(super) fn notice(notice: &Notice, name: impl Fn(DocumentId) -> String) -> St
             let of = document.map(|document| format!(" of {}", name(document))).unwrap_or_default();
             format!("{ask}{of} was refused: {reason}")
         }
-        Notice::Purged { case, photos, reason } => {
-            format!("case {case} was removed from this device: {reason}{}", lost(*photos))
+        Notice::Purged { case, photos, reason, asks } => {
+            format!("case {case} was removed from this device: {reason}{}{}", lost(*photos), in_vain(*asks))
         }
         Notice::SetAside { document, why } => format!("{} can't be read here: {why}", name(*document)),
-        Notice::PurgedDocument { kind, photos, reason, .. } => {
-            format!("a {kind} document was removed from this device: {reason}; its case stays{}", lost(*photos))
+        Notice::PurgedDocument { kind, photos, reason, asks, .. } => {
+            let (lost, in_vain) = (lost(*photos), in_vain(*asks));
+            format!("a {kind} document was removed from this device: {reason}; its case stays{lost}{in_vain}")
         }
     }
 }
@@ -261,6 +262,14 @@ fn lost(photos: u32) -> String {
         String::new()
     } else {
         format!("; {} of it taken here never reached a server", count(photos, "photo"))
+    }
+}
+
+fn in_vain(asks: u32) -> String {
+    match asks {
+        0 => String::new(),
+        1 => "; something asked in it here was refused".to_owned(),
+        asks => format!("; {asks} things asked in it here were refused"),
     }
 }
 

@@ -10,12 +10,13 @@ use sync_core::domain::signoff::State;
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal};
 use sync_core::id::{DocumentId, Hash};
 use sync_core::protocol::Push;
+use sync_core::protocol::card::CaseState;
 
 use super::Speaker;
 use crate::asks::{Asking, Failed};
 use crate::documents::Documents;
 use crate::reach::Reach;
-use crate::storage::ledger::{DocumentRow, Ledger, PrescriptionRow, Write};
+use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, Write};
 
 /// About how many bytes a push takes on disk that says nothing: its row, what was signed with it, the signature.
 pub(super) const ROW: u64 = 1 << 10;
@@ -27,6 +28,8 @@ pub(super) struct Ready<'p> {
     pub(super) push: &'p Push,
     /// What is to be written; nothing, when all of it is here already.
     pub(super) writes: Vec<Write>,
+    /// That the case stands as it was judged by.
+    pub(super) stands: Write,
     /// How many bytes it brings: nothing, when all of it is here already.
     pub(super) bytes: u64,
     /// The last of its changes, which is what the receipt names.
@@ -51,11 +54,12 @@ pub(super) async fn admit<'p, L: Ledger>(
     (bounds, left): (&Bounds, u64),
     read: &mut usize,
 ) -> Result<Result<Ready<'p>, Refusal>, Failed> {
+    // The case before who is tied to it: a right that ends, or a case that is closed, while the guard is at work is noticed
+    // when this is written.
+    let case = asking.ledger.case(push.case).await?.filter(|case| case.state != CaseState::Closed);
     let reach = Reach::read(asking.ledger, speaker.person, push.case, asking.now).await?;
     // Whoever may not know of the case is not told what is in it either.
-    if !reach.may_know() {
-        return Ok(Err(Refusal::NotAllowed));
-    }
+    let Some(case) = case.filter(|_| reach.may_know()) else { return Ok(Err(Refusal::NotAllowed)) };
     let found = asking.ledger.document(push.document).await?;
     let opens = found.is_none();
     let row = match found {
@@ -89,6 +93,7 @@ pub(super) async fn admit<'p, L: Ledger>(
         push,
         writes: Vec::new(),
         bytes: 0,
+        stands: Write::Expect { of: Counted::Case(case.case), version: case.version },
         last: envelope.changes.last().copied().into_iter().collect(),
         opens,
         photos: guard::photos_named(&view),

@@ -16,7 +16,6 @@ use super::admitting::{self, Ready};
 use super::reading;
 use crate::asks::{self, Asking, Failed, Reading};
 use crate::documents::Documents;
-use crate::reach::Reach;
 use crate::storage::ledger::{CommitError, Ledger, Plan, PurgeRow, QuarantineRow, Write};
 
 /// How often a push is judged anew because its document moved.
@@ -112,21 +111,17 @@ impl Incoming {
         self.unaware = cursor.is_some_and(|cursor| cursor.n < speaker.changed);
         let (opening, others): (Vec<_>, Vec<_>) =
             request.asks.iter().partition(|ask| matches!(ask.request, Request::OpenCase(_)));
-        if !speaker.revoked {
-            for ask in opening {
-                self.decide(asking, ask).await?;
-            }
+        for ask in opening {
+            self.decide(asking, speaker, ask).await?;
         }
         self.pushes(asking, speaker, &request.pushes).await?;
-        if !speaker.revoked {
-            for ask in others {
-                // What it rests on comes later, or others have waited long enough for this request: so does it, and the
-                // device asks again.
-                if self.waits.hold(ask) || (self.reading.is_spent() && asks::reads(ask)) {
-                    self.waits.ask(ask);
-                } else {
-                    self.decide(asking, ask).await?;
-                }
+        for ask in others {
+            // What it rests on comes later, or others have waited long enough for this request: so does it, and the
+            // device asks again.
+            if self.waits.hold(ask) || (self.reading.is_spent() && asks::reads(ask)) {
+                self.waits.ask(ask);
+            } else {
+                self.decide(asking, speaker, ask).await?;
             }
         }
         reading::note(asking, speaker, request).await?;
@@ -147,8 +142,15 @@ impl Incoming {
         &self.took
     }
 
-    async fn decide<L: Ledger>(&mut self, asking: &Asking<'_, L>, ask: &Ask) -> Result<(), Failed> {
-        let verdict = match asking.decide(ask, &mut self.reading).await {
+    async fn decide<L: Ledger>(
+        &mut self,
+        asking: &Asking<'_, L>,
+        speaker: &Speaker<'_>,
+        ask: &Ask,
+    ) -> Result<(), Failed> {
+        let verdict =
+            if speaker.revoked { asking.keep(ask).await } else { asking.decide(ask, &mut self.reading).await };
+        let verdict = match verdict {
             // The device has it, and asks again.
             Err(CommitError::DayFull) => {
                 self.waits.ask(ask);
@@ -319,7 +321,15 @@ impl Incoming {
         speaker: &Speaker<'_>,
         ready: &mut [Ready<'_>],
     ) -> Result<(), Failed> {
-        let mut writes: Vec<Write> = ready.iter_mut().flat_map(|one| std::mem::take(&mut one.writes)).collect();
+        let bring = |one: &&mut Ready<'_>| !one.writes.is_empty();
+        let mut writes: Vec<Write> = Vec::new();
+        // Before anything is written: that may be what moves a case.
+        for one in ready.iter_mut().filter(bring) {
+            if !writes.contains(&one.stands) {
+                writes.push(one.stands.clone());
+            }
+        }
+        writes.extend(ready.iter_mut().flat_map(|one| std::mem::take(&mut one.writes)));
         // All of it may be here already: the same receipts again.
         if !writes.is_empty() {
             let bytes = ready.iter().map(|one| one.bytes).sum();
@@ -423,7 +433,7 @@ async fn purged<L: Ledger>(
     for case in cases {
         // What nobody noted it can have of its person's own cases only, and it says so once: a word may name thousands,
         // and is kept with each.
-        if !carries.contains(&case) && ledger.case(case).await?.is_some() && knew(asking, speaker, case).await? {
+        if !carries.contains(&case) && ledger.case(case).await?.is_some() && asking.knew(case, speaker.revoked).await? {
             let before = ledger.purges(case).await?;
             let known = |of: &(CaseId, Option<DocumentId>)| {
                 before.iter().any(|row| row.device == device && (row.case, row.document) == *of)
@@ -481,7 +491,7 @@ async fn set_aside<L: Ledger>(
     reason: &Refusal,
     day: u64,
 ) -> Result<Result<Option<QuarantineId>, Refusal>, Failed> {
-    if !knew(asking, speaker, push.case).await? {
+    if !asking.knew(push.case, speaker.revoked).await? {
         return Ok(Ok(None));
     }
     let row = QuarantineRow {
@@ -503,17 +513,6 @@ async fn set_aside<L: Ledger>(
         Err(CommitError::DayFull) => Ok(Err(Refusal::Later)),
         Err(error) => Err(error),
     }
-}
-
-/// Whether this person may know of the case, or once did: a right that ended leaves work behind that is worth keeping.
-async fn knew<L: Ledger>(asking: &Asking<'_, L>, speaker: &Speaker<'_>, case: CaseId) -> Result<bool, Failed> {
-    if asking.ledger.case(case).await?.is_none() {
-        // A visit that a device began by itself and could not open any more, because it was revoked.
-        return Ok(speaker.revoked);
-    }
-    let relations = asking.ledger.relations_to(&[case]).await?;
-    let related = relations.iter().any(|relation| relation.account == asking.person.account);
-    Ok(related || Reach::of(asking.person, relations, asking.now).may_know())
 }
 
 /// The id of what is set aside follows from it, so that the same push is kept once.

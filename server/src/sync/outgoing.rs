@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DocumentId, Epoch, Hash};
+use sync_core::protocol::ask::{Answer, AskRefusal};
 use sync_core::protocol::sync::{Cursor, DocumentNews, Frame, Purge, PurgeReason};
 use sync_core::protocol::{Backup, CarriedDigest, CaseCard, Known, Packed, SyncRequest, Verdict};
 
@@ -120,7 +121,14 @@ impl<L: Ledger> Desk<'_, L> {
         let mut outgoing = Outgoing { until: pulse.end, end: pulse.end, ..Outgoing::default() };
         if pulse.decided {
             let (account, after) = (speaker.person.account, asked.came.after);
-            outgoing.verdicts = ledger.verdicts_of(account, after, VERDICTS).await?;
+            for verdict in ledger.verdicts_of(account, after, VERDICTS).await? {
+                let finds = matches!(verdict.answer, Answer::Refused(AskRefusal::Findings { .. }));
+                let told = match if finds { ledger.ask(verdict.ask).await? } else { None } {
+                    Some(decided) => self.asking.told(decided).await?,
+                    None => verdict,
+                };
+                outgoing.verdicts.push(told);
+            }
         }
         let lost = round.lost.iter().map(|(case, reason)| Purge { case: *case, document: None, reason: *reason });
         outgoing.purge.extend(lost);

@@ -12,15 +12,16 @@ use sync_core::engine::{Identity, Waiting, WaitingPush};
 use sync_core::envelope::{PublicKey, Sender, actor};
 use sync_core::guard::Refusal;
 use sync_core::id::{AskId, CaseId, DocumentId, Epoch, Generation, Hash, Key};
-use sync_core::protocol::ask::OpenCase;
+use sync_core::protocol::ask::{Answer, AskRefusal, OpenCase};
 use sync_core::protocol::codec::{Limits, Unpacker};
 use sync_core::protocol::sync::{Choice, Cursor, Progress, PurgeReason};
-use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply};
+use sync_core::protocol::{Ask, Known, PackLimits, Request, SignedReply, SyncReply, Verdict};
 
 mod again;
 mod asks;
 mod bombs;
 mod costly;
+mod ended;
 mod feed;
 mod moving;
 mod pushes;
@@ -457,10 +458,16 @@ async fn a_visit_that_a_revoked_device_began_is_kept_and_leaves_the_device() {
         OpenCase { name: "Elsie Marsh".to_owned(), address: "4 Mill Lane".to_owned(), born: None, home, clinical };
     let ask = Ask { id: AskId::mint(&mut chance), case, at: stamp(), request: Request::OpenCase(opening) };
     let push = phone.item(home, case, Kind::Home);
+    let (id, asked) = (ask.id, minicbor::to_vec(&ask).unwrap());
     let reply = phone.sync(&app, Waiting { pushes: vec![push], asks: vec![ask], ..nothing(None) }).await;
     assert_eq!(reply.purges().0, [case]);
     assert!(reply.refused[0].quarantine.is_some());
-    assert_eq!(app.storage.ledger().quarantine(Some(case)).await.unwrap().len(), 1);
+    let ledger = app.storage.ledger();
+    assert_eq!(ledger.quarantine(Some(case)).await.unwrap().len(), 1);
+    // Whose home it is, nothing else says.
+    let kept = ledger.ask(id).await.unwrap().unwrap();
+    assert_eq!((kept.bytes, kept.verdict.answer), (asked, Answer::Refused(AskRefusal::NotAllowed)));
+    assert!(ledger.case(case).await.unwrap().is_none(), "nothing was decided");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Purging what the server orders: a case, or one document of a case that stays.
 //!
 //! Nothing goes before everything typed and asked in it was sent, for what was typed too late waits in the server's
-//! quarantine, and what was asked too late the server has decided, if it hears this device at all. Meanwhile it is shown
+//! quarantine, and what was asked too late the server has refused and kept. Meanwhile it is shown
 //! to nobody. That it is gone is told with every request until the server has answered one.
 
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ use super::rows::{
 use super::store::{Shelf, StoreError};
 use super::sync::SyncReport;
 use crate::id::{CaseId, DocumentId};
+use crate::protocol::ask::Answer;
 use crate::protocol::sync::{Purge, PurgeReason};
 use crate::protocol::{Ask, CaseCard, Request};
 
@@ -127,10 +128,10 @@ impl Applying {
         let waiting = self.write.whole_shelf::<OutboxRow>(Shelf::Outbox).await?;
         let unsent: Vec<OutboxRow> = waiting
             .into_iter()
-            .filter(|(n, row)| match row {
+            .filter(|(_, row)| match row {
                 OutboxRow::Change(change) => !change.sent,
-                // One that this reply leaves open has been handed in: the server decides nothing for who was revoked.
-                OutboxRow::Ask(ask) => !(ask.received || self.sent.contains(n)),
+                // One that the server answered is here no more.
+                OutboxRow::Ask(ask) => !ask.received,
             })
             .map(|(_, row)| row)
             .collect();
@@ -167,13 +168,14 @@ impl Applying {
         for (_, row) in self.write.group::<DocumentRow>(Shelf::Document, case.as_bytes(), 0).await? {
             photos += self.write.forget_photos(row.document).await?;
         }
+        let asks = self.write.asked_in_vain(|ask| ask.case == case).await?;
         let reason = self.reason(case, None).await?;
         self.write.0.purge_case(case).await?;
         self.write.thin::<Carries>(|carried| *carried != case).await?;
         self.write.thin::<Purging>(|leaving| *leaving != case).await?;
         self.write.enlist::<Purged>(case).await?;
         // The id says nothing of the client; the notice outlasts the case.
-        self.write.notice(None, self.at, Notice::Purged { case, photos, reason }).await?;
+        self.write.notice(None, self.at, Notice::Purged { case, photos, reason, asks }).await?;
         self.events.extend([Event::Purged { case }, Event::Notice]);
         done.purged.push(case);
         Ok(())
@@ -186,8 +188,9 @@ impl Applying {
         let Some(DocumentRow { case, kind, .. }) = self.write.document(document).await? else { return Ok(()) };
         let reason = self.reason(case, Some(document)).await?;
         let photos = self.write.forget_photos(document).await?;
+        let asks = self.write.asked_in_vain(|ask| ask.request.document() == Some(document)).await?;
         self.write.forget_document(document).await?;
-        let notice = Notice::PurgedDocument { case, document, kind, photos, reason };
+        let notice = Notice::PurgedDocument { case, document, kind, photos, reason, asks };
         self.write.notice(Some(case), self.at, notice).await?;
         self.events.extend([Event::Document { case, document }, Event::Notice]);
         done.purged_documents.push(document);
@@ -205,6 +208,14 @@ impl Writer {
         self.thin::<Wants>(|(wanted, _)| *wanted != document).await?;
         let lost = photos.iter().filter(|(_, photo)| photo.kept == Kept::OnThisDevice).count();
         Ok(u32::try_from(lost).unwrap_or(u32::MAX))
+    }
+
+    /// How much of what was asked about it was refused: what tells of each goes with it.
+    async fn asked_in_vain(&mut self, about: impl Fn(&Ask) -> bool) -> Result<u32, StoreError> {
+        let asked = self.group::<AskedRow>(Shelf::Notice, group::ASKED, 0).await?;
+        let refused = |row: &AskedRow| row.verdict.as_ref().is_some_and(|verdict| verdict.answer != Answer::Granted);
+        let asks = asked.iter().filter(|(_, row)| about(&row.ask) && refused(row)).count();
+        Ok(u32::try_from(asks).unwrap_or(u32::MAX))
     }
 
     /// Removes all of a document but its receipts, and that it was read, until that is handed in.

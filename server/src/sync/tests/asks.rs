@@ -86,7 +86,7 @@ async fn an_assessment_is_completed_so_often_and_the_refusal_says_what_to_do() {
     };
     let granted = |_| {
         let ask = complete(&app, case, clinical, heads.clone());
-        let verdict = sync_core::protocol::Verdict { ask: ask.id, at: app.clock.now(), answer: Answer::Granted };
+        let verdict = Verdict { ask: ask.id, at: app.clock.now(), answer: Answer::Granted };
         Write::Ask(AskRow {
             ask: ask.id,
             case,

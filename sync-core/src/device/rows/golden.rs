@@ -197,7 +197,7 @@ fn notices() -> Vec<Row> {
     let document = document(1);
     let mut rows = vec![
         notice("refused-not-kept".to_owned(), Notice::Refused { document, reason: Refusal::Later, quarantine: None }),
-        notice("purged".to_owned(), Notice::Purged { case: case(), photos: 2, reason: PurgeReason::Closed }),
+        notice("purged".to_owned(), Notice::Purged { case: case(), photos: 2, reason: PurgeReason::Closed, asks: 1 }),
         notice("set-aside".to_owned(), Notice::SetAside { document, why: "a dependency is missing".to_owned() }),
         notice(
             "purged-document".to_owned(),
@@ -207,6 +207,7 @@ fn notices() -> Vec<Row> {
                 kind: Kind::Clinical,
                 photos: 2,
                 reason: PurgeReason::Withdrawn,
+                asks: 1,
             },
         ),
     ];
@@ -396,9 +397,9 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     let old: Progress = from_bytes(&kept["before-progress"]).unwrap();
     assert_eq!(old, Progress { n: 12_345, after: case(), epoch: None });
     let old: Notice = from_bytes(&kept["before-notice-purged"]).unwrap();
-    assert_eq!(old, Notice::Purged { case: case(), photos: 0, reason: PurgeReason::Ended });
+    assert_eq!(old, Notice::Purged { case: case(), photos: 0, reason: PurgeReason::Ended, asks: 0 });
     let old: Notice = from_bytes(&kept["before-notice-purged-document"]).unwrap();
-    assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Ended, .. }));
+    assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Ended, asks: 0, .. }));
     let old: DocumentRow = from_bytes(&kept["before-document"]).unwrap();
     assert_eq!((old.changes, old.given, old.singly, old.fruitless, old.place), (3, false, false, 0, None));
     assert!(old.refused.is_some_and(|refused| refused.change.is_none()));

@@ -54,6 +54,10 @@ pub enum Notice {
         #[n(2)]
         #[cbor(default)]
         reason: PurgeReason,
+        /// How much of what was asked in it was refused, or came too late to be decided.
+        #[n(3)]
+        #[cbor(default)]
+        asks: u32,
     },
     /// A document that this program can't read was set aside.
     #[n(3)]
@@ -84,6 +88,10 @@ pub enum Notice {
         #[n(4)]
         #[cbor(default)]
         reason: PurgeReason,
+        /// How much of what was asked about it was refused, or came too late to be decided.
+        #[n(5)]
+        #[cbor(default)]
+        asks: u32,
     },
 }
 

@@ -162,6 +162,7 @@ async fn a_purged_document_is_gone_from_a_case_that_stays_once_what_was_typed_to
             kind: Kind::Clinical,
             photos: 1,
             reason: PurgeReason::Withdrawn,
+            asks: 0,
         }
     );
     assert_eq!((names(&device, case).await, view(&device, home).await.records.len()), (vec!["home".to_owned()], 1));
@@ -355,9 +356,9 @@ async fn photos_and_asks_of_what_is_to_be_purged_are_shown_to_nobody_while_it_wa
     }
 }
 
-/// The server decides nothing for a device that was revoked: to have been heard is enough.
+/// The server refuses and keeps what a revoked device asked; the notice says that something was asked in vain.
 #[tokio::test]
-async fn what_a_revoked_device_asked_is_handed_in_once_and_holds_no_purge_up_for_ever() {
+async fn what_a_revoked_device_asked_is_handed_in_once_and_told_of_when_its_case_goes() {
     let server = Server::new();
     let (case, ..) = server.case(Role::Ot);
     let tablet = Tablet::new(&server, 29);
@@ -373,6 +374,27 @@ async fn what_a_revoked_device_asked_is_handed_in_once_and_holds_no_purge_up_for
     for shelf in [Shelf::Card, Shelf::Document, Shelf::Outbox, Shelf::Photo] {
         assert_eq!(device.store.count(shelf).await.unwrap(), 0, "{shelf:?}");
     }
+    let told = device.notices().await.unwrap().pop().unwrap().1;
+    assert!(matches!(told, Notice::Purged { asks: 1, .. }), "{told:?}");
+}
+
+/// What the server puts off it does not have: the case waits for it.
+#[tokio::test]
+async fn a_case_that_is_to_go_waits_for_what_was_asked_in_it_and_put_off() {
+    let server = Server::new();
+    let (case, ..) = server.case(Role::Ot);
+    let tablet = Tablet::new(&server, 31);
+    let device = tablet.enrolled().await;
+    device.sync(&tablet.link()).await.unwrap();
+    device.close_case(case, "Moved away").await.unwrap();
+    {
+        let mut state = server.state();
+        (state.revoked, state.full) = (true, usize::MAX);
+    }
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, []);
+    assert_eq!(device.store.count(Shelf::Outbox).await.unwrap(), 1);
+    server.state().full = 0;
+    assert_eq!(device.sync(&tablet.link()).await.unwrap().purged, [case]);
 }
 
 /// Delivers a purge while a photo's bytes are on their way down.

@@ -288,14 +288,12 @@ impl Server {
         let at = Timestamp::from_millis(NOW);
         let mut receipts = Receipts::new(self.id, epoch, at);
         let (mut refused, mut verdicts, mut blocked) = (Vec::new(), Vec::new(), Vec::new());
-        // Nothing is decided for who was revoked.
-        let asks = if state.revoked { Vec::new() } else { request.asks.clone() };
         let put_off = |document| state.refuse.contains(&(document, Refusal::Later));
         let mut waits = Waits::default();
         for push in request.pushes.iter().filter(|push| put_off(push.document)) {
             waits.change(push.case, push.document);
         }
-        for ask in asks {
+        for ask in request.asks.clone() {
             if waits.hold(&ask) {
                 waits.ask(&ask);
                 continue;
@@ -309,6 +307,11 @@ impl Server {
             if let Some(left) = state.full.checked_sub(1) {
                 state.full = left;
                 waits.ask(&ask);
+                continue;
+            }
+            if state.revoked {
+                let answer = Answer::Refused(AskRefusal::NotAllowed);
+                verdicts.push(Verdict { ask: ask.id, at, answer });
                 continue;
             }
             if let Request::OpenCase(OpenCase { home, clinical, .. }) = &ask.request {
