@@ -15,6 +15,7 @@ use sync_core::id::{CaseId, DeviceId, DocumentId, Hash, Heads, ServerId};
 use sync_core::protocol::ask::{Answer, AskRefusal, MOST_GROUNDS_CHARACTERS};
 use sync_core::protocol::{Ask, Request, Verdict};
 
+use self::reading::in_words;
 pub use self::reading::{Judged, MOST_READ, Reading, reads};
 use crate::chance::SharedChance;
 use crate::keys::Signer;
@@ -181,7 +182,7 @@ impl<L: Ledger> Asking<'_, L> {
         }
         match &ask.request {
             Request::OpenCase(particulars) => self.open_case(ask, particulars).await,
-            Request::CloseCase { reason } => self.close_case(ask, reason).await,
+            Request::CloseCase { reason } => self.close_case(ask, reason, reading).await,
             Request::EndRelease { document, reason } => self.end_release(ask, *document, reason).await,
             Request::Release { document, heads, consent } => {
                 self.release(ask, (*document, heads), consent, reading).await

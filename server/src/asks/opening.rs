@@ -8,7 +8,9 @@ use sync_core::protocol::ask::{AskRefusal, MOST_GROUNDS_CHARACTERS, OpenCase, Pr
 use sync_core::protocol::card::CaseState;
 use sync_core::protocol::{Ask, Request};
 
-use super::{Asking, Decision, MOST_COMPLETIONS, MOST_DECISIONS, Reading, are_named, particular, within, words};
+use super::{
+    Asking, Decision, MOST_COMPLETIONS, MOST_DECISIONS, Reading, are_named, in_words, particular, within, words,
+};
 use crate::reach::Reach;
 use crate::storage::StorageError;
 use crate::storage::ledger::{AskRow, CaseRow, Counted, DocumentRow, Ledger, RelationRow, Released, Write};
@@ -128,7 +130,12 @@ impl<L: Ledger> Asking<'_, L> {
 
     /// Closes a case with which nobody waits for a decision. Its relations end, so nothing of it stays on a device; work
     /// that comes later is kept in quarantine.
-    pub(super) async fn close_case(&self, ask: &Ask, reason: &str) -> Result<Decision, StorageError> {
+    pub(super) async fn close_case(
+        &self,
+        ask: &Ask,
+        reason: &str,
+        reading: &mut Reading,
+    ) -> Result<Decision, StorageError> {
         if let Err(refusal) = words("reason", reason) {
             return Ok(Err(refusal));
         }
@@ -142,14 +149,16 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::NotAllowed));
         }
         let (mut findings, mut writes) = (Vec::new(), Vec::new());
-        for row in self.ledger.prescriptions_of(&[ask.case]).await? {
+        let prescriptions = self.ledger.prescriptions_of(&[ask.case]).await?;
+        reading.pass(prescriptions.len());
+        for row in prescriptions {
             if matches!(row.state, State::Submitted { .. } | State::AwaitingPhotos { .. }) {
                 findings.push("a prescription waits for sign-off: have it decided or withdraw it".to_owned());
             }
             writes.push(Write::Expect { of: Counted::Prescription(row.document), version: row.version });
         }
         if !findings.is_empty() {
-            return Ok(Err(AskRefusal::Findings { findings }));
+            return Ok(Err(AskRefusal::Findings { findings: in_words(findings.into_iter()) }));
         }
         writes.push(Write::Case(CaseRow { state: CaseState::Closed, ..case }));
         let open = self.ledger.relations_to(&[ask.case]).await?.into_iter().filter(|relation| !relation.over(self.now));
@@ -170,7 +179,9 @@ impl<L: Ledger> Asking<'_, L> {
         if !are_named(heads) {
             return Ok(Err(AskRefusal::HeadsUnknown));
         }
-        if self.ledger.decided_on(document).await?.len() >= MOST_COMPLETIONS {
+        let completed = self.ledger.decided_on(document).await?.len();
+        reading.pass(completed);
+        if completed >= MOST_COMPLETIONS {
             let why = format!("it was completed {MOST_COMPLETIONS} times, which is the most: begin another assessment");
             return Ok(Err(AskRefusal::Particulars { field: "document".to_owned(), why }));
         }
@@ -208,10 +219,11 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::Unknown));
         };
         let signed = self.ledger.signed(prescription.0).await?;
+        reading.pass(signed.len());
         let current = signed.iter().find(|signed| signed.number == prescription.1);
         Ok(match current {
             Some(signed) if signed.standing == SignedStanding::Current => {
-                if self.decisions_on(prescription).await? >= MOST_DECISIONS {
+                if self.decisions_on(prescription, reading).await? >= MOST_DECISIONS {
                     let why = format!(
                         "it was decided on {MOST_DECISIONS} times, which is the most: have a new version signed"
                     );
@@ -226,8 +238,13 @@ impl<L: Ledger> Asking<'_, L> {
     }
 
     /// How often a signed version was decided on.
-    async fn decisions_on(&self, (prescription, number): (DocumentId, u32)) -> Result<usize, StorageError> {
+    async fn decisions_on(
+        &self,
+        (prescription, number): (DocumentId, u32),
+        reading: &mut Reading,
+    ) -> Result<usize, StorageError> {
         let rows = self.ledger.decided_on(prescription).await?;
+        reading.pass(rows.len());
         let on_it = |row: &AskRow| match minicbor::decode::<Ask>(&row.bytes).map(|ask| ask.request) {
             Ok(Request::SurveyDecision { number: of, .. }) => of == number,
             _ => false,

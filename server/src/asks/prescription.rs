@@ -1,6 +1,5 @@
 //! Asks about a prescription: submit, withdraw, return, reject, sign off, recall.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sync_core::access::Action;
@@ -57,16 +56,19 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::Unknown));
         };
         let (row, prescription) = granted!(self.prescription(ask, document, Action::Submit).await?);
+        // Its row may say no before anything is read.
+        granted!(prescription.state.clone().submit(heads.clone(), Vec::new()).map_err(illegal));
         let judged = granted!(self.judged(&row, heads, reading).await?);
         granted!(in_the_way(&judged));
-        for author in self.authors(&row, &judged).await? {
-            granted!(self.registered(author));
+        for author in reading.authors(self.ledger, document, &judged).await? {
+            granted!(self.registered(*author));
         }
         let mut missing = Vec::new();
         if judged.photos.len() > MOST_PHOTOS {
             let why = format!("it cites {} photos, {MOST_PHOTOS} are allowed: cite fewer", judged.photos.len());
             return Ok(Err(AskRefusal::Findings { findings: vec![why] }));
         }
+        reading.pass(judged.photos.len());
         for (home, hash) in &judged.photos {
             if self.ledger.photo(*home, *hash).await?.is_none() {
                 missing.push(*hash);
@@ -138,11 +140,12 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::Particulars { field: "conditions".to_owned(), why }));
         }
         let earlier = self.ledger.signed(document).await?;
+        reading.pass(earlier.len());
         let number = earlier.last().map_or(1, |signed| signed.number.saturating_add(1));
         let state = granted!(prescription.state.clone().sign_off(heads.clone(), number).map_err(illegal));
         let judged = granted!(self.judged(&row, heads, reading).await?);
         // Invariant 4: nobody who has a change in the signed history signs it.
-        let authors = self.authors(&row, &judged).await?;
+        let authors = reading.authors(self.ledger, document, &judged).await?;
         if authors.contains(&self.person.account) || row.authors.contains(&self.person.account) {
             return Ok(Err(AskRefusal::OwnWork));
         }
@@ -212,13 +215,6 @@ impl<L: Ledger> Asking<'_, L> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The people who have a change in the history of what is judged.
-    async fn authors(&self, row: &DocumentRow, judged: &Judged) -> Result<BTreeSet<AccountId>, StorageError> {
-        let changes = self.ledger.changes(row.document, 0).await?;
-        let in_it = changes.into_iter().filter(|change| judged.history.contains(&change.hash));
-        Ok(in_it.map(|change| change.account).collect())
     }
 
     pub(super) async fn recall(

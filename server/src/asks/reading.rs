@@ -2,7 +2,7 @@
 //! for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sync_core::domain::document::Document;
 use sync_core::domain::finding::{self, Finding};
@@ -10,7 +10,7 @@ use sync_core::domain::kind::Kind;
 use sync_core::domain::record::Value;
 use sync_core::domain::specification;
 use sync_core::domain::view::View;
-use sync_core::id::{DocumentId, Hash, Heads};
+use sync_core::id::{AccountId, DocumentId, Hash, Heads};
 use sync_core::protocol::Ask;
 use sync_core::protocol::Request;
 
@@ -19,7 +19,8 @@ use crate::storage::StorageError;
 use crate::storage::ledger::{Counted, DocumentRow, Ledger, Write};
 
 /// How many documents the asks of one sync request may have read when another that reads is still decided: those of an
-/// OT's visits of a month are about as many. What is left is not answered: the device asks again with its next sync.
+/// OT's visits of a month are about as many. A pass over a list that grows with the past counts as one. What is left is
+/// not answered: the device asks again with its next sync.
 pub const MOST_READ: usize = 200;
 /// The most findings that one refusal lists.
 const MOST_FINDINGS: usize = 50;
@@ -54,16 +55,19 @@ pub struct Judged {
     /// The photos that it cites.
     pub photos: BTreeSet<(DocumentId, Hash)>,
     /// The hashes of the changes in its history.
-    pub(super) history: BTreeSet<Hash>,
+    history: BTreeSet<Hash>,
+    /// The people who made them, once somebody asked: a version's history is the same for ever.
+    authors: OnceLock<BTreeSet<AccountId>>,
     /// The versions of all that was looked at: what is decided on them is written only while they stand.
     pub(super) seen: Vec<Write>,
 }
 
-/// Whether a device's ask makes the server read documents.
+/// Whether a device's ask makes the server read documents, or pass over what grows with the past.
 pub fn reads(ask: &Ask) -> bool {
     matches!(
         ask.request,
-        Request::Release { .. }
+        Request::CloseCase { .. }
+            | Request::Release { .. }
             | Request::CompleteAssessment { .. }
             | Request::Submit { .. }
             | Request::SurveyDecision { .. }
@@ -80,6 +84,11 @@ impl Reading {
     /// Whether others have waited long enough for this request.
     pub const fn is_spent(&self) -> bool {
         self.read >= MOST_READ
+    }
+
+    /// Counts a pass over so many rows as a document that was read: a history, signed versions, decisions, photos.
+    pub(super) fn pass(&mut self, rows: usize) {
+        self.read += rows.min(1);
     }
 
     /// Whether the document holds these heads.
@@ -149,6 +158,8 @@ impl Reading {
             && *of == version
             && judged.seen == seen
         {
+            // The case's documents were listed all the same.
+            self.read += 1;
             return Ok(Some(judged.clone()));
         }
         self.judged = None;
@@ -162,11 +173,28 @@ impl Reading {
         let judged = self.documents.work(move || {
             let (in_the_way, photos) = (in_the_way(id, &view, &behind), finding::photos_cited(&view, &behind));
             let (basis, history) = (specification::basis(&view, &behind), history.into_iter().collect());
-            Judged { view, behind, basis, in_the_way, photos, history, seen }
+            Judged { view, behind, basis, in_the_way, photos, history, authors: OnceLock::new(), seen }
         });
         let judged = Arc::new(judged.await?);
         self.judged = Some((version, judged.clone()));
         Ok(Some(judged))
+    }
+
+    /// The people who have a change in the history of what is judged.
+    pub(super) async fn authors<'j, L: Ledger>(
+        &mut self,
+        ledger: &L,
+        document: DocumentId,
+        judged: &'j Judged,
+    ) -> Result<&'j BTreeSet<AccountId>, StorageError> {
+        if let Some(known) = judged.authors.get() {
+            return Ok(known);
+        }
+        let changes = ledger.changes(document, 0).await?;
+        self.pass(changes.len());
+        let in_it = changes.into_iter().filter(|change| judged.history.contains(&change.hash));
+        let authors = in_it.map(|change| change.account).collect();
+        Ok(judged.authors.get_or_init(|| authors))
     }
 
     /// Looks at a document as it stands, in a turn.
@@ -187,7 +215,7 @@ fn view_at(document: &Document, heads: &Heads) -> Option<Arc<View>> {
 }
 
 /// As many of these as one refusal lists, and how many more there are.
-fn in_words(mut findings: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn in_words(mut findings: impl Iterator<Item = String>) -> Vec<String> {
     let mut words: Vec<String> = findings.by_ref().take(MOST_FINDINGS).collect();
     match findings.count() {
         0 => {}
