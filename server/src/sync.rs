@@ -105,6 +105,9 @@ async fn settle_in_parts(app: &App, body: &[u8], most: usize) -> Result<Settled,
     }
     // Nobody knows yet whose it is: an array of six, and nothing in it that is skipped.
     let request: SignedRequest = decode(body, 1 + 6).map_err(|_| not_a_request())?;
+    if i64::try_from(request.counter).is_err() {
+        return Err(uncountable());
+    }
     let digest = Hash::of(&request.body);
     let mut heard = hear(app, &request, digest).await?;
     let taken = TakenRequest { counter: request.counter, digest };
@@ -397,6 +400,12 @@ fn not_a_request() -> Problem {
         ProblemKind::BadRequest,
         "This isn't a whole sync request. Send it again; if it stays, update the app.",
     )
+}
+
+fn uncountable() -> Problem {
+    // No column holds it, and no store that is whole comes to it.
+    let detail = format!("A request's counter goes up to {}. Update the app; if it stays, ask your IT.", i64::MAX);
+    Problem::new(ProblemKind::BadRequest, detail)
 }
 
 fn unknown_device() -> Problem {

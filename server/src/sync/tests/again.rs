@@ -127,3 +127,19 @@ async fn an_answer_that_waits_or_has_begun_ends_once_its_device_asks_for_somethi
     assert_eq!((overtaken.unwrap_err(), cards), (ProblemKind::DeviceStopped, 3));
     assert!(begun.next_part().await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_request_that_is_counted_further_than_a_row_holds_is_refused_as_such_and_its_device_goes_on() {
+    let bench = Bench::new(16);
+    let app = bench.app().await;
+    let ana = account(&app, "ana", Role::Ot).await;
+    let mut phone = Phone::of(&app, &ana).await;
+    for above in [i64::MAX as u64, u64::MAX - 1] {
+        phone.counter = above;
+        assert_eq!(phone.send(&app, nothing(None)).await.unwrap_err(), ProblemKind::BadRequest);
+    }
+    phone.counter = 0;
+    phone.sync(&app, nothing(None)).await;
+    phone.counter = i64::MAX as u64 - 1;
+    phone.sync(&app, nothing(None)).await;
+}
