@@ -17,6 +17,7 @@ use crate::ready::Ready;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::{Storage, StorageError};
 use crate::sync::Turns;
+use crate::uploads::Uploads;
 
 /// One server, or one administrative verb, on one data folder.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct App {
     pub documents: Documents,
     /// The devices that are being answered.
     pub turns: Turns,
+    /// The large bodies that are being received.
+    pub uploads: Uploads,
     /// Whether requests can be taken.
     pub ready: Ready,
     /// Checks passwords, a bounded number at once.
@@ -64,6 +67,7 @@ impl App {
             directory: Arc::default(),
             documents: Documents::default(),
             turns: Turns::default(),
+            uploads: Uploads::of(&config.limits),
             ready: Ready::default(),
             config: Arc::new(config),
             storage,

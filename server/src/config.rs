@@ -139,7 +139,7 @@ pub struct Limits {
     pub device_day_bytes: u64,
     /// Largest photo, in bytes.
     pub photo_bytes: usize,
-    /// Longest a request may take, in seconds.
+    /// Longest a request may take, in seconds; that of a sync or a photo begins once its body is there.
     pub request_seconds: u64,
     /// How many passwords are checked at once (19 MiB each).
     pub argon2_at_once: usize,
@@ -251,7 +251,7 @@ keys! {
     DocumentBytes "document_bytes" document_bytes "16777216" "Largest document as it is kept, in bytes";
     DeviceDayBytes "device_day_bytes" device_day_bytes "67108864" "Most bytes that one device's changes take in a day (UTC), as signed; more waits for the next";
     PhotoBytes "photo_bytes" photo_bytes "12582912" "Largest photo, in bytes";
-    RequestSeconds "request_seconds" request_seconds "60" "Longest a request may take, in seconds";
+    RequestSeconds "request_seconds" request_seconds "60" "Longest a request may take once a sync or photo is there, in seconds";
     Argon2AtOnce "argon2_at_once" argon2_at_once "2" "How many passwords are checked at once, 19 MiB of memory each";
     TokenMinutes "token_minutes" token_minutes "10" "How long an access token is good, in minutes";
     SessionHours "session_hours" session_hours "12" "How long a sign-in is good, in hours";

@@ -26,4 +26,5 @@ pub mod storage;
 pub mod sync;
 #[cfg(test)]
 mod testing;
+pub mod uploads;
 pub mod verbs;

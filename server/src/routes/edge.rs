@@ -1,20 +1,26 @@
-//! What stands around every request: its log line, its headers, its time limit, and answers for what no endpoint is.
+//! What stands around every request: its log line, its headers, its time limit, how long bodies are read, and answers
+//! for what no endpoint is.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
+use tokio::sync::watch;
 
 use super::sync::CBOR;
 use crate::app::App;
 use crate::auth::ClientAddress;
 use crate::config::Config;
 use crate::error::{Problem, ProblemKind, REQUEST};
+use crate::uploads::Uploads;
 
 /// No such path.
 pub(super) async fn nothing_here() -> Problem {
@@ -37,14 +43,58 @@ pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Ends a request that takes too long. What it had begun to write is written whole or not at all; a sync is settled to
 /// its end all the same.
-pub(super) async fn time_limit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let limit = Duration::from_secs(app.config.limits.request_seconds);
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
+pub(super) async fn time_limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let limit = TimeLimit::default();
+    request.extensions_mut().insert(limit.clone());
+    tokio::select! {
+        // What is done at the last moment is done.
+        biased;
+        response = next.run(request) => response,
+        () = limit.is_over(Duration::from_secs(app.config.limits.request_seconds)) => {
             Problem::new(ProblemKind::Timeout, "Send it again; whatever was done is not done twice.").into_response()
         }
     }
+}
+
+/// A request's time limit, which its handler may stop: whether it stands still.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TimeLimit(watch::Sender<bool>);
+
+impl TimeLimit {
+    /// Waits for what has a limit of its own; this one begins anew behind it.
+    pub(super) async fn stands_still<T>(&self, other: impl Future<Output = T>) -> T {
+        self.0.send_replace(true);
+        let came = other.await;
+        self.0.send_replace(false);
+        came
+    }
+
+    async fn is_over(&self, limit: Duration) {
+        let mut told = self.0.subscribe();
+        loop {
+            let stands_still = *told.borrow_and_update();
+            tokio::select! {
+                () = tokio::time::sleep(limit), if !stands_still => return,
+                // Whoever could tell more is `self`, so more may come.
+                _ = told.changed() => {}
+            }
+        }
+    }
+}
+
+/// A body that came to its end within its bound, in bytes, however slow the line within [`Uploads`]' pace.
+pub(super) async fn whole(uploads: &Uploads, mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let mut upload = uploads.begin(most);
+    while let Some(frame) = upload.in_time(poll_fn(|context| Pin::new(&mut body).poll_frame(context))).await? {
+        let frame =
+            frame.map_err(|_| Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again."))?;
+        if let Ok(data) = frame.into_data()
+            && !upload.take(&data)?
+        {
+            break;
+        }
+    }
+    upload.whole()
 }
 
 /// The outermost layer.

@@ -1,15 +1,16 @@
 //! `PUT` and `GET /v1/photos/{case}/{document}/{hash}`: photo bytes, whole.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Extension, FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sync_core::id::{AccountId, CaseId, DocumentId, Hash};
 
+use super::edge::{TimeLimit, whole};
 use super::problems::problems;
 use super::schemas::{bodies, words};
-use super::sync::{CBOR, whole};
+use super::sync::CBOR;
 use crate::app::App;
 use crate::auth::{PhotoBearer, SignedIn};
 use crate::error::{Problem, ProblemKind};
@@ -58,10 +59,11 @@ pub(super) async fn put(
     State(app): State<App>,
     bearer: PhotoBearer,
     path: Name,
+    Extension(limit): Extension<TimeLimit>,
     body: Body,
 ) -> Result<Response, Problem> {
     let name = name(&path)?;
-    let body = whole(body, app.config.limits.photo_bytes).await?;
+    let body = limit.stands_still(whole(&app.uploads, body, app.config.limits.photo_bytes)).await?;
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(bearer.account.id).ok_or_else(gone)?;
     let receipts = photos::take(&app, person, name, body).await?;

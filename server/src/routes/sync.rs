@@ -1,27 +1,25 @@
 //! `POST /v1/sync`: a device's one round trip.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use http_body::Frame;
+use sync_core::protocol::pace::PATIENCE;
 
+use super::edge::{TimeLimit, whole};
 use super::problems::problems;
 use super::schemas::bodies;
 use crate::app::App;
-use crate::error::{Problem, ProblemKind};
+use crate::error::Problem;
 use crate::sync::{self as service, Cut, Patience, Sending};
 
 /// What travels: CBOR, in both directions.
 pub(super) const CBOR: &str = "application/cbor";
-
-/// How much longer than on the slowest line a device may take over a part of its reply.
-const ASKING: Duration = Duration::from_secs(120);
 
 problems!(SyncProblems = WRITES, BadRequest, Protocol, TooLarge, DeviceUnknown, DeviceStopped, Later);
 
@@ -34,14 +32,19 @@ problems!(SyncProblems = WRITES, BadRequest, Protocol, TooLarge, DeviceUnknown, 
     (status = 200, description = "Settled", body = bodies::SignedReply, content_type = "application/cbor"),
     SyncProblems,
 ))]
-pub(super) async fn settle(State(app): State<App>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn settle(
+    State(app): State<App>,
+    Extension(limit): Extension<TimeLimit>,
+    body: Body,
+) -> Result<Response, Problem> {
     // Room for the signature around the largest request.
-    let body = whole(body, app.config.limits.sync_bytes.saturating_add(1024)).await?;
-    let limit = Duration::from_secs(app.config.limits.request_seconds);
+    let most = app.config.limits.sync_bytes.saturating_add(1024);
+    let body = limit.stands_still(whole(&app.uploads, body, most)).await?;
+    let making = Duration::from_secs(app.config.limits.request_seconds);
     let mut settled = service::settle(&app, &body).await?;
     let body = match settled.next_part().await? {
         Some((first, false)) => {
-            let patience = Patience { making: limit, asking: ASKING };
+            let patience = Patience { making, asking: PATIENCE };
             let rest = Sending::begin(settled, first.len(), patience);
             Body::new(Parts { first: Some(first), rest })
         }
@@ -68,29 +71,4 @@ impl HttpBody for Parts {
         };
         Poll::Ready(part.map(|part| part.map(|part| Frame::data(part.into()))))
     }
-}
-
-/// A body that came to its end within its bound, in bytes. One that is larger is read on for as much again, so that
-/// its sender hears of it instead of a broken connection.
-pub(super) async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    let mut beyond = 0_usize;
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame =
-            frame.map_err(|_| Problem::new(ProblemKind::BadRequest, "The body was cut short; send it again."))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if beyond == 0 && bytes.len() + data.len() <= most {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            beyond = beyond.saturating_add(data.len());
-            if beyond > most {
-                break;
-            }
-        }
-    }
-    if beyond == 0 {
-        return Ok(bytes);
-    }
-    Err(Problem::new(ProblemKind::TooLarge, format!("The body may have {most} bytes; send less at once.")))
 }

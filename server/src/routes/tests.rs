@@ -2,6 +2,7 @@
 
 mod bounds;
 mod openapi;
+mod uploads;
 
 use std::time::Duration;
 

@@ -5,13 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use sync_core::protocol::pace::on_the_slowest_line;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::Settled;
-
-/// The slowest line that a reply waits for, in bytes a second: 8 kbit/s, a fifth of what a 2G line brings.
-const SLOWEST: u64 = 1 << 10;
 
 /// Whom the task tells of the next part; `None`: the one before was the last that is sent.
 type Asked = oneshot::Sender<Option<Vec<u8>>>;
@@ -74,7 +72,7 @@ impl Sending {
 async fn make(mut settled: Settled, mut asked: mpsc::Receiver<Asked>, first: usize, patience: Patience) {
     let mut sent = first;
     loop {
-        let reading = patience.asking + Duration::from_secs(sent as u64 / SLOWEST);
+        let reading = patience.asking + on_the_slowest_line(sent);
         let mut answer = match timeout(reading, asked.recv()).await {
             Ok(Some(answer)) => answer,
             // The connection has ended.

@@ -5,9 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::engine::ReplyError;
 use crate::envelope::PROTOCOL;
 use crate::protocol::enrolment::{BadEnrolment, ServerUrl};
+use crate::protocol::pace::{PATIENCE, on_the_slowest_line};
 
 /// The most bytes of a reply that are read: what a compressed reply of sync may have, and its envelope.
 pub const MAX_REPLY: usize = (64 << 20) + 1024;
@@ -20,6 +23,9 @@ pub const CBOR: &str = "application/cbor";
 const PROBLEM: &str = "application/problem+json";
 /// The content type of photos.
 const JPEG: &str = "image/jpeg";
+
+/// How long the server may be silent within a reply. A large caseload over a bad link takes its time.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +302,8 @@ struct Http {
     loopback: reqwest::Client,
     /// For everywhere else; `Err` says why TLS could not be set up.
     secure: Result<reqwest::Client, String>,
+    /// How much longer than its request takes on the slowest line an answer is waited for.
+    patience: Duration,
 }
 
 impl Http {
@@ -305,8 +313,6 @@ impl Http {
         let builder = || {
             reqwest::Client::builder()
                 .connect_timeout(Duration::from_secs(15))
-                // Between two pieces of a reply, not for the whole: a large caseload over a bad link takes its time.
-                .read_timeout(Duration::from_secs(60))
                 // The server closes a connection that has been idle for twice as long.
                 .pool_idle_timeout(Duration::from_secs(10))
                 .redirect(reqwest::redirect::Policy::none())
@@ -325,7 +331,7 @@ impl Http {
             None => Vec::new(),
         };
         let secure = builder().https_only(true).tls_certs_merge(extra).build().map_err(|error| chain(&error));
-        Ok(Self { loopback, secure })
+        Ok(Self { loopback, secure, patience: PATIENCE })
     }
 }
 
@@ -369,13 +375,21 @@ fn failed(error: &reqwest::Error) -> LinkError {
     }
 }
 
+/// What comes of reqwest while it is waited for.
+async fn in_time<T>(most: Duration, waiting: impl Future<Output = reqwest::Result<T>>) -> Result<T, LinkError> {
+    match timeout(most, waiting).await {
+        Ok(came) => came.map_err(|error| failed(&error)),
+        Err(_) => Err(LinkError::Offline(format!("it said nothing for {} seconds", most.as_secs()))),
+    }
+}
+
 /// The body of a reply by reqwest.
 struct Body(reqwest::Response);
 
 impl Pieces for Body {
     fn next(&mut self) -> Piece<'_> {
         Box::pin(async move {
-            let piece = self.0.chunk().await.map_err(|error| failed(&error))?;
+            let piece = in_time(SILENCE, self.0.chunk()).await?;
             Ok(piece.map(|piece| piece.to_vec()))
         })
     }
@@ -404,13 +418,15 @@ impl Transport for Http {
                 Method::Post => client.post(&request.url),
                 Method::Put => client.put(&request.url),
             };
+            // The answer comes behind the request, which may be long on its way.
+            let patience = self.patience + on_the_slowest_line(request.body.len());
             if let Some(content_type) = request.content_type {
                 sending = sending.header(reqwest::header::CONTENT_TYPE, content_type).body(request.body);
             }
             if let Some(bearer) = &request.bearer {
                 sending = sending.bearer_auth(bearer);
             }
-            let reply = sending.send().await.map_err(|error| failed(&error))?;
+            let reply = in_time(patience, sending.send()).await?;
             let status = reply.status().as_u16();
             let content_type = reply.headers().get(reqwest::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
@@ -421,10 +437,46 @@ impl Transport for Http {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_is_long_on_its_way_is_given_its_time_and_a_server_that_says_nothing_is_not() {
+        const LARGE: usize = 64 << 10;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut line, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut bytes, mut came) = ([0; 4 << 10], 0);
+                    while came < LARGE {
+                        sleep(Duration::from_millis(50)).await;
+                        came += line.read(&mut bytes).await.unwrap();
+                    }
+                    line.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                    line.read(&mut bytes).await.unwrap();
+                });
+            }
+        });
+        let request = |length| HttpRequest {
+            method: Method::Post,
+            url: url.clone(),
+            content_type: Some(CBOR),
+            bearer: None,
+            body: vec![7; length],
+        };
+        let http = Http { patience: Duration::from_millis(300), ..Http::new(&LinkOptions::default()).unwrap() };
+        assert_eq!(http.send(request(LARGE)).await.unwrap().status, 204);
+        let silent = timeout(Duration::from_secs(30), http.send(request(10))).await.expect("it waits for ever");
+        assert!(matches!(silent, Err(LinkError::Offline(_))), "{silent:?}");
+    }
 
     /// What answers with a page that does not end, and how many bytes of it were asked for.
     #[derive(Clone)]

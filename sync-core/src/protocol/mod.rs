@@ -8,6 +8,7 @@ pub mod card;
 pub mod codec;
 pub mod digest;
 pub mod enrolment;
+pub mod pace;
 pub mod packed;
 pub mod place;
 pub mod sync;
