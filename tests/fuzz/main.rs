@@ -204,7 +204,9 @@ fn a_small_push_to_a_document_at_its_bounds_is_judged_in_time_and_within_bounds(
         let what = format!("{actors} actors and {changes} changes");
         (what, Scene::new().crowded(u32::try_from(actors).unwrap(), changes))
     });
-    for (what, scene) in grown.into_iter().chain(crowded) {
+    let noted = bounds.document_inflated - (1 << 20);
+    let noted = [(format!("{noted} bytes of notes"), Scene::new().noted(noted))];
+    for (what, scene) in grown.into_iter().chain(crowded).chain(noted) {
         let input = scene.honest().remove(0);
         assert_eq!(scene.judge(&input).map(drop), Ok(()));
         let judged: Target = ("guard", |scene, input| drop(scene.judge(input)));

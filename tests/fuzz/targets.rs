@@ -13,9 +13,9 @@ use sync_core::clock::{Stamp, Timestamp};
 use sync_core::domain::document::Document;
 use sync_core::domain::edit::Edit;
 use sync_core::domain::kind::Kind;
-use sync_core::domain::record::{Body, Photo, Reading, SharedText, Strike};
+use sync_core::domain::record::{Body, MOST_NOTE_CHARACTERS, Note, Photo, Reading, SharedText, Strike};
 use sync_core::domain::vocabulary::photo::PhotoSubject;
-use sync_core::domain::vocabulary::{Measure, Method};
+use sync_core::domain::vocabulary::{Measure, Method, Section};
 use sync_core::engine::Identity;
 use sync_core::envelope::{Envelope, PROTOCOL, PublicKey, Sender, actor, sign};
 use sync_core::guard::{self, Admitted, Bounds, Pushed, Refusal, Unscannable, chunk_hash, scan};
@@ -96,6 +96,30 @@ impl Scene {
             change.commit_with(CommitOptions::default().with_time(0));
         }
         self.home = Document::load(Kind::Home, &home.save()).unwrap();
+        self
+    }
+
+    /// The same with a home in which somebody else has noted so many bytes, in notes as long as they may be.
+    pub(crate) fn noted(mut self, bytes: usize) -> Self {
+        let text = "🚪".repeat(MOST_NOTE_CHARACTERS);
+        let note = || Note {
+            section: Section::Property,
+            text: text.clone(),
+            amends: None,
+            addendum_to: None,
+            about: None,
+            photos: vec![],
+        };
+        let other = Sender { number: 9, device: DeviceId::from_bytes([14; 16]), ..self.sender };
+        let mut keys = (1..).map(|counter| Key { device: other.number, counter });
+        // All in a few changes: what is noted counts, not how.
+        let mut left = bytes / text.len();
+        while left > 0 {
+            let some = left.min(512);
+            let edits: Vec<Edit> = (0..some).map(|_| Edit::Add(Body::Note(note()))).collect();
+            self.home.edit(actor(&other, self.document, 0), other.account, stamp(), &mut keys, &edits).unwrap();
+            left -= some;
+        }
         self
     }
 

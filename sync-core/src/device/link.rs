@@ -461,7 +461,7 @@ mod tests {
                         came += line.read(&mut bytes).await.unwrap();
                     }
                     line.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
-                    line.read(&mut bytes).await.unwrap();
+                    while line.read(&mut bytes).await.unwrap() > 0 {}
                 });
             }
         });

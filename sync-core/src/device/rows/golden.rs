@@ -300,6 +300,10 @@ mod before {
         Purged {
             #[n(0)]
             case: CaseId,
+            #[n(1)]
+            photos: Option<u32>,
+            #[n(2)]
+            reason: Option<PurgeReason>,
         },
         #[n(4)]
         PurgedDocument {
@@ -311,6 +315,8 @@ mod before {
             kind: Kind,
             #[n(3)]
             photos: u32,
+            #[n(4)]
+            reason: Option<PurgeReason>,
         },
     }
 
@@ -349,17 +355,21 @@ mod before {
 
 fn of_before() -> Vec<Row> {
     let Pending { bytes, outbox, reads, purged, .. } = pending();
+    let purged_case = |photos, reason| before::Notice::Purged { case: case(), photos, reason };
+    let purged_document = |reason| {
+        let (case, document) = (case(), document(1));
+        before::Notice::PurgedDocument { case, document, kind: Kind::Clinical, photos: 2, reason }
+    };
     vec![
         row("before-pending", &before::Pending { bytes, outbox, reads, purged, more: true }),
         row("pending-for-a-bearer", &Pending { wants_bearer: true, ..pending() }),
         row("pending-with-dropped", &Pending { dropped: vec![case()], ..pending() }),
         row("before-cursor", &before::Cursor { epoch: Epoch::from_bytes([6; 16]), n: 12_345 }),
         row("before-progress", &before::Progress { n: 12_345, after: case() }),
-        row("before-notice-purged", &before::Notice::Purged { case: case() }),
-        row(
-            "before-notice-purged-document",
-            &before::Notice::PurgedDocument { case: case(), document: document(1), kind: Kind::Clinical, photos: 2 },
-        ),
+        row("before-notice-purged", &purged_case(None, None)),
+        row("before-notice-purged-document", &purged_document(None)),
+        row("before-asks-notice-purged", &purged_case(Some(2), Some(PurgeReason::Closed))),
+        row("before-asks-notice-purged-document", &purged_document(Some(PurgeReason::Withdrawn))),
         row(
             "before-document",
             &before::DocumentRow {
@@ -400,6 +410,10 @@ fn every_row_of_a_device_is_kept_as_it_always_was() {
     assert_eq!(old, Notice::Purged { case: case(), photos: 0, reason: PurgeReason::Ended, asks: 0 });
     let old: Notice = from_bytes(&kept["before-notice-purged-document"]).unwrap();
     assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Ended, asks: 0, .. }));
+    let old: Notice = from_bytes(&kept["before-asks-notice-purged"]).unwrap();
+    assert_eq!(old, Notice::Purged { case: case(), photos: 2, reason: PurgeReason::Closed, asks: 0 });
+    let old: Notice = from_bytes(&kept["before-asks-notice-purged-document"]).unwrap();
+    assert!(matches!(old, Notice::PurgedDocument { photos: 2, reason: PurgeReason::Withdrawn, asks: 0, .. }));
     let old: DocumentRow = from_bytes(&kept["before-document"]).unwrap();
     assert_eq!((old.changes, old.given, old.singly, old.fruitless, old.place), (3, false, false, 0, None));
     assert!(old.refused.is_some_and(|refused| refused.change.is_none()));
