@@ -21,6 +21,7 @@ use crate::chance::SharedChance;
 use crate::keys::Signer;
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::StorageError;
+use crate::storage::audit::By;
 use crate::storage::ledger::{AskRow, CommitError, DocumentRow, Ledger, Plan, PrescriptionRow, Write};
 
 /// How often a decision is made anew because a row moved, before the server says that it failed.
@@ -60,6 +61,8 @@ pub struct Asking<'a, L> {
     pub chance: SharedChance,
     /// The key for signing off; only online, freshly signed in.
     pub signer: Option<&'a Signer>,
+    /// For how many days a look at the HCPC's register is good.
+    pub hcpc_days: u32,
     /// The device that brings it, and how many bytes it may bring in a day; `None` at the API.
     pub device: Option<(DeviceId, u64)>,
 }
@@ -71,6 +74,12 @@ pub type Failed = CommitError;
 type Decision = Result<Vec<Write>, AskRefusal>;
 
 impl<L: Ledger> Asking<'_, L> {
+    /// Who is behind what is written, for the audit log.
+    pub(crate) fn by(&self) -> By {
+        let device = self.device.map(|(device, _)| device);
+        By { at: self.now, account: Some(self.person.account), device }
+    }
+
     /// Decides on an ask; `reading` is what those of the same request have read so far.
     ///
     /// # Errors
@@ -139,7 +148,7 @@ impl<L: Ledger> Asking<'_, L> {
                 Some((device, most)) => Write::Brought { device, bytes, at, most },
                 None => Write::Asked { account: self.person.account, bytes, at, most: MOST_ASKED },
             });
-            match self.ledger.commit(Plan { writes }).await {
+            match self.ledger.commit(Plan { by: self.by(), writes }).await {
                 Ok(_) => return Ok(verdict),
                 Err(CommitError::Moved) => {}
                 Err(error) => return Err(error),

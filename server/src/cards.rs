@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sync_core::access::{Action, Lane};
+use sync_core::access::{Action, FieldGroup, Lane};
 use sync_core::clock::Timestamp;
 use sync_core::domain::document::Document;
 use sync_core::domain::signoff::{SignedStanding, State};
@@ -161,15 +161,15 @@ pub async fn listed<L: Ledger>(
 }
 
 fn client(case: &CaseRow, lane: Lane) -> ClientCard {
-    let council_only = |value: &Option<String>| value.clone().filter(|_| lane == Lane::Council);
+    let identifier = |value: &Option<String>| value.clone().filter(|_| FieldGroup::Identifiers.shown_to(lane));
     ClientCard {
         name: case.name.clone(),
         address: case.address.clone(),
         contact: case.contact.clone(),
         visitor_risk: case.visitor_risk.clone(),
         uprn: case.uprn.clone(),
-        born: council_only(&case.born),
-        nhs_number: council_only(&case.nhs_number),
+        born: identifier(&case.born),
+        nhs_number: identifier(&case.nhs_number),
     }
 }
 
@@ -220,25 +220,20 @@ async fn prescription<L: Ledger>(
         _ => false,
     };
     let standing = newest.as_ref().map(|signed| signed.standing.clone());
-    let signed = newest.and_then(|newest| match (lane, &newest.standing) {
-        (Lane::Council, _) => Some(newest.signed),
-        (Lane::Housing, SignedStanding::Current) => Some(newest.signed.for_housing()),
-        // Nothing may be built from it any more: Housing keeps no copy.
-        (Lane::Housing, _) => None,
-    });
-    let state = if whole { row.state.clone() } else { State::Draft };
+    let signed = newest.and_then(|newest| newest.shown_to(lane));
+    let state = if whole && FieldGroup::Working.shown_to(lane) { row.state.clone() } else { State::Draft };
     Ok(Some(PrescriptionCard {
         document: row.document,
         state,
         thread: row.thread,
         signed,
-        // Why it was recalled may be clinical; Housing learns that it was.
-        standing: match (lane, standing) {
-            (Lane::Housing, Some(SignedStanding::Recalled { at, .. })) => {
-                Some(SignedStanding::Recalled { at, reason: String::new() })
+        standing: standing.map(|standing| match standing {
+            // Housing learns that it was.
+            SignedStanding::Recalled { at, .. } if !FieldGroup::RecallReason.shown_to(lane) => {
+                SignedStanding::Recalled { at, reason: String::new() }
             }
-            (_, standing) => standing,
-        },
+            standing => standing,
+        }),
         changed_since,
         decisions: decisions(row.document, &rows.decided),
     }))

@@ -11,6 +11,7 @@ use sync_core::protocol::card::CaseState;
 use crate::app::App;
 use crate::storage::StorageError;
 use crate::storage::accounts::{Account, SignInName};
+use crate::storage::audit::By;
 use crate::storage::ledger::{
     CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, Plan, RelationRow, Write,
 };
@@ -152,7 +153,8 @@ pub async fn relate(app: &App, case: CaseId, account: &Account, relation: Relati
     }
     let starts = app.clock.now();
     let row = RelationRow { account: account.id, case, relation, commission: None, starts, ends: None };
-    app.storage.ledger().commit(Plan { writes: vec![Write::Relation(row)] }).await?;
+    let by = By::console(starts);
+    app.storage.ledger().commit(Plan { by, writes: vec![Write::Relation(row)] }).await?;
     Ok(())
 }
 
@@ -178,7 +180,7 @@ pub async fn end(app: &App, case: CaseId, account: AccountId, relation: Relation
             writes.push(Write::Commission(CommissionRow { ends: now, ..commission }));
         }
         writes.push(Write::Relation(RelationRow { ends: Some(now), ..row }));
-        match ledger.commit(Plan { writes }).await {
+        match ledger.commit(Plan { by: By::console(now), writes }).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Moved) => {}
             Err(error) => return Err(error.into()),
@@ -246,7 +248,7 @@ pub async fn commission(
             return Err(CaseError::Commissioned(other.ends.unwrap_or(ends)));
         }
         let writes = stands.into_iter().chain(writes.iter().cloned()).collect();
-        match ledger.commit(Plan { writes }).await {
+        match ledger.commit(Plan { by: By::console(now), writes }).await {
             Ok(_) => return Ok(commission),
             Err(CommitError::Moved) => {}
             Err(error) => return Err(error.into()),

@@ -151,6 +151,8 @@ pub struct Limits {
     pub code_hours: i64,
     /// For how long a device may go without contact and still open cases, in hours.
     pub lease_hours: u16,
+    /// For how long a look at the HCPC's register is good, in days.
+    pub hcpc_days: u32,
 }
 
 impl Limits {
@@ -257,6 +259,7 @@ keys! {
     SessionHours "session_hours" session_hours "12" "How long a sign-in is good, in hours";
     CodeHours "code_hours" code_hours "24" "How long an enrolment code is good, in hours";
     LeaseHours "lease_hours" lease_hours "168" "How long a device may be offline and still open cases, in hours";
+    HcpcDays "hcpc_days" hcpc_days "30" "How long a look at the HCPC's register is good, in days";
     Log "log" log "text" "How log lines are written: text or json";
     LogFilter "log_filter" log_filter "info" "What is logged, such as warn or info,grabrail_server=debug";
 }
@@ -448,6 +451,7 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         session_hours: values.number(Setting::SessionHours, 1, 168, "hours, between 1 and 168")?,
         code_hours: values.number(Setting::CodeHours, 1, 168, "hours, between 1 and 168")?,
         lease_hours: values.number(Setting::LeaseHours, 1, 8760, "hours, between 1 and 8760")?,
+        hcpc_days: values.number(Setting::HcpcDays, 1, 366, "days, between 1 and 366")?,
     })
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sync_core::clock::Timestamp;
 
 use crate::storage::StorageError;
 use crate::storage::blobs::BlobError;
@@ -134,6 +135,12 @@ impl Problem {
     /// Welcome again in `seconds`.
     pub fn later(seconds: u64, detail: impl Into<String>) -> Self {
         Self { retry_after: Some(seconds), ..Self::new(ProblemKind::Later, detail) }.with("retry_after", seconds)
+    }
+
+    /// Welcome again when the next day (UTC) begins.
+    pub fn tomorrow(now: Timestamp, detail: impl Into<String>) -> Self {
+        const DAY: i64 = 24 * 60 * 60;
+        Self::later((DAY - now.millis().div_euclid(1000).rem_euclid(DAY)).unsigned_abs(), detail)
     }
 
     /// Adds an extension member.

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod asks;
+pub mod audit;
 pub mod auth;
 pub mod cards;
 pub mod cases;

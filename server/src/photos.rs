@@ -4,7 +4,7 @@ use sync_core::access::Action;
 use sync_core::domain::signoff::State;
 use sync_core::envelope::Signed;
 use sync_core::guard::photos_named;
-use sync_core::id::{CaseId, DocumentId, Hash};
+use sync_core::id::{DeviceId, Hash};
 use sync_core::photo_bytes;
 use sync_core::protocol::sync::{Receipts, SignedReceipts};
 
@@ -14,6 +14,7 @@ use crate::cards::{self, CaseRows};
 use crate::documents::Documents;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
+use crate::storage::audit::By;
 use crate::storage::blobs::BlobName;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::ledger::{CommitError, Ledger, Number, PhotoRow, Plan, PrescriptionRow, Write};
@@ -35,9 +36,15 @@ fn refused(detail: &str) -> Problem {
 ///
 /// # Errors
 /// `not-found`, `photo-refused`, `disk-full`; nothing is kept then.
-pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) -> Result<SignedReceipts, Problem> {
+pub async fn take(
+    app: &App,
+    (person, device): (&Person, DeviceId),
+    name: BlobName,
+    bytes: Vec<u8>,
+) -> Result<SignedReceipts, Problem> {
     let ledger = app.storage.ledger();
     let now = app.clock.now();
+    let by = By { at: now, account: Some(person.account), device: Some(device) };
     let row = ledger.document(name.document).await?.filter(|row| row.case == name.case).ok_or_else(nothing_here)?;
     let reach = Reach::read(&ledger, person, name.case, now).await?;
     if !reach.may(&row, Action::Write) {
@@ -64,7 +71,7 @@ pub async fn take(app: &App, person: &Person, name: BlobName, bytes: Vec<u8>) ->
             account: person.account,
             at: now,
         };
-        arrived((&ledger, &app.documents), photo).await?
+        arrived((&ledger, &app.documents), by, photo).await?
     };
     let mut receipts = Receipts::new(app.keys.server(), app.keys.epoch().await?, now);
     receipts.n = Some(n);
@@ -91,7 +98,7 @@ fn check(bytes: &[u8]) -> Result<(), Problem> {
 }
 
 /// Writes that a photo is here, and lets prescriptions that waited for it through. Where in the ledger that is.
-async fn arrived<L: Ledger>((ledger, read): (&L, &Documents), photo: PhotoRow) -> Result<Number, Problem> {
+async fn arrived<L: Ledger>((ledger, read): (&L, &Documents), by: By, photo: PhotoRow) -> Result<Number, Problem> {
     for _ in 0..TRIES {
         let mut writes = vec![Write::Photo(photo)];
         // Each row, changed or not: a submission that is being decided at this moment and found the photo missing has
@@ -100,7 +107,7 @@ async fn arrived<L: Ledger>((ledger, read): (&L, &Documents), photo: PhotoRow) -
             let state = row.state.clone().photos_missing(missing((ledger, read), &row, photo).await?);
             writes.push(Write::Prescription(PrescriptionRow { state, ..row }));
         }
-        match ledger.commit(Plan { writes }).await {
+        match ledger.commit(Plan { by, writes }).await {
             Ok(n) => return Ok(n),
             Err(CommitError::Moved) => {}
             Err(error) => return Err(error.into()),
@@ -141,9 +148,7 @@ pub async fn give(
     app: &App,
     directory: &Directory,
     person: &Person,
-    case: CaseId,
-    document: DocumentId,
-    hash: Hash,
+    BlobName { case, document, hash }: BlobName,
 ) -> Result<Vec<u8>, Problem> {
     let ledger = app.storage.ledger();
     let now = app.clock.now();

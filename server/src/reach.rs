@@ -8,8 +8,9 @@ use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signed::Signatory;
 use sync_core::id::{AccountId, CaseId, CommissionId, OrganisationId};
+use sync_core::protocol::ask::AskRefusal;
 
-use crate::storage::accounts::Account;
+use crate::storage::accounts::{Account, HcpcCheck};
 use crate::storage::ledger::{DocumentRow, Ledger, RelationRow};
 use crate::storage::{Storage, StorageError};
 
@@ -30,6 +31,8 @@ pub struct Person {
     pub of_council: bool,
     /// HCPC registration number.
     pub hcpc: Option<String>,
+    /// When it was last looked up in the register, and what that said.
+    pub hcpc_check: Option<HcpcCheck>,
 }
 
 impl Person {
@@ -41,7 +44,31 @@ impl Person {
             role: self.role,
             hcpc: self.hcpc.clone(),
             organisation: self.organisation_name.clone(),
+            hcpc_checked: self.hcpc.as_ref().and(self.hcpc_check).map(|check| check.at),
         }
+    }
+
+    /// Whether they may prescribe or sign as the therapist that their role says they are. One is an occupational
+    /// therapist by registration with the HCPC (Health Professions Order 2001 art. 39), and a look at the register is
+    /// good for so many days.
+    ///
+    /// # Errors
+    /// [`AskRefusal::Unregistered`], [`AskRefusal::RegistrationUnchecked`] or [`AskRefusal::NotOnRegister`].
+    pub fn registered(&self, days: u32, now: Timestamp) -> Result<(), AskRefusal> {
+        if !self.role.is_registered() {
+            return Ok(());
+        }
+        if self.hcpc.is_none() {
+            return Err(AskRefusal::Unregistered { name: self.name.clone() });
+        }
+        let good = |check: &HcpcCheck| now < check.good_until(days);
+        let Some(check) = self.hcpc_check.filter(good) else {
+            return Err(AskRefusal::RegistrationUnchecked { name: Some(self.name.clone()), days: Some(days) });
+        };
+        if check.result.lets_practise() {
+            return Ok(());
+        }
+        Err(AskRefusal::NotOnRegister { name: self.name.clone(), says: check.result.name().to_owned() })
     }
 }
 
@@ -94,6 +121,7 @@ impl Directory {
                 organisation_name,
                 of_council,
                 hcpc: account.hcpc_number,
+                hcpc_check: account.hcpc_check,
             };
             (account.id, person)
         };
@@ -216,5 +244,55 @@ impl Reach {
     /// The names of what ties them to the case.
     pub fn names(&self) -> Vec<Relation> {
         self.standing.relations.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::accounts::HcpcResult;
+
+    fn therapist(role: Role, hcpc: Option<&str>, check: Option<(i64, HcpcResult)>) -> Person {
+        let at = |(at, result)| HcpcCheck { at: Timestamp::from_millis(at), result, by: None };
+        Person {
+            account: AccountId::from_bytes([1; 16]),
+            name: "Olu Ade".to_owned(),
+            role,
+            organisation: OrganisationId::from_bytes([2; 16]),
+            organisation_name: "Borsetshire Council".to_owned(),
+            of_council: true,
+            hcpc: hcpc.map(str::to_owned),
+            hcpc_check: check.map(at),
+        }
+    }
+
+    #[test]
+    fn a_therapist_is_one_by_a_number_that_was_looked_up_lately_and_lets_them_practise() {
+        const DAY: i64 = 24 * 60 * 60 * 1000;
+        let now = Timestamp::from_millis(100 * DAY);
+        let judged = |hcpc, check| therapist(Role::Ot, hcpc, check).registered(30, now);
+        let number = Some("OT12345");
+        let looked = |days: i64, result| judged(number, Some((days * DAY, result)));
+        let (name, unchecked) = ("Olu Ade".to_owned(), |days| {
+            Err(AskRefusal::RegistrationUnchecked { name: Some("Olu Ade".to_owned()), days: Some(days) })
+        });
+        assert_eq!(judged(None, None), Err(AskRefusal::Unregistered { name: name.clone() }));
+        assert_eq!(judged(number, None), unchecked(30));
+        assert_eq!(looked(70, HcpcResult::Registered), unchecked(30));
+        assert_eq!(looked(71, HcpcResult::Registered), Ok(()));
+        assert_eq!(looked(99, HcpcResult::Conditions), Ok(()));
+        // A clock that was set back since makes no look too old.
+        assert_eq!(looked(130, HcpcResult::Registered), Ok(()));
+        for (result, says) in [(HcpcResult::Suspended, "suspended"), (HcpcResult::NotFound, "not_found")] {
+            let refused = AskRefusal::NotOnRegister { name: name.clone(), says: says.to_owned() };
+            assert_eq!(looked(99, result), Err(refused));
+            // What it said when it was last looked up may have changed since.
+            assert_eq!(looked(70, result), unchecked(30));
+        }
+        let year = therapist(Role::PrivateOt, number, Some((70 * DAY, HcpcResult::Registered)));
+        assert_eq!(year.registered(365, now), Ok(()), "for how many days is the council's to set");
+        for role in Role::ALL.into_iter().filter(|role| !role.is_registered()) {
+            assert_eq!(therapist(role, None, None).registered(30, now), Ok(()), "{role}");
+        }
     }
 }

@@ -234,6 +234,7 @@ impl Session {
             authority: self.directory.authority(),
             chance: self.app.chance.clone(),
             signer: None,
+            hcpc_days: self.app.config.limits.hcpc_days,
             // When a day's changes are full, asks go on: up to as much again.
             device: Some((device.id, self.app.config.limits.device_day_bytes.saturating_mul(2))),
         };

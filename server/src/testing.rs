@@ -11,6 +11,7 @@ use crate::chance::SharedChance;
 use crate::config::{Config, Flags};
 use crate::storage::Storage;
 use crate::storage::accounts::{Account, NewAccount};
+use crate::storage::audit::By;
 
 /// 2026-11-16T09:00:00Z.
 pub(crate) const START: i64 = 1_794_819_600_000;
@@ -74,6 +75,9 @@ impl Bench {
         App::new(config, self.storage().await, self.clock.clone(), self.chance.clone()).await.unwrap()
     }
 }
+
+/// Whoever is behind what a test writes.
+pub(crate) const BY: By = By::console(Timestamp::from_millis(0));
 
 /// An account of the council that signs in with [`PASSWORD`].
 pub(crate) async fn account(app: &App, sign_in: &str, role: Role) -> Account {

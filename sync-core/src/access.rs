@@ -253,6 +253,38 @@ pub enum Action {
     SurveyDecision,
 }
 
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Open,
+        Self::ReadProjection,
+        Self::Release,
+        Self::CompleteAssessment,
+        Self::Submit,
+        Self::Decide,
+        Self::Recall,
+        Self::SurveyDecision,
+    ];
+
+    /// Its name at the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Open => "open",
+            Self::ReadProjection => "read_projection",
+            Self::Release => "release",
+            Self::CompleteAssessment => "complete_assessment",
+            Self::Submit => "submit",
+            Self::Decide => "decide",
+            Self::Recall => "recall",
+            Self::SurveyDecision => "survey_decision",
+        }
+    }
+}
+
 /// What a row of the table asks of the one who wants to act, beside their role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +309,24 @@ pub enum Tie {
     CommissionedAuthor,
     /// A relation to the case, and wrote it or is named in it.
     WriterOrNamed,
+}
+
+impl Tie {
+    /// What it asks, in words.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::None => "any case",
+            Self::OtTeam => "allocated, team, duty or break_glass",
+            Self::CouncilAssessment => "allocated, team, duty or break_glass, and of the council's own assessment",
+            Self::Commissioned => "commissioned",
+            Self::OwnCommission => "commissioned, and of that commission",
+            Self::Assigned => "assigned",
+            Self::AssignedAuthor => "assigned, and its author",
+            Self::Author => "allocated, team, duty or break_glass, and its author",
+            Self::CommissionedAuthor => "commissioned, and its author",
+            Self::WriterOrNamed => "allocated, team, duty or break_glass, and its writer or named in it",
+        }
+    }
 }
 
 /// One line of the table.
@@ -338,6 +388,80 @@ pub const TABLE: &[Rule] = &[
 
     Rule { kinds: Kind::ALL, actions: &[Action::Read], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "supervisors read every document of the council's cases" },
 ];
+
+/// Fields that one lane is shown and the other is not, of something that both lanes are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldGroup {
+    /// Of a case's card: name, address, contact and how to get in, what a visitor must beware of, UPRN.
+    Contact,
+    /// Of a case's card: date of birth and NHS number.
+    Identifiers,
+    /// Of a signed version that stands: items, dimensions, the readings and photos that they cite.
+    Specification,
+    /// Of a signed version: why, the client's weight, the carer's view, the signer's grounds.
+    Justification,
+    /// A signed version that was superseded or recalled.
+    Withdrawn,
+    /// Why a signed version was recalled, which may be clinical.
+    RecallReason,
+    /// Where an unsigned version stands: waiting, returned with reasons, rejected with grounds.
+    Working,
+}
+
+/// One line of the table of field groups.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct FieldRule {
+    /// Which fields.
+    pub group: FieldGroup,
+    /// Which lanes are shown them, if they are told of the thing at all.
+    pub lanes: &'static [Lane],
+    /// The rule in words.
+    pub because: &'static str,
+}
+
+/// What each lane is shown of what both are told of.
+#[rustfmt::skip]
+pub const FIELDS: &[FieldRule] = &[
+    FieldRule { group: FieldGroup::Contact, lanes: &[Lane::Council, Lane::Housing], because: "whoever visits needs to find the home and to be safe in it" },
+    FieldRule { group: FieldGroup::Identifiers, lanes: &[Lane::Council], because: "Housing needs neither NHS number nor date of birth to build" },
+    FieldRule { group: FieldGroup::Specification, lanes: &[Lane::Council, Lane::Housing], because: "what is signed is what is built" },
+    FieldRule { group: FieldGroup::Justification, lanes: &[Lane::Council], because: "the reasoning is clinical" },
+    FieldRule { group: FieldGroup::Withdrawn, lanes: &[Lane::Council], because: "nothing may be built from what was withdrawn" },
+    FieldRule { group: FieldGroup::RecallReason, lanes: &[Lane::Council], because: "why it was recalled may be clinical" },
+    FieldRule { group: FieldGroup::Working, lanes: &[Lane::Council], because: "Housing learns of a prescription when it is signed" },
+];
+
+impl FieldGroup {
+    /// Every group.
+    pub const ALL: [Self; 7] = [
+        Self::Contact,
+        Self::Identifiers,
+        Self::Specification,
+        Self::Justification,
+        Self::Withdrawn,
+        Self::RecallReason,
+        Self::Working,
+    ];
+
+    /// Its name at the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Identifiers => "identifiers",
+            Self::Specification => "specification",
+            Self::Justification => "justification",
+            Self::Withdrawn => "withdrawn",
+            Self::RecallReason => "recall_reason",
+            Self::Working => "working",
+        }
+    }
+
+    /// Whether this lane is shown it.
+    pub fn shown_to(self, lane: Lane) -> bool {
+        FIELDS.iter().any(|rule| rule.group == self && rule.lanes.contains(&lane))
+    }
+}
 
 /// The verdict on what someone may do, with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -417,19 +541,6 @@ mod tests {
         })
     }
 
-    const ACTIONS: [Action; 10] = [
-        Action::Read,
-        Action::Write,
-        Action::Open,
-        Action::ReadProjection,
-        Action::Release,
-        Action::CompleteAssessment,
-        Action::Submit,
-        Action::Decide,
-        Action::Recall,
-        Action::SurveyDecision,
-    ];
-
     #[test]
     fn housing_never_has_a_clinical_restricted_home_or_prescription_document() {
         for role in [Role::Surveyor, Role::GrantsOfficer] {
@@ -464,7 +575,7 @@ mod tests {
         for role in Role::ALL {
             for kind in Kind::ALL.iter().copied() {
                 for ties in all_ties() {
-                    for action in ACTIONS {
+                    for action in Action::ALL {
                         if someone(role, &[]).judge(kind, ties, action).is_granted() {
                             assert!(role.is_supervisor(), "{role} may {action:?} {kind:?} with no relation");
                             assert!(matches!(action, Action::Read | Action::Decide | Action::Recall));
@@ -480,7 +591,7 @@ mod tests {
         for role in [Role::Administrator, Role::Auditor, Role::Performance, Role::Store, Role::TrustedAssessor] {
             for kind in Kind::ALL.iter().copied() {
                 for ties in all_ties() {
-                    for action in ACTIONS {
+                    for action in Action::ALL {
                         assert_eq!(someone(role, &Relation::ALL).judge(kind, ties, action), Access::Denied);
                     }
                 }
@@ -497,7 +608,7 @@ mod tests {
         assert_eq!(commissioned.judge(Kind::Clinical, council, Action::Read), Access::Denied);
         assert!(commissioned.judge(Kind::Home, council, Action::Write).is_granted());
         for kind in Kind::ALL.iter().copied() {
-            for action in ACTIONS {
+            for action in Action::ALL {
                 assert_eq!(someone(Role::PrivateOt, &[]).judge(kind, own, action), Access::Denied);
             }
         }
@@ -518,7 +629,7 @@ mod tests {
         let mut text = String::new();
         for role in Role::ALL {
             for kind in Kind::ALL.iter().copied() {
-                for action in ACTIONS {
+                for action in Action::ALL {
                     for of_council in [true, false] {
                         for relation in std::iter::once(None).chain(Relation::ALL.map(Some)) {
                             // By reason, the ties with which it is granted, as the bits of `all_ties`.
@@ -543,11 +654,31 @@ mod tests {
         text
     }
 
+    /// One line for each lane and group of fields.
+    fn fields() -> String {
+        let mut text = String::new();
+        for (lane, name) in [(Lane::Council, "council"), (Lane::Housing, "housing")] {
+            for group in FieldGroup::ALL {
+                let shown = if group.shown_to(lane) { "shown" } else { "not shown" };
+                text += &format!("{name} {}: {shown}\n", group.name());
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn every_group_of_fields_has_one_line_in_the_table() {
+        for group in FieldGroup::ALL {
+            assert_eq!(FIELDS.iter().filter(|rule| rule.group == group).count(), 1, "{}", group.name());
+        }
+        assert_eq!(FIELDS.len(), FieldGroup::ALL.len());
+    }
+
     #[test]
     fn the_whole_matrix_is_what_somebody_looked_at() {
         let path = format!("{}/golden/access-1.txt", env!("CARGO_MANIFEST_DIR"));
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        let now = matrix();
+        let now = matrix() + &fields();
         if kept != now {
             std::fs::write(&path, &now).unwrap();
             panic!(

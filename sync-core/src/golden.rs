@@ -277,10 +277,16 @@ pub(crate) fn ask_refusals() -> Vec<(String, AskRefusal)> {
         ("findings", AskRefusal::Findings { findings: vec!["nothing is prescribed yet".to_owned()] }),
         ("own_work", AskRefusal::OwnWork),
         ("online_only", AskRefusal::OnlineOnly),
-        ("registration_unchecked", AskRefusal::RegistrationUnchecked),
+        // As it was kept while it said neither.
+        ("registration_unchecked", AskRefusal::RegistrationUnchecked { name: None, days: None }),
         ("particulars", AskRefusal::Particulars { field: "name".to_owned(), why: "1 to 200 characters".to_owned() }),
         ("id_taken", AskRefusal::IdTaken),
         ("unregistered", AskRefusal::Unregistered { name: "Grace Lin".to_owned() }),
+        (
+            "registration_unchecked-named",
+            AskRefusal::RegistrationUnchecked { name: Some("Grace Lin".to_owned()), days: Some(30) },
+        ),
+        ("not_on_register", AskRefusal::NotOnRegister { name: "Grace Lin".to_owned(), says: "suspended".to_owned() }),
     ])
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn say(server: &Path, url: &str, arguments: &[&str]) -> String {
 /// Adds an OT.
 pub(crate) fn account(server: &Path, url: &str, sign_in: &str) {
     let name = format!("{sign_in} of the benchmark");
-    say(server, url, &["account", "add", sign_in, "--name", &name, "--role", "ot", "--hcpc", "OT12345"]);
+    let registered = ["--hcpc", "OT12345", "--register", "registered"];
+    say(server, url, &[&["account", "add", sign_in, "--name", &name, "--role", "ot"], &registered[..]].concat());
 }
 
 /// Imports cases from rows of reference, name, address and sign-in.

@@ -10,7 +10,7 @@ use sync_core::access::Role;
 use sync_core::id::{AccountId, CaseId, DeviceId, Generation, Hash};
 
 use crate::ledger::hand::Hand;
-use crate::stores::{Store, account, held_by_every_store};
+use crate::stores::{BY, Store, account, held_by_every_store};
 
 held_by_every_store! {
     a_code_enrols_one_device_which_reads_back;
@@ -201,7 +201,7 @@ async fn a_request_is_written_with_what_it_brings_and_one_that_brings_nothing_so
     assert_eq!(storage.take_request(&device, request(1, b"other")).await.unwrap(), Counted::Copy);
     assert_eq!(taken(&device).await, [None; 2], "nothing waits for the disk");
     let quarantine = Hand::new(7).quarantine_row(CaseId::from_bytes([3; 16]));
-    storage.ledger().commit(Plan { writes: vec![Write::Quarantine(quarantine)] }).await.unwrap();
+    storage.ledger().commit(Plan { by: BY, writes: vec![Write::Quarantine(quarantine)] }).await.unwrap();
     assert_eq!(taken(&device).await, [Some(request(1, b"a")), None], "with the first effect of anybody");
     assert_eq!(taken(&other).await, [Some(request(9, b"z")), None]);
     assert_eq!(take(&storage, other.id, request(10, b"y")).await, Counted::Next);

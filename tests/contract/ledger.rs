@@ -16,6 +16,8 @@ mod prescriptions;
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{CommitError, Ledger, Number, Plan, Write};
 
+use crate::stores::BY;
+
 /// Makes a test for each behaviour and each store.
 macro_rules! held_by_both {
     ($($module:ident::$name:ident as $test:ident;)*) => {
@@ -79,11 +81,11 @@ held_by_both! {
 
 /// Commits what must be taken.
 async fn put<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) -> Number {
-    ledger.commit(Plan { writes: writes.into_iter().collect() }).await.unwrap()
+    ledger.commit(Plan { by: BY, writes: writes.into_iter().collect() }).await.unwrap()
 }
 
 /// Commits what must be found to have moved.
 async fn refused<L: Ledger>(ledger: &L, writes: impl IntoIterator<Item = Write>) {
-    let result = ledger.commit(Plan { writes: writes.into_iter().collect() }).await;
+    let result = ledger.commit(Plan { by: BY, writes: writes.into_iter().collect() }).await;
     assert!(matches!(result, Err(CommitError::Moved)), "{result:?}");
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use grabrail_server::chance::SharedChance;
 use grabrail_server::storage::accounts::{Account, NewAccount};
+use grabrail_server::storage::audit::By;
 use grabrail_server::storage::{ServeLock, Storage, StorageError};
 use sync_core::access::Role;
 use sync_core::clock::{Clock, Seeded, Timestamp};
@@ -93,6 +94,9 @@ impl Clock for HandClock {
         u64::try_from(self.0.load(Ordering::SeqCst)).unwrap_or_default()
     }
 }
+
+/// Whoever is behind what a behaviour writes.
+pub(crate) const BY: By = By::console(Timestamp::from_millis(START));
 
 /// What an occupational therapist's account at the council is made of.
 pub(crate) async fn new_account(storage: &Storage, sign_in: &str) -> NewAccount {

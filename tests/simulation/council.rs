@@ -11,6 +11,8 @@ use grabrail_server::documents::Documents;
 use grabrail_server::error::{Problem, ProblemKind};
 use grabrail_server::keys::Signer;
 use grabrail_server::reach::{Directory, Person, Reach};
+use grabrail_server::storage::accounts::{HcpcCheck, HcpcResult};
+use grabrail_server::storage::audit::By;
 use grabrail_server::storage::devices::{Counted, Device, TakenRequest};
 use grabrail_server::storage::keys::{KeyPurpose, ServerKey};
 use grabrail_server::storage::ledger::memory::MemoryLedger;
@@ -163,6 +165,7 @@ impl Council {
             organisation_name: if of_council { AUTHORITY } else { "A Practice" }.to_owned(),
             of_council,
             hcpc: Some("OT12345".to_owned()),
+            hcpc_check: Some(HcpcCheck { at: self.now(), result: HcpcResult::Registered, by: None }),
         };
         self.rows().accounts.insert(account, Account { person, enabled: true, changed: 0 });
         account
@@ -172,7 +175,11 @@ impl Council {
     /// could not.
     pub(crate) async fn changes(&self, account: AccountId, change: impl FnOnce(&mut Account)) -> bool {
         let case = self.ledger.cases().await.unwrap()[0].case;
-        let Ok(changed) = self.ledger.commit(Plan { writes: vec![Write::Touch(case)] }).await else { return false };
+        let Ok(changed) =
+            self.ledger.commit(Plan { by: By::console(self.now()), writes: vec![Write::Touch(case)] }).await
+        else {
+            return false;
+        };
         let mut rows = self.rows();
         let row = rows.accounts.get_mut(&account).unwrap();
         change(row);
@@ -243,6 +250,8 @@ impl Council {
             authority: AUTHORITY,
             chance: self.chance.clone(),
             signer,
+            // The clock leaps by years, and nobody here looks at the register again.
+            hcpc_days: u32::MAX,
             device: None,
         }
     }

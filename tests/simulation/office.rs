@@ -3,6 +3,7 @@
 use std::task::Poll;
 
 use grabrail_server::documents::{self, Documents};
+use grabrail_server::storage::audit::By;
 use grabrail_server::storage::ledger::{CaseRow, CommissionRow, DocumentRow, Ledger, Plan, RelationRow, Write};
 use sync_core::access::{Relation, Role};
 use sync_core::clock::Stamp;
@@ -77,7 +78,8 @@ impl World {
     /// Writes what the office does; `false` when the server could not. A slow ledger may take its time over it.
     async fn writes(&mut self, writes: Vec<Write>) -> bool {
         let ledger = self.council.ledger.clone();
-        let mut writing: Writing = Box::pin(async move { ledger.commit(Plan { writes }).await.is_ok() });
+        let by = By::console(self.council.now());
+        let mut writing: Writing = Box::pin(async move { ledger.commit(Plan { by, writes }).await.is_ok() });
         let begun = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context)));
         match begun.await {
             Poll::Ready(done) => done,

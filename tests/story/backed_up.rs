@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use grabrail_server::chance::SharedChance;
 use grabrail_server::storage::Storage;
+use grabrail_server::storage::audit::By;
 use grabrail_server::storage::ledger::{BackupRow, Ledger as _, Plan, Write};
 use grabrail_tests::World;
 use sync_core::access::Role;
@@ -18,7 +19,7 @@ async fn record_backup(world: &World) {
     let epoch = storage.epochs().await.unwrap()[0];
     let up_to = ledger.end().await.unwrap();
     let backup = BackupRow { epoch, up_to, digest: Hash::of(b"the backup"), at: clock.now() };
-    ledger.commit(Plan { writes: vec![Write::Backup(backup)] }).await.unwrap();
+    ledger.commit(Plan { by: By::console(clock.now()), writes: vec![Write::Backup(backup)] }).await.unwrap();
     storage.close().await;
 }
 

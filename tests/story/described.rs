@@ -201,7 +201,8 @@ fn refusals() -> Vec<AskRefusal> {
         AskRefusal::Findings { findings: vec!["missing: weight".to_owned()] },
         AskRefusal::OwnWork,
         AskRefusal::OnlineOnly,
-        AskRefusal::RegistrationUnchecked,
+        AskRefusal::RegistrationUnchecked { name: Some("Grace Lin".to_owned()), days: Some(30) },
+        AskRefusal::NotOnRegister { name: "Grace Lin".to_owned(), says: "suspended".to_owned() },
         AskRefusal::Particulars { field: "grounds".to_owned(), why: "it may not be empty".to_owned() },
         AskRefusal::IdTaken,
         AskRefusal::Unregistered { name: "Grace Lin".to_owned() },
@@ -216,7 +217,8 @@ fn refusals() -> Vec<AskRefusal> {
             | AskRefusal::Findings { .. }
             | AskRefusal::OwnWork
             | AskRefusal::OnlineOnly
-            | AskRefusal::RegistrationUnchecked
+            | AskRefusal::RegistrationUnchecked { .. }
+            | AskRefusal::NotOnRegister { .. }
             | AskRefusal::Particulars { .. }
             | AskRefusal::IdTaken
             | AskRefusal::Unregistered { .. } => {}

@@ -7,6 +7,7 @@
 )]
 
 mod asks;
+mod audited;
 mod backed_up;
 mod bindings;
 mod closed;

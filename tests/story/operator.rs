@@ -91,6 +91,49 @@ async fn a_second_server_on_the_same_folder_is_refused() {
     assert_eq!(second.code, Some(1), "{}{}", second.out, second.err);
 }
 
+/// H12: who sees what is one table, and IT reads it in words: the whole, and for one person before one case.
+#[tokio::test]
+async fn the_table_of_rights_is_printed_and_explained_for_one_person_before_one_case() {
+    let world = World::start().await;
+    for (sign_in, role) in [("olu", Role::Ot), ("sue", Role::Surveyor), ("ida", Role::Administrator)] {
+        world.account(sign_in, role);
+    }
+    world.case("W-1", "olu");
+    world.say(&["case", "assign", "W-1", "sue"], "").done();
+
+    let table = world.say(&["access"], "").done();
+    for line in sync_core::access::TABLE {
+        assert!(table.contains(line.because), "{}", line.because);
+    }
+    assert!(table.ends_with("what no line grants is denied"), "{table}");
+
+    let olus = world.say(&["access", "olu", "W-1"], "").done();
+    assert!(olus.contains("  allocated from "), "{olus}");
+    assert!(olus.contains("  write: the OT team writes the council's own assessment"), "{olus}");
+    assert!(olus.contains("they may begin a prescription document"), "{olus}");
+    assert!(olus.ends_with("left out of what they are shown: nothing"), "{olus}");
+
+    let sues = world.say(&["access", "sue", "W-1"], "").done();
+    assert!(sues.contains("  read_projection: Housing sees a released home's measurements"), "{sues}");
+    assert!(sues.contains("nothing: the table has no line for a surveyor so tied to it"), "the assessment: {sues}");
+    assert!(sues.ends_with("shown: identifiers, justification, withdrawn, recall_reason, working"), "{sues}");
+    assert!(!sues.contains("Doris") && !sues.contains("Sample Street"), "ids only: {sues}");
+
+    let idas = world.say(&["access", "ida", "W-1"], "").done();
+    assert!(idas.contains("nothing ties them to it") && idas.contains("to them there is no such case"), "{idas}");
+    assert!(!idas.contains("shown:"), "{idas}");
+
+    // What ended says so, and what it gave is gone.
+    world.say(&["case", "end", "W-1", "olu", "allocated"], "").done();
+    let olus = world.say(&["access", "olu", "W-1"], "").done();
+    assert!(olus.contains(", not now") && !olus.contains("write:"), "{olus}");
+    world.say(&["account", "disable", "sue"], "").done();
+    let sues = world.say(&["access", "sue", "W-1"], "").done();
+    assert!(sues.contains("the account is disabled"), "{sues}");
+    assert_eq!(world.say(&["access", "olu"], "").code, Some(2), "a person without a case");
+    assert_eq!(world.say(&["access", "olu", "W-9"], "").code, Some(1));
+}
+
 /// Signs another rail of this visit off: its evidence pack.
 async fn signed(visit: &Visit, signer: &str) -> Value {
     let document = visit.submitted_rail().await;

@@ -55,9 +55,32 @@ async fn nobody_prescribes_or_signs_as_an_occupational_therapist_without_a_regis
     assert_eq!(bo.sync().await.denied, 1);
     assert_eq!(state(&visit.world, &peg, bos).await, "draft");
 
+    // A number that nobody looked up proves nothing.
     visit.world.say(&["account", "hcpc", "bo", "OT4711"], "").done();
     visit.world.say(&["account", "hcpc", "peg", "OT4712"], "").done();
     assert_eq!(visit.world.say(&["account", "hcpc", "peg", "4712"], "").code, Some(2), "not a number of theirs");
+    let unchecked = AskRefusal::RegistrationUnchecked { name: Some("Peg Unwin".to_owned()), days: Some(30) };
+    assert_eq!(visit.sign(&peg, document).await, Err(unchecked));
+    bo.device.submit(bos).await.unwrap();
+    assert_eq!(bo.sync().await.denied, 1);
+
+    let looked_up = |sign_in, number, says| {
+        let look = ["account", "hcpc", sign_in, number, "--register", says, "--by", "grace"];
+        visit.world.say(&look, "").done();
+    };
+    let _grace = visit.joined_by("grace", Role::SeniorOt).await;
+    looked_up("peg", "OT4712", "suspended");
+    let suspended = AskRefusal::NotOnRegister { name: "Peg Unwin".to_owned(), says: "suspended".to_owned() };
+    assert_eq!(visit.sign(&peg, document).await, Err(suspended));
+    assert_eq!(state(&visit.world, &peg, document).await, "submitted", "nothing changed");
+
+    looked_up("peg", "OT4712", "registered");
+    // Conditions of practice are for the signer to weigh.
+    looked_up("bo", "OT4711", "conditions");
+    let listed = visit.world.say(&["account", "registrations"], "").done();
+    let line = |sign_in| listed.lines().find(|line| line.starts_with(sign_in)).unwrap();
+    assert!(line("bo").contains("OT4711  conditions, looked up at ") && line("bo").contains(" by grace, good until "));
+    assert!(line("olu").contains(" by the command line, good until "), "{listed}");
     bo.device.submit(bos).await.unwrap();
     assert_eq!(bo.sync().await.granted, 1);
     assert_eq!(visit.sign(&peg, document).await, Ok(()));

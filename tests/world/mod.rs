@@ -71,7 +71,7 @@ impl World {
         say(&self.path("grabrail.toml"), arguments, stdin)
     }
 
-    /// Adds an account of the council with [`PASSWORD`]; who may sign off gets an HCPC number.
+    /// Adds an account of the council with [`PASSWORD`]; who needs a registration has one, looked up.
     pub fn account(&self, sign_in: &str, role: Role) -> String {
         self.account_with(sign_in, role, &[])
     }
@@ -82,7 +82,7 @@ impl World {
         let mut arguments = vec!["account", "add", sign_in, "--name", &name, "--role", &role_name];
         arguments.extend_from_slice(more);
         if matches!(role, Role::Ot | Role::SeniorOt | Role::PrincipalOt | Role::PrivateOt) {
-            arguments.extend_from_slice(&["--hcpc", "OT12345"]);
+            arguments.extend_from_slice(&["--hcpc", "OT12345", "--register", "registered"]);
         }
         self.say(&arguments, PASSWORD).done()
     }

@@ -193,7 +193,7 @@ impl<L: Ledger> Asking<'_, L> {
         writes.push(Write::Prescription(PrescriptionRow { state, ..prescription }));
         for signed in earlier.iter().filter(|signed| signed.standing == SignedStanding::Current) {
             let standing = SignedStanding::Superseded { by: number };
-            writes.push(Write::Standing { document, number: signed.number, standing });
+            writes.push(Write::Standing { document, case: row.case, number: signed.number, standing });
         }
         writes.push(Write::Signed(SignedRow {
             document,
@@ -206,15 +206,9 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(Ok(writes))
     }
 
-    /// An occupational therapist is one by registration with the HCPC (Health Professions Order 2001 art. 39): without
-    /// a number on record nobody prescribes or signs as one.
+    /// Whether this author or signer may practise.
     fn registered(&self, account: AccountId) -> Result<(), AskRefusal> {
-        match self.directory.person(account) {
-            Some(person) if person.role.is_registered() && person.hcpc.is_none() => {
-                Err(AskRefusal::Unregistered { name: person.name.clone() })
-            }
-            _ => Ok(()),
-        }
+        self.directory.person(account).map_or(Ok(()), |person| person.registered(self.hcpc_days, self.now))
     }
 
     pub(super) async fn recall(
@@ -240,7 +234,7 @@ impl<L: Ledger> Asking<'_, L> {
         let standing = SignedStanding::Recalled { at: self.now, reason: reason.to_owned() };
         Ok(Ok(vec![
             Write::Prescription(PrescriptionRow { state, ..prescription }),
-            Write::Standing { document, number, standing },
+            Write::Standing { document, case: ask.case, number, standing },
         ]))
     }
 }

@@ -11,6 +11,7 @@ use sync_core::id::OrganisationId;
 use super::{CaseError, TRIES, opening, someone};
 use crate::app::App;
 use crate::storage::accounts::Account;
+use crate::storage::audit::By;
 use crate::storage::ledger::{CaseRow, CommitError, Counted, Ledger, Plan, RelationRow, Write};
 
 /// The most rows one file may have.
@@ -128,7 +129,7 @@ async fn planned(
     let ledger = app.storage.ledger();
     let now = app.clock.now();
     let mut imported = Imported::default();
-    let mut plan = Plan::default();
+    let mut plan = Plan { by: By::console(now), writes: Vec::new() };
     for (_, row) in rows {
         let reference = row.reference.clone().unwrap_or_default();
         let known = ledger.case_by_reference(&reference).await?;

@@ -157,10 +157,10 @@ async fn set_up(stage: &mut Stage) -> Result<(), Failed> {
     stage.admin(&["organisation", "add", "Carter Occupational Therapy Ltd"]).await?;
     let people: [(&str, &str, &str, &[&str]); 5] = [
         ("ida.admin", "Ida Brook", "administrator", &[]),
-        ("ana.ot", "Ana Osei", "ot", &["--hcpc", "OT20101"]),
-        ("grace.senior", "Grace Lin", "senior_ot", &["--hcpc", "OT11887"]),
+        ("ana.ot", "Ana Osei", "ot", &["--hcpc", "OT20101", "--register", "registered"]),
+        ("grace.senior", "Grace Lin", "senior_ot", &["--hcpc", "OT11887", "--register", "registered"]),
         ("sue.surveyor", "Sue Patel", "surveyor", &[]),
-        ("ben.private", "Ben Carter", "private_ot", &["--hcpc", "OT30455"]),
+        ("ben.private", "Ben Carter", "private_ot", &["--hcpc", "OT30455", "--register", "registered"]),
     ];
     for (sign_in, name, role, more) in people {
         let mut args = vec!["account", "add", sign_in, "--name", name, "--role", role];

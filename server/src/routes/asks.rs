@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use sync_core::clock::{Stamp, Timestamp};
+use sync_core::clock::Stamp;
 use sync_core::id::{AskId, CaseId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::{Ask, Request, Verdict};
@@ -68,6 +68,7 @@ pub(super) async fn ask(
         authority: &authority.name,
         chance: app.chance.clone(),
         signer: Some(&signer),
+        hcpc_days: app.config.limits.hcpc_days,
         device: None,
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
@@ -76,7 +77,7 @@ pub(super) async fn ask(
         Err(CommitError::DayFull) => {
             let detail =
                 "You have asked as much as anybody may in a day (UTC). Nothing was decided; ask again tomorrow.";
-            return Err(Problem::later(until_tomorrow(now), detail));
+            return Err(Problem::tomorrow(now, detail));
         }
         decided => decided?,
     };
@@ -86,10 +87,4 @@ pub(super) async fn ask(
             Err(Problem::new(ProblemKind::AskRefused, refusal.to_string()).with("verdict", &verdict))
         }
     }
-}
-
-/// The seconds until the next day (UTC) begins.
-fn until_tomorrow(now: Timestamp) -> u64 {
-    const DAY: i64 = 24 * 60 * 60;
-    (DAY - now.millis().div_euclid(1000).rem_euclid(DAY)).unsigned_abs()
 }

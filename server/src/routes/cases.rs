@@ -10,10 +10,12 @@ use super::Json;
 use super::problems::problems;
 use super::schemas::{cards as schemas, words};
 use crate::app::App;
+use crate::audit;
 use crate::auth::SignedIn;
 use crate::cards::{self, CaseRows};
 use crate::error::{Problem, ProblemKind};
 use crate::reach::Directory;
+use crate::storage::audit::{Act, By};
 use crate::storage::ledger::Ledger;
 
 /// One line of the list.
@@ -91,10 +93,13 @@ pub(super) async fn show(
     let case: CaseId = case.parse().map_err(|_| nothing())?;
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account).ok_or_else(nothing)?;
-    let ledger = app.storage.ledger();
-    let rows = CaseRows::read(&ledger, case).await?.ok_or_else(nothing)?;
-    let card = cards::card((&ledger, &app.documents), &directory, &rows, person, app.clock.now()).await?;
-    card.map(Json).ok_or_else(nothing)
+    let (ledger, now) = (app.storage.ledger(), app.clock.now());
+    let card = match CaseRows::read(&ledger, case).await? {
+        Some(rows) => cards::card((&ledger, &app.documents), &directory, &rows, person, now).await?,
+        None => None,
+    };
+    let card = card.map(Json).ok_or_else(nothing);
+    audit::shown(&app, By::person(who.account, now), (Some(case), None), Act::Read { photo: None }, card).await
 }
 
 /// Something that was set aside.

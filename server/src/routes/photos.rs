@@ -5,17 +5,19 @@ use axum::extract::{Extension, FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sync_core::id::{AccountId, CaseId, DocumentId, Hash};
+use sync_core::id::{AccountId, CaseId, DeviceId, DocumentId, Hash};
 
 use super::edge::{TimeLimit, whole};
 use super::problems::problems;
 use super::schemas::{bodies, words};
 use super::sync::CBOR;
 use crate::app::App;
+use crate::audit;
 use crate::auth::{PhotoBearer, SignedIn};
 use crate::error::{Problem, ProblemKind};
 use crate::photos;
 use crate::reach::Directory;
+use crate::storage::audit::{Act, By};
 use crate::storage::blobs::BlobName;
 
 type Name = Path<(String, String, String)>;
@@ -66,21 +68,21 @@ pub(super) async fn put(
     let body = limit.stands_still(whole(&app.uploads, body, app.config.limits.photo_bytes)).await?;
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(bearer.account.id).ok_or_else(gone)?;
-    let receipts = photos::take(&app, person, name, body).await?;
+    let receipts = photos::take(&app, (person, bearer.device.id), name, body).await?;
     let receipts = minicbor::to_vec(&receipts).unwrap_or_default();
     Ok((StatusCode::CREATED, [(header::CONTENT_TYPE, CBOR)], receipts).into_response())
 }
 
 /// Who may be given photo bytes: a device by its bearer, or a person signed in.
-pub(super) struct Viewer(AccountId);
+pub(super) struct Viewer(AccountId, Option<DeviceId>);
 
 impl FromRequestParts<App> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match PhotoBearer::from_request_parts(parts, app).await {
-            Ok(bearer) => Ok(Self(bearer.account.id)),
-            Err(_) => SignedIn::from_request_parts(parts, app).await.map(|signed_in| Self(signed_in.account)),
+            Ok(bearer) => Ok(Self(bearer.account.id, Some(bearer.device.id))),
+            Err(_) => SignedIn::from_request_parts(parts, app).await.map(|signed_in| Self(signed_in.account, None)),
         }
     }
 }
@@ -101,7 +103,10 @@ pub(super) async fn get(State(app): State<App>, viewer: Viewer, path: Name) -> R
     let name = name(&path)?;
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(viewer.0).ok_or_else(gone)?;
-    let bytes = photos::give(&app, &directory, person, name.case, name.document, name.hash).await?;
+    let bytes = photos::give(&app, &directory, person, name).await;
+    let by = By { at: app.clock.now(), account: Some(viewer.0), device: viewer.1 };
+    let (of, act) = ((Some(name.case), Some(name.document)), Act::Read { photo: Some(name.hash) });
+    let bytes = audit::shown(&app, by, of, act, bytes).await?;
     let headers = [
         (header::CONTENT_TYPE, "image/jpeg"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"photo.jpg\""),

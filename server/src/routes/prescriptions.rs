@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sync_core::access::{Action, Lane};
+use sync_core::access::Action;
 use sync_core::domain::finding;
 use sync_core::domain::signed::Evidence;
-use sync_core::domain::signoff::{SignedStanding, State as Working};
+use sync_core::domain::signoff::State as Working;
 use sync_core::domain::specification;
 use sync_core::id::DocumentId;
 use utoipa::ToSchema;
@@ -18,9 +18,11 @@ use super::problems::problems;
 use super::schemas::{evidence as evidence_schemas, findings as schemas, words};
 use crate::app::App;
 use crate::asks::Reading;
+use crate::audit;
 use crate::auth::SignedIn;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
+use crate::storage::audit::{Act, By};
 use crate::storage::ledger::{DocumentRow, Ledger};
 
 fn nothing() -> Problem {
@@ -75,8 +77,7 @@ pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<
     Ok(Json(lines.collect()))
 }
 
-async fn reached(app: &App, person: &Person, document: &str) -> Result<(DocumentRow, Reach), Problem> {
-    let document: DocumentId = document.parse().map_err(|_| nothing())?;
+async fn reached(app: &App, person: &Person, document: DocumentId) -> Result<(DocumentRow, Reach), Problem> {
     let ledger = app.storage.ledger();
     let row = ledger.document(document).await?.ok_or_else(nothing)?;
     let reach = Reach::read(&ledger, person, row.case, app.clock.now()).await?;
@@ -96,9 +97,27 @@ pub(super) async fn show(
     who: SignedIn,
     Path(document): Path<String>,
 ) -> Result<Json<Value>, Problem> {
+    let document: DocumentId = document.parse().map_err(|_| nothing())?;
+    let told = told(&app, &who, document).await;
+    shown(&app, &who, document, Act::Read { photo: None }, told).await
+}
+
+/// What is shown of a document, and what is not, is logged with its case.
+async fn shown<T>(
+    app: &App,
+    who: &SignedIn,
+    document: DocumentId,
+    act: Act,
+    answer: Result<T, Problem>,
+) -> Result<T, Problem> {
+    let case = app.storage.ledger().document(document).await?.map(|row| row.case);
+    audit::shown(app, By::person(who.account, app.clock.now()), (case, Some(document)), act, answer).await
+}
+
+async fn told(app: &App, who: &SignedIn, document: DocumentId) -> Result<Json<Value>, Problem> {
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account).ok_or_else(nothing)?;
-    let (row, reach) = reached(&app, person, &document).await?;
+    let (row, reach) = reached(app, person, document).await?;
     if !reach.may(&row, Action::Read) {
         return Err(nothing());
     }
@@ -165,17 +184,20 @@ pub(super) async fn evidence(
     Path((document, number)): Path<(String, String)>,
 ) -> Result<Json<Evidence>, Problem> {
     let number: u32 = number.parse().map_err(|_| nothing())?;
+    let document: DocumentId = document.parse().map_err(|_| nothing())?;
+    let copy = copy(&app, &who, document, number).await;
+    shown(&app, &who, document, Act::Exported { number }, copy).await
+}
+
+async fn copy(app: &App, who: &SignedIn, document: DocumentId, number: u32) -> Result<Json<Evidence>, Problem> {
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account).ok_or_else(nothing)?;
-    let (row, reach) = reached(&app, person, &document).await?;
+    let (row, reach) = reached(app, person, document).await?;
     let signed = app.storage.ledger().signed(row.document).await?;
     let signed = signed.into_iter().find(|signed| signed.number == number).ok_or_else(nothing)?;
-    let copy = match person.role.lane() {
-        Lane::Council if reach.may(&row, Action::Read) => signed.signed,
-        Lane::Housing if reach.may(&row, Action::ReadProjection) && signed.standing == SignedStanding::Current => {
-            signed.signed.for_housing()
-        }
-        _ => return Err(nothing()),
-    };
+    if !reach.may(&row, Action::Read) && !reach.may(&row, Action::ReadProjection) {
+        return Err(nothing());
+    }
+    let copy = signed.shown_to(person.role.lane()).ok_or_else(nothing)?;
     Ok(Json(Evidence::of(copy)))
 }

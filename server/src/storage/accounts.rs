@@ -9,6 +9,7 @@ use sync_core::access::Role;
 use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, OrganisationId};
 
+use super::audit::{AccountChange, Act, By, Done};
 use super::ledger::Number;
 use super::{Storage, StorageError, Write, taken, text, text_if_any, time_if_any};
 
@@ -71,6 +72,11 @@ impl HcpcResult {
             Self::NotFound => "not_found",
         }
     }
+
+    /// Whether whoever it was said of may practise. Conditions of practice are for the signer to weigh.
+    pub const fn lets_practise(self) -> bool {
+        matches!(self, Self::Registered | Self::Conditions)
+    }
 }
 
 /// A text that is no result of a check of the register.
@@ -94,6 +100,13 @@ pub struct HcpcCheck {
     pub result: HcpcResult,
     /// Who looked; `None` at the server's command line.
     pub by: Option<AccountId>,
+}
+
+impl HcpcCheck {
+    /// The first moment at which it is too old, if a look is good for so many days.
+    pub fn good_until(&self, days: u32) -> Timestamp {
+        self.at.plus_millis(i64::from(days) * 24 * 60 * 60 * 1000)
+    }
 }
 
 /// A member of staff.
@@ -167,7 +180,8 @@ impl Storage {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, "the sign-in name"))?;
-        self.directory_moves(&mut write, Some(id)).await?;
+        let added = AccountChange::Added { role: new.role, organisation: new.organisation };
+        self.account_changes(&mut write, id, None, added).await?;
         write.commit().await?;
         Ok(Account {
             id,
@@ -189,7 +203,9 @@ impl Storage {
         let mut write = self.write().await?;
         let query = sqlx::query("UPDATE accounts SET role = $1 WHERE id = $2").bind(role.name()).bind(id.to_string());
         let changed = query.execute(&mut *write).await?;
-        self.directory_moves(&mut write, Some(id)).await?;
+        if changed.rows_affected() == 1 {
+            self.account_changes(&mut write, id, None, AccountChange::Role { role }).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -202,9 +218,35 @@ impl Storage {
         let mut write = self.write().await?;
         let query = sqlx::query("UPDATE accounts SET organisation_id = $1 WHERE id = $2");
         let changed = query.bind(organisation.to_string()).bind(id.to_string()).execute(&mut *write).await?;
-        self.directory_moves(&mut write, Some(id)).await?;
+        if changed.rows_affected() == 1 {
+            self.account_changes(&mut write, id, None, AccountChange::Organisation { organisation }).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
+    }
+
+    /// Notes that an account changed: where the ledger stands, and in the audit log.
+    async fn account_changes(
+        &self,
+        write: &mut Write,
+        whom: AccountId,
+        by: Option<AccountId>,
+        change: AccountChange,
+    ) -> Result<(), StorageError> {
+        self.directory_moves(write, Some(whom)).await?;
+        self.log_account(write, whom, by, change).await
+    }
+
+    async fn log_account(
+        &self,
+        write: &mut Write,
+        whom: AccountId,
+        by: Option<AccountId>,
+        change: AccountChange,
+    ) -> Result<(), StorageError> {
+        let by = By { account: by, ..By::console(self.now()) };
+        let done = Done { case: None, document: None, act: Act::AccountChanged { whom, change } };
+        self.log(write, by, vec![done]).await
     }
 
     /// Notes that accounts or organisations changed. An account's change takes a place in the ledger: all that its devices
@@ -282,7 +324,10 @@ impl Storage {
         if !enabled {
             self.end_sessions(&mut write, id).await?;
         }
-        self.directory_moves(&mut write, Some(id)).await?;
+        if changed.rows_affected() == 1 {
+            let change = if enabled { AccountChange::Enabled } else { AccountChange::Disabled };
+            self.account_changes(&mut write, id, None, change).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -299,6 +344,9 @@ impl Storage {
             .execute(&mut *write)
             .await?;
         self.end_sessions(&mut write, id).await?;
+        if changed.rows_affected() == 1 {
+            self.log_account(&mut write, id, None, AccountChange::Password).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -312,7 +360,9 @@ impl Storage {
         let sql = "UPDATE accounts SET hcpc_number = $1, hcpc_checked_at = NULL, hcpc_result = NULL, \
                    hcpc_checked_by = NULL WHERE id = $2";
         let changed = sqlx::query(sql).bind(number).bind(id.to_string()).execute(&mut *write).await?;
-        self.directory_moves(&mut write, Some(id)).await?;
+        if changed.rows_affected() == 1 {
+            self.account_changes(&mut write, id, None, AccountChange::Registration { says: None }).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
@@ -333,7 +383,10 @@ impl Storage {
             .bind(id.to_string())
             .execute(&mut *write)
             .await?;
-        self.directory_moves(&mut write, Some(id)).await?;
+        if changed.rows_affected() == 1 {
+            let says = AccountChange::Registration { says: Some(check.result.name().to_owned()) };
+            self.account_changes(&mut write, id, check.by, says).await?;
+        }
         write.commit().await?;
         Ok(changed.rows_affected() == 1)
     }

@@ -6,6 +6,7 @@ use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, DeviceId, Epoch, Generation, Hash, KeyId};
 
 use super::accounts::{Account, account};
+use super::audit::{Act, By, DeviceChange, Done};
 use super::keys::KeyPurpose;
 use super::ledger::Number;
 use super::{Storage, StorageError, Write, bytes, bytes_if_any, taken, text, time, time_if_any};
@@ -158,6 +159,7 @@ impl Storage {
             .bind(expires.millis())
             .execute(&mut *write)
             .await?;
+        self.log_device(&mut write, By::console(now), (account, None), DeviceChange::Code).await?;
         write.commit().await?;
         Ok(expires)
     }
@@ -206,6 +208,8 @@ impl Storage {
             .execute(&mut *write)
             .await?;
         let device = self.insert_device(&mut write, &account, new, now).await?;
+        let by = By { at: now, account: Some(account.id), device: Some(device.id) };
+        self.log_device(&mut write, by, (account.id, Some(device.id)), DeviceChange::Enrolled).await?;
         write.commit().await?;
         Ok(Ok((device, account)))
     }
@@ -298,25 +302,40 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn revoke_device(&self, id: DeviceId) -> Result<bool, StorageError> {
-        let mut write = self.write().await?;
-        let changed = sqlx::query("UPDATE devices SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
-            .bind(self.now().millis())
-            .bind(id.to_string())
-            .execute(&mut *write)
-            .await?;
-        write.commit().await?;
-        Ok(changed.rows_affected() == 1)
+        const SQL: &str =
+            "UPDATE devices SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING account_id";
+        self.ends_device(SQL, id, DeviceChange::Revoked).await
     }
 
     /// Stops a device: a copy of its store spoke.
     pub(super) async fn stop_device(&self, id: DeviceId) -> Result<(), StorageError> {
+        const SQL: &str =
+            "UPDATE devices SET stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL RETURNING account_id";
+        self.ends_device(SQL, id, DeviceChange::Stopped).await.map(|_| ())
+    }
+
+    /// Sets the moment at which a device ended so, once. False when there is none such, or it did before.
+    async fn ends_device(&self, sql: &'static str, id: DeviceId, change: DeviceChange) -> Result<bool, StorageError> {
+        let now = self.now();
         let mut write = self.write().await?;
-        sqlx::query("UPDATE devices SET stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL")
-            .bind(self.now().millis())
-            .bind(id.to_string())
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
+        let query = sqlx::query(sql).bind(now.millis()).bind(id.to_string());
+        let whom = query.fetch_optional(&mut *write).await?;
+        if let Some(row) = &whom {
+            self.log_device(&mut write, By::console(now), (text(row, "account_id")?, Some(id)), change).await?;
+        }
+        write.commit().await?;
+        Ok(whom.is_some())
+    }
+
+    async fn log_device(
+        &self,
+        write: &mut Write,
+        by: By,
+        (whom, which): (AccountId, Option<DeviceId>),
+        change: DeviceChange,
+    ) -> Result<(), StorageError> {
+        let done = Done { case: None, document: None, act: Act::DeviceChanged { whom, which, change } };
+        self.log(write, by, vec![done]).await
     }
 
     /// Counts bytes towards what the device may bring on the day of `at`. False, counting nothing, when that would be more

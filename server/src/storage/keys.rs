@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sync_core::clock::Timestamp;
 use sync_core::id::{Epoch, KeyId, ServerId};
 
+use super::audit::{Act, By, Done};
 use super::{Storage, StorageError, Write, bytes, text, time, time_if_any};
 
 /// What a server key signs.
@@ -173,6 +174,8 @@ impl Storage {
             .execute(&mut *write)
             .await?;
         let key = self.add_key(&mut write, purpose, now).await?;
+        let done = Done { case: None, document: None, act: Act::KeyRotated { key: key.id } };
+        self.log(&mut write, By::console(now), vec![done]).await?;
         write.commit().await?;
         Ok(key)
     }

@@ -5,6 +5,7 @@
 //! simulation; `tests/contract` holds both to the same suite.
 
 mod aside;
+mod audit;
 pub mod faults;
 mod feed;
 pub mod memory;
@@ -12,7 +13,7 @@ pub mod sql;
 
 use std::future::Future;
 
-use sync_core::access::Relation;
+use sync_core::access::{FieldGroup, Lane, Relation};
 use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signed::SignedVersion;
@@ -28,6 +29,7 @@ pub use self::aside::{AsideRow, QuarantineRow};
 use self::feed::Page;
 pub use self::feed::{BackupRow, Carried, CarryRow, News, Pulse, Since, WITHHELD};
 use super::StorageError;
+use super::audit::{By, Done, Entry, Sought};
 
 /// A place in the ledger's order; every write takes the next one. 0 comes before the first.
 pub type Number = i64;
@@ -182,6 +184,17 @@ pub struct SignedRow {
     pub standing: SignedStanding,
 }
 
+impl SignedRow {
+    /// The copy of it that people of this lane have, if they have one.
+    pub fn shown_to(self, lane: Lane) -> Option<SignedVersion> {
+        let stands = self.standing == SignedStanding::Current;
+        if !FieldGroup::Specification.shown_to(lane) || !(stands || FieldGroup::Withdrawn.shown_to(lane)) {
+            return None;
+        }
+        Some(if FieldGroup::Justification.shown_to(lane) { self.signed } else { self.signed.for_housing() })
+    }
+}
+
 /// A change as it was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
@@ -306,6 +319,8 @@ pub enum Write {
     Author {
         /// The document.
         document: DocumentId,
+        /// Its case.
+        case: CaseId,
         /// Who.
         account: AccountId,
     },
@@ -318,6 +333,8 @@ pub enum Write {
     Standing {
         /// The prescription.
         document: DocumentId,
+        /// Its case.
+        case: CaseId,
         /// Which signed version.
         number: u32,
         /// What became of it.
@@ -402,6 +419,8 @@ pub enum Write {
         /// The most bytes of a day.
         most: u64,
     },
+    /// Nothing is written but an entry of the audit log, of what no other write tells: a reading, a refusal to show.
+    Act(Done),
     /// Nothing is written, but the plan rests on this standing at this version.
     Expect {
         /// What was looked at.
@@ -423,8 +442,10 @@ pub enum Counted {
 }
 
 /// What to write in one transaction.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Who is behind it, for the audit log.
+    pub by: By,
     /// In this order.
     pub writes: Vec<Write>,
 }
@@ -568,6 +589,13 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<News, StorageError>> + Send;
     /// How many bytes a device has brought so far on the day (UTC) of this moment.
     fn brought(&self, device: DeviceId, at: Timestamp) -> impl Future<Output = Result<u64, StorageError>> + Send;
+    /// Entries of the audit log behind the one of number `after` that fit, oldest first, at most so many.
+    fn audited(
+        &self,
+        sought: &Sought,
+        after: u64,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StorageError>> + Send;
     /// Where the ledger ends.
     fn end(&self) -> impl Future<Output = Result<Number, StorageError>> + Send;
     /// Writes a plan, whole and fsynced, or nothing of it. Returns its place in the ledger.

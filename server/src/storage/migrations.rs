@@ -26,6 +26,7 @@ const ALL: &[Migration] = &[
     Migration { number: 7, name: "frames", sql: include_str!("migrations/sqlite/0007_frames.sql") },
     Migration { number: 8, name: "backups", sql: include_str!("migrations/sqlite/0008_backups.sql") },
     Migration { number: 9, name: "bounds", sql: include_str!("migrations/sqlite/0009_bounds.sql") },
+    Migration { number: 10, name: "audit", sql: include_str!("migrations/sqlite/0010_audit.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.

@@ -6,6 +6,7 @@
 //! [`migrations`].
 
 pub mod accounts;
+pub mod audit;
 pub mod blobs;
 mod counters;
 pub mod devices;

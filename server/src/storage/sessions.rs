@@ -4,6 +4,7 @@ use sync_core::clock::Timestamp;
 use sync_core::id::{AccountId, Hash, SessionId};
 
 use super::accounts::{Account, account};
+use super::audit::{Act, By, Done};
 use super::{Storage, StorageError, Write, text, time, time_if_any};
 
 /// A person's sign-in; a token is good only while its row is.
@@ -69,6 +70,8 @@ impl Storage {
             .bind(session.expires_at.millis())
             .execute(&mut *write)
             .await?;
+        let done = Done { case: None, document: None, act: Act::SignedIn };
+        self.log(&mut write, By::person(account, now), vec![done]).await?;
         write.commit().await?;
         Ok(session)
     }

@@ -334,7 +334,7 @@ impl Incoming {
         if !writes.is_empty() {
             let bytes = ready.iter().map(|one| one.bytes).sum();
             writes.push(brought(asking, speaker, bytes, self.bounds.device_day_bytes));
-            let n = asking.ledger.commit(Plan { writes }).await?;
+            let n = asking.ledger.commit(Plan { by: asking.by(), writes }).await?;
             self.receipts.n = self.receipts.n.max(Some(n));
             self.left = self.left.map(|left| left.saturating_sub(bytes));
         }
@@ -456,7 +456,7 @@ async fn purged<L: Ledger>(
         let (receipt, signature) = (receipt.clone(), signature.clone());
         writes.push(Write::Purged(PurgeRow { case, document, device, at: asking.now, receipt, signature }));
     }
-    asking.ledger.commit(Plan { writes }).await?;
+    asking.ledger.commit(Plan { by: asking.by(), writes }).await?;
     Ok(of)
 }
 
@@ -507,7 +507,7 @@ async fn set_aside<L: Ledger>(
     let why = minicbor::to_vec(reason).unwrap_or_default();
     let (quarantine, bytes) = (row.quarantine, admitting::ROW + row.push.len() as u64 + why.len() as u64);
     let writes = vec![Write::Quarantine(row), brought(asking, speaker, bytes, day)];
-    match asking.ledger.commit(Plan { writes }).await {
+    match asking.ledger.commit(Plan { by: asking.by(), writes }).await {
         // There already: the device has sent it again.
         Ok(_) | Err(CommitError::Moved) => Ok(Ok(Some(quarantine))),
         Err(CommitError::DayFull) => Ok(Err(Refusal::Later)),

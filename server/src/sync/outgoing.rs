@@ -224,7 +224,7 @@ impl<L: Ledger> Desk<'_, L> {
     pub(super) async fn write(&self, mut writes: Vec<Write>) -> Result<(), Problem> {
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(WRITES));
-            self.asking.ledger.commit(Plan { writes }).await.map_err(Problem::from)?;
+            self.asking.ledger.commit(Plan { by: self.asking.by(), writes }).await.map_err(Problem::from)?;
             writes = rest;
         }
         Ok(())

@@ -36,7 +36,7 @@ use crate::storage::accounts::Account;
 use crate::storage::devices::NewDevice;
 use crate::storage::keys::KeyPurpose;
 use crate::storage::ledger::{CaseRow, Ledger, Plan, Write};
-use crate::testing::{Bench, account};
+use crate::testing::{BY, Bench, account};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -297,7 +297,7 @@ async fn what_leaves_a_device_says_why() {
     assert_eq!(why(&anas.sync(&app, nothing(None)).await), [(cases[0], PurgeReason::Ended)]);
     let row = ledger.case(cases[1]).await.unwrap().unwrap();
     let closed = CaseRow { state: sync_core::protocol::card::CaseState::Closed, ..row };
-    ledger.commit(Plan { writes: vec![Write::Case(closed)] }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes: vec![Write::Case(closed)] }).await.unwrap();
     let mut ordered = why(&anas.sync(&app, nothing(None)).await);
     ordered.sort_unstable();
     let mut wanted = vec![(cases[0], PurgeReason::Ended), (cases[1], PurgeReason::Closed)];
@@ -513,7 +513,7 @@ async fn a_card_that_is_drawn_beside_a_change_of_its_case_is_old_for_one_sync_at
             // Somewhere in the middle of the sync, each round elsewhere.
             tokio::time::sleep(took * (round % 12) / 10).await;
             let writes = vec![Write::Case(renamed)];
-            ledger.commit(Plan { writes }).await.unwrap();
+            ledger.commit(Plan { by: BY, writes }).await.unwrap();
         });
         let began = SystemClock::new();
         let first = phone.sync(&app, nothing(None)).await;

@@ -1,6 +1,8 @@
 //! What the binary does for who types: one file a verb.
 
+mod access;
 mod account;
+mod audit;
 mod case;
 mod device;
 mod keys;
@@ -21,6 +23,8 @@ use crate::auth::BadPassword;
 use crate::cases::CaseError;
 use crate::chance::SharedChance;
 use crate::config::{Config, ConfigError, Flags};
+use crate::storage::audit::Broken;
+use crate::storage::ledger::CommitError;
 use crate::storage::{Storage, StorageError};
 
 /// Home assessments and adaptation prescriptions, recorded offline, merged without loss, supervised before works.
@@ -32,7 +36,7 @@ use crate::storage::{Storage, StorageError};
 ///
 /// Then an account for each member of staff, and a code for each of their devices:
 ///
-///   grabrail account add olu.ot --name "Olu Ade" --role ot --hcpc OT12345
+///   grabrail account add olu.ot --name "Olu Ade" --role ot --hcpc OT12345 --register registered
 ///   grabrail device code olu.ot
 ///
 /// All but `serve` may run beside a running server. Exit codes: 0 done, 1 failed, 2 wrongly asked.
@@ -91,6 +95,10 @@ pub enum Verb {
     /// Cases and who has to do with them
     #[command(subcommand)]
     Case(case::CaseVerb),
+    Access(access::AccessArgs),
+    /// The audit log: who read and did what, by what right
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
     /// Check an evidence pack; needs no server
     Verify(verify::VerifyArgs),
     /// A device in a terminal
@@ -137,6 +145,18 @@ pub enum VerbError {
     /// A file that can't be read.
     #[error("{0}: {1}")]
     File(std::path::PathBuf, std::io::Error),
+    /// A log that is not whole.
+    #[error("the audit log is NOT WHOLE: {0}")]
+    Broken(#[from] Broken),
+    /// Nothing to sign.
+    #[error("nothing was ever logged here")]
+    NothingLogged,
+    /// A file that is no checkpoint.
+    #[error("{0} is no checkpoint, or it was altered where it can no longer be read: {1}")]
+    NoCheckpoint(std::path::PathBuf, serde_json::Error),
+    /// What could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// Rows of an import that must be mended.
     #[error("nothing was imported; rows to mend first: {0}")]
     BadRows(usize),
@@ -228,6 +248,8 @@ async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
         Verb::Device(verb) => device::run(&app, verb).await,
         Verb::Keys(verb) => keys::run(&app, verb).await,
         Verb::Case(verb) => case::run(&app, verb).await,
+        Verb::Access(args) => access::run(&app, args).await,
+        Verb::Audit(verb) => audit::run(&app, verb).await,
     };
     app.storage.close().await;
     done

@@ -21,10 +21,12 @@ use tracing_subscriber::EnvFilter;
 use self::connections::{Connection, Door};
 use super::VerbError;
 use crate::app::App;
+use crate::audit;
 use crate::chance::SharedChance;
 use crate::config::{Config, LogFormat};
 use crate::routes;
 use crate::storage::Storage;
+use crate::storage::audit::SignedCheckpoint;
 
 /// How long a client may say nothing on a connection: before its first request, within its head, between two. A
 /// connection costs a file, and there are only so many. Devices let go of an idle one sooner, so that none is closed under a
@@ -35,6 +37,8 @@ const HEAD: Duration = Duration::from_secs(20);
 const STALLED: Duration = Duration::from_secs(120);
 /// The most connections at once.
 const CONNECTIONS: usize = 4096;
+/// How often it is looked whether a checkpoint of the audit log is due.
+const LOOK: Duration = Duration::from_secs(60);
 /// How long requests may go on after the order to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -43,11 +47,33 @@ pub(super) async fn run(config: Config) -> Result<(), VerbError> {
     let (clock, chance) = (Arc::new(SystemClock::new()), SharedChance::new(SystemChance));
     let (storage, lock) = Storage::serve(&config.data, clock.clone(), chance.clone()).await?;
     let app = App::new(config, storage, clock, chance).await?;
+    let checkpoints = tokio::spawn(sign_checkpoints(app.clone()));
     let served = listen(&app).await;
+    checkpoints.abort();
+    // Of what came since the last one, too.
+    if let Err(error) = audit::checkpoint(&app).await {
+        tracing::error!(%error, "the end of the audit log could not be signed");
+    }
     app.storage.close().await;
     drop(lock);
     tracing::info!("stopped");
     served
+}
+
+/// Signs, whenever that is due, how far the audit log has come. The log of the server is told: whoever keeps it elsewhere
+/// keeps a checkpoint there.
+async fn sign_checkpoints(app: App) {
+    loop {
+        match audit::checkpoint_if_due(&app).await {
+            Ok(Some(SignedCheckpoint { checkpoint, signature })) => {
+                let signature = data_encoding::HEXLOWER.encode(&signature.0);
+                tracing::info!(n = checkpoint.n, hash = %checkpoint.hash, signature, "the audit log was signed");
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the audit log could not be signed"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn listen(app: &App) -> Result<(), VerbError> {

@@ -50,7 +50,11 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
                 out("consistent, signer not proven: give the council's key with --key");
                 return ExitCode::from(2);
             }
-            let hcpc = header.signer.hcpc.as_deref().unwrap_or("no HCPC number");
+            let hcpc = match (&header.signer.hcpc, header.signer.hcpc_checked) {
+                (Some(number), Some(checked)) => format!("{number}, on the HCPC register when looked up at {checked}"),
+                (Some(number), None) => number.clone(),
+                (None, _) => "no HCPC number".to_owned(),
+            };
             out(format_args!(
                 "signed off by {} ({hcpc}) for {} at {}",
                 header.signer.name, header.authority, header.at

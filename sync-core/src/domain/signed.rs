@@ -41,6 +41,11 @@ pub struct Signatory {
     /// The organisation's name.
     #[n(4)]
     pub organisation: String,
+    /// When the number was last looked up in the HCPC's register, where the role has one. As JSON it is left out where
+    /// it is not there: versions that were signed before it was read and verify as they did.
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hcpc_checked: Option<Timestamp>,
 }
 
 /// What is signed.

@@ -329,10 +329,22 @@ pub enum AskRefusal {
     #[error("this can only be decided online, signed in")]
     #[n(7)]
     OnlineOnly,
-    /// The HCPC registration of the author or signer has not been checked within 30 days.
-    #[error("the HCPC registration has not been checked within 30 days: ask an administrator")]
+    /// Nobody has looked an author or the signer up in the HCPC's register lately enough.
+    #[error(
+        "{} not been looked up in the HCPC register within {} days: ask your IT to do so and to record it \
+         (grabrail account hcpc)",
+        name.as_deref().map_or_else(|| "the registration has".to_owned(), |name| format!("the registration of {name} has")),
+        days.unwrap_or(30)
+    )]
     #[n(8)]
-    RegistrationUnchecked,
+    RegistrationUnchecked {
+        /// Whose; refusals kept before they said so have none.
+        #[n(0)]
+        name: Option<String>,
+        /// For how many days a look at the register is good; likewise.
+        #[n(1)]
+        days: Option<u32>,
+    },
     /// Particulars that are missing or too long.
     #[error("{field} is missing or not as it should be: {why}")]
     #[n(9)]
@@ -355,5 +367,18 @@ pub enum AskRefusal {
         /// Whose.
         #[n(0)]
         name: String,
+    },
+    /// When an author or the signer was last looked up, the HCPC's register did not let them practise.
+    #[error(
+        "{name} may not practise: the HCPC register says {says:?}; ask your IT to look again (grabrail account hcpc)"
+    )]
+    #[n(12)]
+    NotOnRegister {
+        /// Who.
+        #[n(0)]
+        name: String,
+        /// What the register said: `suspended` or `not_found`.
+        #[n(1)]
+        says: String,
     },
 }

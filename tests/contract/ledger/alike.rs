@@ -1,5 +1,6 @@
 //! The same plans on both stores: every answer is the same.
 
+use grabrail_server::storage::audit::{Act, By, Done, Sought};
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{
     AskRow, CarryRow, CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, PhotoRow, Plan,
@@ -85,7 +86,7 @@ impl Pool {
                 }
                 push
             }
-            9 => Write::Author { document, account },
+            9 => Write::Author { document, case, account },
             10 | 11 => {
                 let version = ledger.prescription(document).await.unwrap().map_or(0, |row| row.version) + off;
                 let (state, submitted) = (hand.state(), (hand.below(2) == 0).then(|| (account, hand.now())));
@@ -96,7 +97,7 @@ impl Pool {
                 let number = 1 + u32::from(hand.below(2) == 0);
                 Write::Signed(hand.signed_row(document, case, number))
             }
-            13 => Write::Standing { document, number: 1, standing: SignedStanding::Superseded { by: 2 } },
+            13 => Write::Standing { document, case, number: 1, standing: SignedStanding::Superseded { by: 2 } },
             14 => {
                 let quarantine = hand.pick(&self.quarantine);
                 Write::Quarantine(QuarantineRow { quarantine, ..hand.quarantine_row(case) })
@@ -124,16 +125,21 @@ impl Pool {
             }
             _ => {
                 let document = (hand.below(3) > 0).then_some(document);
-                match hand.below(7) {
+                match hand.below(8) {
                     0 => Write::Uncarry { device, case, document },
                     1 => Write::Withhold { device, case, document, reason: PurgeReason::Ended },
                     2 => Write::Card { device, case, shown: hand.pick(&self.hashes) },
                     3 => Write::Choose { device, choice: Choice { case, carry: hand.below(2) == 0 } },
                     4 => Write::Resum(device),
+                    5 => Write::Act(Done { case: Some(case), document, act: Act::Denied }),
                     _ => Write::Carry(CarryRow { device, case, document, n: 0 }),
                 }
             }
         }
+    }
+
+    fn someone(&self, hand: &mut Hand) -> (AccountId, DeviceId) {
+        (hand.pick(&self.accounts), hand.pick(&self.devices))
     }
 
     /// Every read there is, of everything in the pool, in words.
@@ -185,6 +191,18 @@ impl Pool {
         for commission in self.commissions.iter().copied() {
             read!(commission(commission));
         }
+        let moment = Timestamp::from_millis(1_790_000_200_000);
+        for (from, until) in [(None, None), (Some(moment), None), (None, Some(moment))] {
+            let all = Sought { from, until, ..Sought::default() };
+            read!(audited(&all, 0, 1000));
+            read!(audited(&all, 7, 3));
+            for case in self.cases.iter().copied() {
+                read!(audited(&Sought { case: Some(case), ..all }, 0, 1000));
+                for account in self.accounts.iter().copied() {
+                    read!(audited(&Sought { case: Some(case), account: Some(account), ..all }, 0, 1000));
+                }
+            }
+        }
         let end = ledger.end().await.unwrap();
         for after in [0, end / 2, end] {
             for account in self.accounts.iter().copied() {
@@ -225,7 +243,9 @@ async fn the_same_plans_leave_both_stores_alike() {
         let (sql, memory) = (storage.ledger(), MemoryLedger::new());
         let (mut taken, mut moved) = (0, 0);
         for round in 0..120 {
-            let mut plan = Plan::default();
+            // The same moments that relations begin and end at.
+            let (account, device) = (hand.below(3) > 0).then(|| pool.someone(&mut hand)).unzip();
+            let mut plan = Plan { by: By { at: hand.now(), account, device }, writes: Vec::new() };
             for _ in 0..=hand.below(3) {
                 plan.writes.push(pool.write(&mut hand, &memory).await);
             }

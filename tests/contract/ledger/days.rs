@@ -8,7 +8,7 @@ use sync_core::id::{DeviceId, Generation, Hash};
 
 use super::hand::Hand;
 use super::put;
-use crate::stores::{Store, account};
+use crate::stores::{BY, Store, account};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const MOST: u64 = 100;
@@ -23,16 +23,16 @@ async fn a_day_is_bounded_and_what_is_over_it_writes_nothing<L: Ledger>(ledger: 
     assert_eq!(ledger.brought(device, monday).await.unwrap(), 60);
     assert_eq!(ledger.brought(device, sunday).await.unwrap(), 0, "another day");
     for bytes in [MOST - 60 + 1, u64::MAX] {
-        let over = ledger.commit(Plan { writes: vec![Write::Touch(case.case), brought(bytes, monday)] }).await;
+        let over = ledger.commit(Plan { by: BY, writes: vec![Write::Touch(case.case), brought(bytes, monday)] }).await;
         assert!(matches!(over, Err(CommitError::DayFull)), "{over:?}");
         assert_eq!((ledger.end().await.unwrap(), ledger.brought(device, monday).await.unwrap()), (end, 60));
     }
     put(ledger, [brought(MOST - 60, monday.plus_millis(DAY - 1))]).await;
-    let full = ledger.commit(Plan { writes: vec![brought(1, monday)] }).await;
+    let full = ledger.commit(Plan { by: BY, writes: vec![brought(1, monday)] }).await;
     assert!(matches!(full, Err(CommitError::DayFull)), "{full:?}");
     // The next day begins at nothing, and two writes of one plan count together.
     assert_eq!(ledger.brought(device, tuesday).await.unwrap(), 0);
-    let both = ledger.commit(Plan { writes: vec![brought(60, tuesday), brought(60, tuesday)] }).await;
+    let both = ledger.commit(Plan { by: BY, writes: vec![brought(60, tuesday), brought(60, tuesday)] }).await;
     assert!(matches!(both, Err(CommitError::DayFull)), "{both:?}");
     put(ledger, [brought(40, tuesday), brought(60, tuesday)]).await;
     assert_eq!(ledger.brought(device, tuesday).await.unwrap(), MOST);
@@ -45,15 +45,16 @@ pub(super) async fn asked<L: Ledger>(ledger: &L) {
     let asked = |account, bytes, at| Write::Asked { account, bytes, at, most: MOST };
     let end = put(ledger, [Write::Case(case.clone()), asked(account, 60, monday)]).await;
     for bytes in [MOST - 60 + 1, u64::MAX] {
-        let over = ledger.commit(Plan { writes: vec![Write::Touch(case.case), asked(account, bytes, monday)] }).await;
+        let over =
+            ledger.commit(Plan { by: BY, writes: vec![Write::Touch(case.case), asked(account, bytes, monday)] }).await;
         assert!(matches!(over, Err(CommitError::DayFull)), "{over:?}");
         assert_eq!(ledger.end().await.unwrap(), end);
     }
     put(ledger, [asked(account, MOST - 60, monday), asked(other, MOST, monday)]).await;
-    let full = ledger.commit(Plan { writes: vec![asked(account, 1, monday)] }).await;
+    let full = ledger.commit(Plan { by: BY, writes: vec![asked(account, 1, monday)] }).await;
     assert!(matches!(full, Err(CommitError::DayFull)), "{full:?}");
     put(ledger, [asked(account, 40, tuesday), asked(account, 60, tuesday)]).await;
-    let full = ledger.commit(Plan { writes: vec![asked(account, 1, tuesday)] }).await;
+    let full = ledger.commit(Plan { by: BY, writes: vec![asked(account, 1, tuesday)] }).await;
     assert!(matches!(full, Err(CommitError::DayFull)), "{full:?}");
 }
 

@@ -5,6 +5,7 @@ use sync_core::id::DocumentId;
 
 use super::hand::Hand;
 use super::{put, refused};
+use crate::stores::BY;
 
 pub(super) async fn begins<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(10);
@@ -24,7 +25,7 @@ pub(super) async fn begins<L: Ledger>(ledger: &L) {
 
     let third = hand.account();
     for account in [first, third, third] {
-        put(ledger, [Write::Author { document: document.document, account }]).await;
+        put(ledger, [Write::Author { document: document.document, case, account }]).await;
     }
     document.authors.push(third);
     let mut here = vec![document, thread, nobodys];
@@ -32,7 +33,7 @@ pub(super) async fn begins<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.documents_of(&[case]).await.unwrap(), here);
     let unknown = DocumentId::mint(&mut hand.chance);
     assert_eq!(ledger.document(unknown).await.unwrap(), None);
-    refused(ledger, [Write::Author { document: unknown, account: first }]).await;
+    refused(ledger, [Write::Author { document: unknown, case, account: first }]).await;
 }
 
 pub(super) async fn appends<L: Ledger>(ledger: &L) {
@@ -166,8 +167,10 @@ pub(super) async fn race<L: Ledger>(ledger: &L) {
     for version in 0..20 {
         let from = hand.sender();
         let (one, two) = (hand.append(at, version, from, 1), hand.append(at, version, from, 2));
-        let (one, two) =
-            tokio::join!(ledger.commit(Plan { writes: vec![one] }), ledger.commit(Plan { writes: vec![two] }),);
+        let (one, two) = tokio::join!(
+            ledger.commit(Plan { by: BY, writes: vec![one] }),
+            ledger.commit(Plan { by: BY, writes: vec![two] }),
+        );
         let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
         assert!(won.is_ok() && matches!(lost, Err(CommitError::Moved)), "{won:?} {lost:?}");
     }

@@ -7,7 +7,7 @@ use grabrail_server::storage::ledger::{CaseRow, CommitError, Ledger, Plan, Write
 
 use super::hand::{Hand, SECRET};
 use super::put;
-use crate::stores::{Store, files};
+use crate::stores::{BY, Store, files};
 
 #[tokio::test]
 async fn what_was_acknowledged_reads_the_same_after_a_restart() {
@@ -73,7 +73,7 @@ async fn of_pushes_from_two_threads_on_one_version_exactly_one_wins() {
         let tasks: Vec<_> = (0..4)
             .map(|_| {
                 let from = hand.sender();
-                let plan = Plan { writes: vec![hand.append((row.document, row.case), version, from, 1)] };
+                let plan = Plan { by: BY, writes: vec![hand.append((row.document, row.case), version, from, 1)] };
                 let ledger = ledger.clone();
                 tokio::spawn(async move { ledger.commit(plan).await })
             })
@@ -107,7 +107,7 @@ async fn a_plan_given_up_in_the_middle_is_there_whole_or_not_at_all() {
         let before = ledger.end().await.unwrap();
         tokio::select! {
             biased;
-            done = ledger.commit(Plan { writes }) => drop(done.unwrap()),
+            done = ledger.commit(Plan { by: BY, writes }) => drop(done.unwrap()),
             () = yields(steps) => {}
         }
         // Another plan: the dropped one holds nothing up, and by then it is known what became of it.

@@ -9,6 +9,7 @@ use sync_core::protocol::sync::{Choice, PurgeReason};
 
 use super::news::Scene;
 use super::put;
+use crate::stores::BY;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -129,7 +130,7 @@ async fn news_look_no_further_than_a_plan_that_is_still_to_come() {
     assert_eq!(scene.end, 1);
     let other = scene.hand.document_row(scene.case.case);
     let (slow, _) = scene.push(0, 2);
-    let late = ledger.commit(Plan { writes: vec![slow] });
+    let late = ledger.commit(Plan { by: BY, writes: vec![slow] });
     let beside = async {
         tokio::task::yield_now().await;
         let n = put(&ledger, [Write::Document(other.clone())]).await;

@@ -1,5 +1,6 @@
 //! Rows to write, made by a seed. What they say is no document that Automerge would read: a ledger doesn't look.
 
+use grabrail_server::storage::audit::{Act, Done};
 use grabrail_server::storage::ledger::{
     AskRow, BackupRow, CarryRow, CaseRow, CommissionRow, DocumentRow, Number, PhotoRow, PrescriptionRow, PurgeRow,
     QuarantineRow, RelationRow, Released, SignedRow, Write,
@@ -198,6 +199,7 @@ impl Hand {
             role: Role::SeniorOt,
             hcpc: Some("OT012345".to_owned()),
             organisation: "Borsetshire Council".to_owned(),
+            hcpc_checked: Some(self.now()),
         };
         let contents = vec![("justification/reasoning".to_owned(), Content::Text(SECRET.to_owned()))];
         let sealed = Sealed::new(contents, &mut self.chance);
@@ -296,10 +298,10 @@ impl Hand {
             Write::Document(document.clone()),
             self.append(at, 0, (device, account), 3),
             Write::Frame { document: document.document, case, version: 1, packed: SECRET.as_bytes().to_vec() },
-            Write::Author { document: document.document, account },
+            Write::Author { document: document.document, case, account },
             Write::Prescription(PrescriptionRow { state: State::Submitted { heads: self.heads() }, ..prescription }),
             Write::Signed(signed.clone()),
-            Write::Standing { document: signed.document, number: 1, standing: recalled },
+            Write::Standing { document: signed.document, case, number: 1, standing: recalled },
             Write::Quarantine(self.quarantine_row(case)),
             Write::Ask(self.ask_row(case, account)),
             Write::Photo(self.photo_row(document.document, case)),
@@ -313,6 +315,7 @@ impl Hand {
             Write::Purged(self.purge_row(device, case, Some(document.document))),
             Write::Backup(self.backup_row(0)),
             Write::Asked { account, bytes: 1, at: self.now(), most: 1 << 20 },
+            Write::Act(Done { case: Some(case), document: None, act: Act::Denied }),
             Write::Touch(case),
             // A version was signed above.
             Write::TouchShown(case),

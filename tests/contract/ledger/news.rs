@@ -218,6 +218,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Uncarry { .. }
             | Write::Brought { .. }
             | Write::Asked { .. }
+            | Write::Act(_)
             | Write::Backup(_)
             | Write::Purged(_) => false,
         };

@@ -4,6 +4,7 @@ use grabrail_server::storage::ledger::{CaseRow, Counted, Ledger, Plan, Prescript
 
 use super::hand::Hand;
 use super::{put, refused};
+use crate::stores::BY;
 
 /// Each plan takes the next number; one that isn't written takes none, and an empty one neither.
 pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
@@ -21,7 +22,7 @@ pub(super) async fn whole_or_nothing<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.documents_of(&[other.case]).await.unwrap(), []);
     assert_eq!(ledger.relations_to(&[other.case]).await.unwrap(), []);
     assert_eq!(ledger.quarantine(None).await.unwrap(), []);
-    assert_eq!(ledger.commit(Plan::default()).await.unwrap(), 1);
+    assert_eq!(ledger.commit(Plan { by: BY, writes: Vec::new() }).await.unwrap(), 1);
     assert_eq!(put(ledger, [Write::Case(other)]).await, 2);
     assert_eq!(ledger.end().await.unwrap(), 2);
 }

@@ -70,11 +70,12 @@ pub(super) async fn signed_once<L: Ledger>(ledger: &L) {
     put(ledger, [Write::Signed(first.clone())]).await;
     refused(ledger, [Write::Signed(hand.signed_row(document, case, 1))]).await;
     let by = SignedStanding::Superseded { by: 2 };
-    put(ledger, [Write::Standing { document, number: 1, standing: by.clone() }, Write::Signed(second.clone())]).await;
+    put(ledger, [Write::Standing { document, case, number: 1, standing: by.clone() }, Write::Signed(second.clone())])
+        .await;
     let recalled = SignedStanding::Recalled { at: hand.now(), reason: SECRET.to_owned() };
-    put(ledger, [Write::Standing { document, number: 2, standing: recalled.clone() }]).await;
+    put(ledger, [Write::Standing { document, case, number: 2, standing: recalled.clone() }]).await;
     let expected = [SignedRow { standing: by, ..first }, SignedRow { standing: recalled.clone(), ..second }];
     assert_eq!(ledger.signed(document).await.unwrap(), expected);
-    refused(ledger, [Write::Standing { document, number: 3, standing: recalled }]).await;
+    refused(ledger, [Write::Standing { document, case, number: 3, standing: recalled }]).await;
     assert_eq!(ledger.signed(DocumentId::mint(&mut hand.chance)).await.unwrap(), []);
 }

@@ -241,8 +241,13 @@ pub(in crate::routes) enum AskRefusal {
     OwnWork,
     /// The ask can only be made online, signed in.
     OnlineOnly,
-    /// The HCPC registration of the author or signer has not been checked within 30 days. Not answered yet.
-    RegistrationUnchecked,
+    /// Nobody has looked an author or the signer up in the HCPC's register lately enough.
+    RegistrationUnchecked {
+        /// Whose.
+        name: Option<String>,
+        /// For how many days a look at the register is good.
+        days: Option<u32>,
+    },
     /// Particulars that are missing or too long.
     Particulars {
         /// Which.
@@ -256,6 +261,13 @@ pub(in crate::routes) enum AskRefusal {
     Unregistered {
         /// Whose.
         name: String,
+    },
+    /// When an author or the signer was last looked up, the HCPC's register did not let them practise.
+    NotOnRegister {
+        /// Who.
+        name: String,
+        /// What the register said: `suspended` or `not_found`.
+        says: String,
     },
 }
 

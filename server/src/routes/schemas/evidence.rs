@@ -78,6 +78,8 @@ pub(in crate::routes) struct Signatory {
     hcpc: Option<String>,
     /// The organisation's name.
     organisation: String,
+    /// When the number was last looked up in the HCPC's register; not there in versions that were signed before it was.
+    hcpc_checked: Option<Timestamp>,
 }
 
 /// One field of a signed version.

@@ -10,6 +10,7 @@ use super::*;
 use crate::asks::MOST_ASKED;
 use crate::cases;
 use crate::storage::ledger::{Ledger, Plan, QuarantineRow, Write};
+use crate::testing::BY;
 
 async fn get(app: &App, path: &str, token: &str) -> Answer {
     let request = Request::get(path).header("authorization", format!("Bearer {token}"));
@@ -35,7 +36,7 @@ async fn what_one_person_asks_at_the_api_in_a_day_is_bounded_refused_or_not() {
     let account = app.storage.accounts().await.unwrap()[0].id;
     let bytes = MOST_ASKED - 1000;
     let writes = vec![Write::Asked { account, bytes, at: app.clock.now(), most: u64::MAX }];
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes }).await.unwrap();
     let second = mint();
     let answer = ask(&token, second).await;
     answer.is(ProblemKind::Later);
@@ -72,7 +73,7 @@ async fn quarantine_is_listed_in_pages_and_no_push_is_opened_for_it() {
         }
     };
     let writes = (0..230).map(|changes| Write::Quarantine(row(changes))).collect();
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes }).await.unwrap();
     app.storage.execute_raw("UPDATE quarantine SET sealed_push = x'00'").await;
     let (mut path, mut changes, mut pages) = ("/v1/quarantine".to_owned(), Vec::new(), Vec::new());
     loop {

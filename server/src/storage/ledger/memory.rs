@@ -5,28 +5,31 @@
 //! PostgreSQL may: what reads it looks no further than the first number that is still to come.
 
 mod aside;
+mod audit;
 mod coming;
+mod feed;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
 use sync_core::domain::signoff::State;
 use sync_core::id::{AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Epoch, Hash, Heads, QuarantineId};
+use sync_core::protocol::Verdict;
 use sync_core::protocol::sync::Choice;
-use sync_core::protocol::{CarriedDigest, Verdict};
 
 use self::coming::Coming;
 use self::table::Table;
 use super::faults::Faults;
 use super::{
     AsideRow, AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted,
-    DocumentRow, Ledger, News, Number, Page, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow,
-    RelationRow, SignedRow, Since, WITHHELD, Write,
+    DocumentRow, Ledger, News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow,
+    SignedRow, Since, WITHHELD, Write,
 };
 use crate::storage::StorageError;
+use crate::storage::audit::{Entry, Sought};
 
 /// A ledger that ends with its process. Clones are handles of the same one.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +89,7 @@ tables! {
     /// The newest backups, and where they were recorded.
     backups: Epoch => (Number, BackupRow),
     purges: (DeviceId, CaseId, Option<DocumentId>, Vec<u8>) => (Spot, PurgeRow),
+    audit: u64 => (Hash, Entry),
 }
 
 impl Tables {
@@ -97,6 +101,8 @@ impl Tables {
     /// Writes a plan at a place that it has, or at the next one if it is written.
     fn commit(&mut self, plan: Plan, has: Option<Number>) -> Result<Number, CommitError> {
         let (n, mut place) = (has.unwrap_or(self.last + 1), 0);
+        // First, so that what ties somebody to the case is what tied them when they did it.
+        self.log(&plan);
         let written = plan.writes.into_iter().try_for_each(|write| self.write(write, n, &mut place));
         self.settle(written.is_ok());
         self.coming.remove(&n);
@@ -200,7 +206,7 @@ impl Tables {
                     self.frames.set(document, (version, packed));
                 }
             }
-            Write::Author { document, account } => {
+            Write::Author { document, account, .. } => {
                 let mut row = self.documents.rows.get(&document).cloned().ok_or(CommitError::Moved)?;
                 if !row.authors.contains(&account) {
                     row.authors.push(account);
@@ -225,7 +231,7 @@ impl Tables {
                 self.touch(n, row.case);
                 self.signed.add((row.document, row.number), row)?;
             }
-            Write::Standing { document, number, standing } => {
+            Write::Standing { document, number, standing, .. } => {
                 let row = self.signed.rows.get(&(document, number)).cloned().ok_or(CommitError::Moved)?;
                 self.touch(n, row.case);
                 self.signed.set((document, number), SignedRow { standing, ..row });
@@ -285,6 +291,8 @@ impl Tables {
             Write::TouchShown(_) => {}
             Write::Brought { device, bytes, at, most } => self.brought.count(device, (bytes, most), at)?,
             Write::Asked { account, bytes, at, most } => self.asked.count(account, (bytes, most), at)?,
+            // Logged with the rest of its plan.
+            Write::Act(_) => {}
             Write::Expect { of, version } => {
                 let stands = match of {
                     Counted::Case(case) => self.cases.rows.get(&case).map(|row| row.version),
@@ -297,60 +305,6 @@ impl Tables {
             }
         }
         Ok(())
-    }
-
-    fn news(&self, device: DeviceId, after: Number, most: usize) -> News {
-        let end = self.end();
-        let (mut news, mut page) = (News { until: end, ..News::default() }, Page::default());
-        let behind = self.order.rows.range((after.saturating_add(1), 0)..);
-        for key in behind.take_while(|(spot, _)| spot.0 <= end).map(|(_, key)| key) {
-            let Some((_, change)) = self.changes.rows.get(key) else { continue };
-            if change.device == device || !self.touched(device, change) {
-                continue;
-            }
-            if !page.takes(change.n, change.bytes.len(), most) {
-                (news.until, news.more) = (page.last, true);
-                break;
-            }
-            news.changes.push(change.clone());
-        }
-        news
-    }
-
-    /// Whether a change came when the device carried its document.
-    fn touched(&self, device: DeviceId, change: &ChangeRow) -> bool {
-        let (first, last) = (CaseId::from_bytes([0; 16]), CaseId::from_bytes([u8::MAX; 16]));
-        let document = Some(change.document);
-        let mut rows = self.carries.rows.range((device, document, first)..=(device, document, last));
-        rows.any(|(_, row)| row.touched >= change.n)
-    }
-
-    fn pulse(&self, device: DeviceId, account: AccountId, since: Since, now: Timestamp) -> Pulse {
-        let rows = self.carries.rows.values().filter(|row| row.row.device == device);
-        let mut carried: Vec<Carried> =
-            rows.filter(|row| row.row.n > since.n || row.touched > since.n).copied().collect();
-        carried.sort_unstable();
-        let (from, to) = (since.at.min(now), since.at.max(now));
-        let between = |at: Timestamp| from < at && at <= to;
-        let news = |(key, row): &(&(CaseId, AccountId, Relation), &RelationRow)| {
-            let written = self.ties.rows.get(*key).is_some_and(|n| *n > since.n);
-            row.account == account && (written || between(row.starts) || row.ends.is_some_and(between))
-        };
-        let mut tied: Vec<CaseId> = self.relations.rows.iter().filter(news).map(|(key, _)| key.0).collect();
-        tied.dedup();
-        let decided = self.asks.rows.values().any(|(_, row)| row.account == account && row.n > since.n);
-        let mut digest = CarriedDigest::default();
-        for (document, heads) in self.documents_carried(device) {
-            digest.add(document, &heads);
-        }
-        let backups = self.backups.rows.values().filter(|(at, _)| *at > since.n).map(|(_, row)| *row).collect();
-        Pulse { end: self.end(), carried, tied, decided, digest, account: None, backups }
-    }
-
-    fn documents_carried(&self, device: DeviceId) -> BTreeMap<DocumentId, Heads> {
-        let rows = self.carries.rows.values().filter(|row| row.row.device == device && row.row.n != WITHHELD);
-        let documents = rows.filter_map(|row| self.documents.rows.get(&row.row.document?));
-        documents.map(|row| (row.document, row.heads.clone())).collect()
     }
 }
 
@@ -572,6 +526,10 @@ impl Ledger for MemoryLedger {
 
     async fn brought(&self, device: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
         Ok(self.tables().brought.of_day(device, at))
+    }
+
+    async fn audited(&self, sought: &Sought, after: u64, most: usize) -> Result<Vec<Entry>, StorageError> {
+        Ok(self.tables().audited(sought, after, most))
     }
 
     async fn end(&self) -> Result<Number, StorageError> {

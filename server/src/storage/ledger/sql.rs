@@ -29,6 +29,7 @@ use super::{
     News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
     Write,
 };
+use crate::storage::audit::{Entry, Sought};
 use crate::storage::readers::Readers;
 use crate::storage::{Storage, StorageError};
 
@@ -89,6 +90,7 @@ impl Write {
             | Self::TouchShown(_)
             | Self::Brought { .. }
             | Self::Asked { .. }
+            | Self::Act(_)
             | Self::Expect { .. } => None,
         }
     }
@@ -139,10 +141,10 @@ impl Writing<'_> {
                 self.append(push, envelope, changes, &heads, &snapshot).await
             }
             Write::Frame { document, case, version, packed } => self.frame((case, document), version, &packed).await,
-            Write::Author { document, account } => self.author(document, account).await,
+            Write::Author { document, account, .. } => self.author(document, account).await,
             Write::Prescription(row) => self.prescription(row).await,
             Write::Signed(row) => self.signed(row).await,
-            Write::Standing { document, number, standing } => self.standing(document, number, &standing).await,
+            Write::Standing { document, number, standing, .. } => self.standing(document, number, &standing).await,
             Write::Quarantine(row) => self.quarantine(row).await,
             Write::Ask(row) => self.ask(row).await,
             Write::Photo(row) => self.photo(row).await,
@@ -165,6 +167,8 @@ impl Writing<'_> {
                 if counted { Ok(()) } else { Err(CommitError::DayFull) }
             }
             Write::Asked { account, bytes, at, most } => self.asked(account, (bytes, most), at).await,
+            // Logged with the rest of its plan.
+            Write::Act(_) => Ok(()),
             Write::Expect { of, version } => self.expect(of, version).await,
         }
     }
@@ -321,6 +325,10 @@ impl Ledger for SqlLedger {
 
     async fn brought(&self, device: DeviceId, at: Timestamp) -> Result<u64, StorageError> {
         self.storage.counted_bytes(device, at).await
+    }
+
+    async fn audited(&self, sought: &Sought, after: u64, most: usize) -> Result<Vec<Entry>, StorageError> {
+        self.storage.audited(sought, after, most).await
     }
 
     async fn end(&self) -> Result<Number, StorageError> {

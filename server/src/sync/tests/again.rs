@@ -65,7 +65,7 @@ async fn what_leaves_a_device_goes_on_to_say_why_it_was_to_leave_first() {
     let ledger = app.storage.ledger();
     let row = ledger.case(case).await.unwrap().unwrap();
     let closed = CaseRow { state: sync_core::protocol::card::CaseState::Closed, ..row };
-    ledger.commit(Plan { writes: vec![Write::Case(closed)] }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes: vec![Write::Case(closed)] }).await.unwrap();
     assert_eq!(why(&phone.sync(&app, nothing(None)).await), [(case, PurgeReason::Ended)], "told before it was closed");
 }
 

@@ -6,11 +6,12 @@ use sync_core::domain::signed::{HEADER_TAG, Header, Sealed, Signatory};
 use sync_core::domain::signoff::{SignedStanding, State, Transition};
 use sync_core::domain::vocabulary::Field;
 use sync_core::envelope::Signed;
-use sync_core::id::KeyId;
+use sync_core::id::{AccountId, KeyId};
 use sync_core::protocol::ask::Practicable;
 
 use super::*;
 use crate::asks::{MOST_COMPLETIONS, MOST_DECISIONS, MOST_READ};
+use crate::storage::accounts::{HcpcCheck, HcpcResult};
 use crate::storage::ledger::{AskRow, DocumentRow, PrescriptionRow, SignedRow};
 
 /// Ana's phone with a case, the case and its assessment.
@@ -46,10 +47,16 @@ fn granted(app: &App, ask: &Ask, phone: &Phone, document: DocumentId) -> Write {
     })
 }
 
+/// Puts what the register says of somebody on record.
+async fn looked_up(app: &App, account: AccountId, result: HcpcResult) {
+    let check = HcpcCheck { at: app.clock.now(), result, by: None };
+    assert!(app.storage.set_hcpc(account, "OT12345", check).await.unwrap());
+}
+
 /// A shower that Ana prescribes, with nothing in the way of submitting it, and its heads.
 async fn prescribed(app: &App, phone: &mut Phone, case: CaseId) -> (DocumentId, Vec<Hash>) {
     let sender = phone.identity.sender;
-    app.storage.set_hcpc_number(sender.account, "OT12345").await.unwrap();
+    looked_up(app, sender.account, HcpcResult::Registered).await;
     let document = DocumentId::mint(&mut app.chance.clone());
     let mut push = phone.item(document, case, Kind::Prescription);
     let mut state = Document::new(Kind::Prescription).unwrap();
@@ -78,6 +85,7 @@ fn signed(app: &App, row: &PrescriptionRow, number: u32, phone: &Phone) -> Write
         name: "Grace Osei".to_owned(),
         role: Role::SeniorOt,
         hcpc: None,
+        hcpc_checked: None,
         organisation: "Example Council".to_owned(),
     };
     let sealed = Sealed::new(vec![], &mut app.chance.clone());
@@ -166,7 +174,7 @@ async fn an_assessment_is_completed_so_often_and_the_refusal_says_what_to_do() {
     let granted = |_| granted(&app, &complete(&app, case, clinical, heads.clone()), &phone, clinical);
     let most: Vec<Write> = (0..MOST_COMPLETIONS).map(granted).collect();
     assert!(matches!(answer(&mut phone).await, AskRefusal::Findings { .. }));
-    app.storage.ledger().commit(Plan { writes: most }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes: most }).await.unwrap();
     let refusal = answer(&mut phone).await;
     assert!(matches!(refusal, AskRefusal::Particulars { .. }), "{refusal:?}");
     assert!(refusal.to_string().contains("begin another"), "{refusal}");
@@ -187,6 +195,25 @@ async fn a_prescription_submitted_again_and_again_is_judged_once_and_each_time_c
     assert_eq!(answered(&reply).len(), 2 * (1 + MOST_READ - 4));
     assert_eq!(prescription(&app, document).await.state, State::Draft);
     assert_eq!(answered(&phone.sync(&app, asking(&asks)).await).len(), asks.len());
+}
+
+#[tokio::test]
+async fn a_look_at_the_register_is_good_for_thirty_days_and_not_a_millisecond_longer() {
+    let bench = Bench::new(49);
+    let app = bench.app().await;
+    let (mut phone, case, _) = scene(&app).await;
+    let (document, heads) = prescribed(&app, &mut phone, case).await;
+    let submit = || asked(&app, case, Request::Submit { document, heads: heads.clone() });
+    bench.clock.advance(30 * DAY);
+    let unchecked = AskRefusal::RegistrationUnchecked { name: Some("Olu Ade".to_owned()), days: Some(30) };
+    let reply = phone.sync(&app, asking(&[submit()])).await;
+    assert_eq!(reply.verdicts[0].answer, Answer::Refused(unchecked));
+    assert_eq!(prescription(&app, document).await.state, State::Draft);
+
+    looked_up(&app, phone.identity.sender.account, HcpcResult::Registered).await;
+    bench.clock.advance(30 * DAY - 1);
+    let reply = phone.sync(&app, asking(&[submit()])).await;
+    assert_eq!(reply.verdicts[0].answer, Answer::Granted);
 }
 
 #[tokio::test]
@@ -227,7 +254,7 @@ async fn each_pass_over_signed_versions_and_what_was_decided_on_them_counts_as_a
         heads: heads.clone(),
     };
     let writes = vec![Write::Document(begun), signed(&app, &prescription(&app, document).await, 1, &anas)];
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes }).await.unwrap();
     let mut sues = Phone::of(&app, &sue).await;
     let decide = |number| {
         let (heads, decision, reason) = (heads.clone(), Practicable::Yes, String::new());
@@ -239,7 +266,7 @@ async fn each_pass_over_signed_versions_and_what_was_decided_on_them_counts_as_a
     assert_eq!(answered(&reply).len(), MOST_READ - 1);
     assert!(reply.verdicts.iter().all(|verdict| verdict.answer == Answer::Refused(AskRefusal::Unknown)));
     let most = (0..MOST_DECISIONS).map(|_| granted(&app, &decide(1), &sues, document)).collect();
-    app.storage.ledger().commit(Plan { writes: most }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes: most }).await.unwrap();
     let asks: Vec<Ask> = (0..MOST_READ).map(|_| decide(1)).collect();
     let reply = sues.sync(&app, asking(&asks)).await;
     let too_many = |verdict: &&Verdict| matches!(verdict.answer, Answer::Refused(AskRefusal::Particulars { .. }));
@@ -257,7 +284,7 @@ async fn each_look_at_what_keeps_a_case_open_counts_and_the_refusal_lists_no_mor
         let state = State::Submitted { heads: vec![Kind::Prescription.skeleton_hash()] };
         Write::Prescription(PrescriptionRow { document, case, thread, state, submitted: None, version: 0 })
     };
-    app.storage.ledger().commit(Plan { writes: (0..60).map(waiting).collect() }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes: (0..60).map(waiting).collect() }).await.unwrap();
     let close = |_| asked(&app, case, Request::CloseCase { reason: "Moved away".to_owned() });
     let asks: Vec<Ask> = (0..MOST_READ + 1).map(close).collect();
     let reply = phone.sync(&app, asking(&asks)).await;

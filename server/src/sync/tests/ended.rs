@@ -32,7 +32,7 @@ async fn a_closed_case_takes_nothing_in_whoever_is_tied_to_it_afterwards() {
     let ledger = app.storage.ledger();
     let open = ledger.case(case).await.unwrap().unwrap();
     let closed = CaseRow { state: sync_core::protocol::card::CaseState::Closed, ..open };
-    ledger.commit(Plan { writes: vec![Write::Case(closed)] }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes: vec![Write::Case(closed)] }).await.unwrap();
     cases::relate(&app, case, &ana, Relation::Team).await.unwrap();
     assert!(is_kept_aside(&phone.sync(&app, pushing(&app, &phone, case)).await));
 }

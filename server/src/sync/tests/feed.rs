@@ -82,6 +82,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 organisation_name: String::new(),
                 of_council,
                 hcpc: None,
+                hcpc_check: None,
             };
             let device = Device {
                 id: DeviceId::mint(&mut chance),
@@ -118,7 +119,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
     }
 
     async fn put(&self, writes: Vec<Write>) -> Number {
-        self.ledger.commit(Plan { writes }).await.unwrap()
+        self.ledger.commit(Plan { by: BY, writes }).await.unwrap()
     }
 
     /// Begins to write, and may go on with it behind what others write meanwhile.
@@ -128,7 +129,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             return;
         }
         let ledger = self.ledger.clone();
-        let mut writing = Box::pin(async move { ledger.commit(Plan { writes }).await.unwrap() });
+        let mut writing = Box::pin(async move { ledger.commit(Plan { by: BY, writes }).await.unwrap() });
         let begun = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
         if begun.is_pending() {
             self.writing.push((appends, writing));
@@ -359,6 +360,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 authority,
                 chance,
                 signer: None,
+                hcpc_days: 30,
                 device: None,
             };
             let speaker = Speaker { person, device: &actor.device, revoked: false, changed: actor.changed, sender };

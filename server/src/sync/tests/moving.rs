@@ -168,7 +168,7 @@ async fn a_prescription_begun_while_its_case_is_being_closed_is_noticed() {
     let begun = phone.item(DocumentId::mint(&mut app.chance.clone()), case, Kind::Prescription);
     let reply = phone.sync(&app, Waiting { pushes: vec![begun], ..nothing(None) }).await;
     assert_eq!(reply.refused, []);
-    let closing = Plan { writes: vec![Write::Case(CaseRow { state: CaseState::Closed, ..seen })] };
+    let closing = Plan { by: BY, writes: vec![Write::Case(CaseRow { state: CaseState::Closed, ..seen })] };
     assert!(ledger.commit(closing).await.is_err(), "whoever saw no prescription decides again");
 }
 
@@ -314,7 +314,7 @@ async fn a_case_is_not_closed_before_what_was_put_off_is_in_it() {
     let device = phone.identity.sender.device;
     Arc::make_mut(&mut app.config).limits.device_day_bytes = 2_000;
     let writes = vec![Write::Brought { device, bytes: 2_000 - bytes + 1, at: app.clock.now(), most: u64::MAX }];
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes }).await.unwrap();
     let reply = phone.sync(&app, waiting.clone()).await;
     assert_eq!((reply.refused[0].reason.clone(), reply.verdicts.len()), (Refusal::Later, 0));
     bench.clock.advance(DAY);

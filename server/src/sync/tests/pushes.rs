@@ -285,7 +285,7 @@ async fn over_a_days_bound_work_waits_for_tomorrow_and_asks_and_others_go_on() {
     let (before, device) = (600, anas.identity.sender.device);
     Arc::make_mut(&mut app.config).limits.device_day_bytes = before + bytes + 10;
     let writes = vec![Write::Brought { device, bytes: before, at: app.clock.now(), most: u64::MAX }];
-    app.storage.ledger().commit(Plan { writes }).await.unwrap();
+    app.storage.ledger().commit(Plan { by: BY, writes }).await.unwrap();
 
     // A day's worth goes through, and again without counting again.
     for _ in 0..2 {

@@ -17,6 +17,7 @@ fn signatory(number: u8, role: Role) -> Signatory {
         name: format!("Person {number}"),
         role,
         hcpc: Some(format!("OT{number}")),
+        hcpc_checked: None,
         organisation: "Cardiff Council".to_owned(),
     }
 }

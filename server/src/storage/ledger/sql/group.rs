@@ -160,6 +160,8 @@ impl Writing<'_> {
         self.n = sqlx::query_scalar("UPDATE counters SET value = value + 1 WHERE name = 'ledger' RETURNING value")
             .fetch_one(&mut *self.transaction)
             .await?;
+        // First, so that what ties somebody to the case is what tied them when they did it.
+        self.ledger.storage.log(&mut self.transaction, plan.by, plan.done()).await?;
         // Of a caseload that is sent whole, a plan notes thousands of rows: those behind one another go together.
         let mut carried = Vec::new();
         for write in plan.writes {

@@ -16,6 +16,7 @@ use super::sealed::Spot;
 use super::*;
 use crate::chance::SharedChance;
 use crate::storage::seal::SealError;
+use crate::testing::BY;
 
 const CASE: CaseId = CaseId::from_bytes([1; 16]);
 const DOCUMENT: DocumentId = DocumentId::from_bytes([2; 17]);
@@ -35,7 +36,7 @@ async fn ledger() -> (tempfile::TempDir, SqlLedger) {
         version: 0,
         heads: Vec::new(),
     };
-    ledger.commit(Plan { writes: vec![Write::Document(row)] }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes: vec![Write::Document(row)] }).await.unwrap();
     (folder, ledger)
 }
 
@@ -52,7 +53,7 @@ fn append(version: i64, changes: &[Vec<u8>]) -> Plan {
         snapshot: format!("snapshot {version}").into_bytes(),
         at: Timestamp::from_millis(5),
     };
-    Plan { writes: vec![append] }
+    Plan { by: BY, writes: vec![append] }
 }
 
 async fn run(ledger: &SqlLedger, sql: &'static str) {
@@ -153,7 +154,7 @@ async fn a_damaged_row_is_said_to_be_damaged() {
         submitted: None,
         version: 0,
     };
-    ledger.commit(Plan { writes: vec![Write::Prescription(row)] }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes: vec![Write::Prescription(row)] }).await.unwrap();
     run(&ledger, "UPDATE prescriptions SET thread_id = 'elsewhere'").await;
     assert!(matches!(ledger.prescription(DOCUMENT).await, Err(StorageError::Damaged("thread_id"))));
     run(&ledger, "UPDATE documents SET kind = 'diary'").await;
@@ -187,7 +188,7 @@ async fn plans_that_come_together_have_each_its_own_answer_and_one_that_moved_le
     let nobody = CaseId::from_bytes([9; 16]);
     let plan = |device: u8| {
         let moved = Write::Expect { of: Counted::Case(nobody), version: 1 };
-        Plan { writes: [chosen(device)].into_iter().chain(device.is_multiple_of(3).then_some(moved)).collect() }
+        Plan { by: BY, writes: [chosen(device)].into_iter().chain(device.is_multiple_of(3).then_some(moved)).collect() }
     };
     let answers = together(&ledger, (1..=30).map(plan).collect()).await;
     let mut numbers = Vec::new();
@@ -212,7 +213,7 @@ async fn what_a_full_disk_refuses_is_refused_to_all_who_came_together() {
     let mut chance = Seeded::new(3);
     let mut large = vec![0; 1 << 20];
     sync_core::clock::Chance::fill(&mut chance, &mut large);
-    let mut plans: Vec<Plan> = (1..=9).map(|device| Plan { writes: vec![chosen(device)] }).collect();
+    let mut plans: Vec<Plan> = (1..=9).map(|device| Plan { by: BY, writes: vec![chosen(device)] }).collect();
     plans.insert(5, append(0, &[large]));
     let end = ledger.end().await.unwrap();
     // Its key is there, so that it comes with the others.
@@ -230,7 +231,7 @@ async fn what_a_full_disk_refuses_is_refused_to_all_who_came_together() {
     }
     assert_eq!((kept, ledger.end().await.unwrap()), (written, end + i64::try_from(written).unwrap()));
     sqlx::query("PRAGMA max_page_count = 1000000").execute(&ledger.storage.writer).await.unwrap();
-    assert!(ledger.commit(Plan { writes: vec![chosen(7)] }).await.is_ok(), "once there is room");
+    assert!(ledger.commit(Plan { by: BY, writes: vec![chosen(7)] }).await.is_ok(), "once there is room");
 }
 
 /// Whether a step of a plan reads one row; or, of what one device, person or document has, a range from a number or a
@@ -278,7 +279,7 @@ async fn what_is_new_is_found_by_indexes_and_never_by_walking_through_what_is_ca
     let tie = RelationRow { account, case: CASE, relation, commission: None, starts, ends: None };
     let carry = |document| Write::Carry(CarryRow { device, case: CASE, document, n });
     let writes = vec![Write::Relation(tie), carry(None), carry(Some(DOCUMENT))];
-    ledger.commit(Plan { writes }).await.unwrap();
+    ledger.commit(Plan { by: BY, writes }).await.unwrap();
     ledger.commit(append(0, &[b"one".to_vec(), b"two".to_vec()])).await.unwrap();
 
     let of_pulse = ["carries_sent", "carries_touched", "reach_account", "reach_starts", "reach_ends", "asks_account"];
