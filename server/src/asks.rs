@@ -6,6 +6,7 @@
 mod opening;
 mod prescription;
 mod reading;
+mod standing_in;
 
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
@@ -63,6 +64,8 @@ pub struct Asking<'a, L> {
     pub signer: Option<&'a Signer>,
     /// For how many days a look at the HCPC's register is good.
     pub hcpc_days: u32,
+    /// For how many hours a case is reached in an emergency.
+    pub break_glass_hours: u16,
     /// The device that brings it, and how many bytes it may bring in a day; `None` at the API.
     pub device: Option<(DeviceId, u64)>,
 }
@@ -119,12 +122,10 @@ impl<L: Ledger> Asking<'_, L> {
             let verdict = self.verdict(ask, decision.as_ref().map(|_| ()).map_err(Clone::clone));
             let granted = decision.is_ok();
             let decides = if granted { shown_on(&ask.request) } else { None };
-            let opens = matches!(ask.request, Request::OpenCase(_)) && granted;
+            // What it grants is that they may know of it.
+            let lets_know = granted && matches!(ask.request, Request::OpenCase(_) | Request::BreakGlass { .. });
             let mut writes = decision.unwrap_or_default();
-            let known = match self.ledger.case(ask.case).await? {
-                Some(_) => Reach::read(self.ledger, self.person, ask.case, self.now).await?.may_know(),
-                None => opens,
-            };
+            let known = lets_know || self.knows(ask.case).await?;
             if !known && granted {
                 // Their right ended since it was weighed.
                 continue;
@@ -133,7 +134,10 @@ impl<L: Ledger> Asking<'_, L> {
             if !known && !self.knew(ask.case, reading.is_none()).await? {
                 return Ok(verdict);
             }
+            // Supervisors are told of who stood in for others, and of what came too late to be decided.
+            let told = if granted { stands_in(&ask.request) } else { !known };
             writes.push(Write::Ask(AskRow {
+                told,
                 ask: ask.id,
                 case: ask.case,
                 account: self.person.account,
@@ -169,6 +173,13 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(verdict)
     }
 
+    async fn knows(&self, case: CaseId) -> Result<bool, StorageError> {
+        Ok(match self.ledger.case(case).await? {
+            Some(_) => Reach::read(self.ledger, self.person, case, self.now).await?.may_know(),
+            None => false,
+        })
+    }
+
     /// Whether this person may know of the case, or once did: a right that ended leaves work behind that is worth keeping.
     pub(crate) async fn knew(&self, case: CaseId, revoked: bool) -> Result<bool, StorageError> {
         if self.ledger.case(case).await?.is_none() {
@@ -199,12 +210,16 @@ impl<L: Ledger> Asking<'_, L> {
             Request::CompleteAssessment { document, heads } => self.complete(ask, (*document, heads), reading).await,
             Request::Submit { document, heads } => self.submit(ask, (*document, heads), reading).await,
             Request::Withdraw { document } => self.withdraw(ask, *document).await,
-            Request::Return { document, heads, reasons } => self.give_back(ask, *document, heads, reasons).await,
+            Request::Return { document, heads, reasons } => {
+                self.give_back(ask, *document, heads, reasons, reading).await
+            }
             Request::Reject { document, heads, grounds } => self.reject(ask, *document, heads, grounds).await,
             Request::SignOff { document, heads, grounds, conditions, basis } => {
                 self.sign_off(ask, (*document, heads, *basis), (grounds, conditions), reading).await
             }
             Request::Recall { document, number, reason } => self.recall(ask, *document, *number, reason).await,
+            Request::TakeOver { document, reason } => self.take_over(ask, *document, reason).await,
+            Request::BreakGlass { reason } => self.break_glass(ask, reason).await,
             Request::SurveyDecision { survey, heads, prescription, number, reason, decision } => {
                 let of = (*prescription, *number);
                 self.survey_decision(ask, (*survey, heads), of, (*decision, reason), reading).await
@@ -272,6 +287,11 @@ fn shown_on(request: &Request) -> Option<DocumentId> {
         Request::SurveyDecision { prescription, .. } => Some(*prescription),
         _ => None,
     }
+}
+
+/// Whether whoever asks stands in for somebody else by it.
+const fn stands_in(request: &Request) -> bool {
+    matches!(request, Request::TakeOver { .. } | Request::BreakGlass { .. })
 }
 
 fn illegal(illegal: Illegal) -> AskRefusal {

@@ -22,7 +22,7 @@ const DENIED: u64 = 512;
 /// Logs that this was shown, or that there was nothing to show to whoever asked; any other problem is not logged.
 ///
 /// # Errors
-/// The answer's own, and what storage says: what can't be logged is not shown.
+/// The answer's own, and what storage says: what can't be logged is not shown, but for a full disk.
 pub async fn shown<T>(
     app: &App,
     by: By,
@@ -39,15 +39,31 @@ pub async fn shown<T>(
     if let (Act::Denied, Some(account)) = (&act, by.account) {
         writes.push(Write::Asked { account, bytes: DENIED, at: by.at, most: MOST_ASKED });
     }
-    writes.push(Write::Act(Done { case, document, act }));
+    writes.push(Write::Act(Done { case, document, act: act.clone() }));
     match app.storage.ledger().commit(Plan { by, writes }).await {
         Ok(_) => answer,
+        // Whoever has to help somebody now reads what is here all the same; the server's log tells it instead.
+        Err(CommitError::Storage(StorageError::DiskFull)) => {
+            let (account, case, document) = (by.account, case.map(text), document.map(text));
+            tracing::error!(
+                account = account.map(text),
+                case,
+                document,
+                ?act,
+                "the disk is full: not in the audit log"
+            );
+            answer
+        }
         Err(CommitError::DayFull) => {
             let detail = "You have asked as much as anybody may in a day (UTC). Ask again tomorrow.";
             Err(Problem::tomorrow(by.at, detail))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn text(id: impl ToString) -> String {
+    id.to_string()
 }
 
 /// Signs how far the log has come, unless that is signed already; `None` while nothing was ever logged.

@@ -137,6 +137,7 @@ pub async fn card<L: Ledger>(
         home: home((ledger, read), rows, &reach).await?,
         people: people(rows, directory, now),
         ends: reach.ends(),
+        orphaned: orphaned(rows, directory, &reach, now),
     }))
 }
 
@@ -171,6 +172,14 @@ fn client(case: &CaseRow, lane: Lane) -> ClientCard {
         born: identifier(&case.born),
         nhs_number: identifier(&case.nhs_number),
     }
+}
+
+/// The prescriptions that this person may take over.
+fn orphaned(rows: &CaseRows, directory: &Directory, reach: &Reach, now: Timestamp) -> Option<Vec<DocumentId>> {
+    let mine = rows.documents.iter().filter(|row| reach.may(row, Action::TakeOver) && !reach.may(row, Action::Write));
+    let gone = mine.filter(|row| Reach::authors_are_gone(directory, row, &rows.relations, now));
+    let orphaned: Vec<DocumentId> = gone.map(|row| row.document).collect();
+    (!orphaned.is_empty()).then_some(orphaned)
 }
 
 /// The documents that prescriptions rest on, loaded when the first of them is asked about.

@@ -153,6 +153,8 @@ pub struct Limits {
     pub lease_hours: u16,
     /// For how long a look at the HCPC's register is good, in days.
     pub hcpc_days: u32,
+    /// For how long a case is reached in an emergency, in hours.
+    pub break_glass_hours: u16,
 }
 
 impl Limits {
@@ -260,6 +262,7 @@ keys! {
     CodeHours "code_hours" code_hours "24" "How long an enrolment code is good, in hours";
     LeaseHours "lease_hours" lease_hours "168" "How long a device may be offline and still open cases, in hours";
     HcpcDays "hcpc_days" hcpc_days "30" "How long a look at the HCPC's register is good, in days";
+    BreakGlassHours "break_glass_hours" break_glass_hours "24" "How long a case is reached in an emergency, in hours";
     Log "log" log "text" "How log lines are written: text or json";
     LogFilter "log_filter" log_filter "info" "What is logged, such as warn or info,grabrail_server=debug";
 }
@@ -452,6 +455,7 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         code_hours: values.number(Setting::CodeHours, 1, 168, "hours, between 1 and 168")?,
         lease_hours: values.number(Setting::LeaseHours, 1, 8760, "hours, between 1 and 8760")?,
         hcpc_days: values.number(Setting::HcpcDays, 1, 366, "days, between 1 and 366")?,
+        break_glass_hours: values.number(Setting::BreakGlassHours, 1, 168, "hours, between 1 and 168")?,
     })
 }
 

@@ -14,10 +14,12 @@ pub mod chance;
 pub mod config;
 #[cfg(feature = "field")]
 pub mod demo;
+pub mod differences;
 pub mod documents;
 pub mod error;
 #[cfg(feature = "field")]
 pub mod field;
+pub mod figures;
 pub mod keys;
 pub mod photos;
 pub mod reach;

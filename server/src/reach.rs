@@ -29,6 +29,8 @@ pub struct Person {
     pub organisation_name: String,
     /// Whether it is the council's own.
     pub of_council: bool,
+    /// Whether their account is enabled; whoever's is not has gone.
+    pub enabled: bool,
     /// HCPC registration number.
     pub hcpc: Option<String>,
     /// When it was last looked up in the register, and what that said.
@@ -46,6 +48,11 @@ impl Person {
             organisation: self.organisation_name.clone(),
             hcpc_checked: self.hcpc.as_ref().and(self.hcpc_check).map(|check| check.at),
         }
+    }
+
+    /// Whether they supervise for the council, and sign.
+    pub fn supervises(&self) -> bool {
+        self.role.is_supervisor() && self.of_council
     }
 
     /// Whether they may prescribe or sign as the therapist that their role says they are. One is an occupational
@@ -120,6 +127,7 @@ impl Directory {
                 organisation: account.organisation,
                 organisation_name,
                 of_council,
+                enabled: account.enabled,
                 hcpc: account.hcpc_number,
                 hcpc_check: account.hcpc_check,
             };
@@ -241,6 +249,20 @@ impl Reach {
         })?
     }
 
+    /// Whether everybody who wrote a prescription has gone: their account is disabled, or nothing ties them to the case
+    /// any more by which they could go on writing.
+    pub fn authors_are_gone(
+        directory: &Directory,
+        row: &DocumentRow,
+        relations: &[RelationRow],
+        now: Timestamp,
+    ) -> bool {
+        row.authors.iter().all(|author| match directory.person(*author) {
+            Some(person) if person.enabled => !Self::of(person, relations.iter().cloned(), now).may(row, Action::Write),
+            _ => true,
+        })
+    }
+
     /// The names of what ties them to the case.
     pub fn names(&self) -> Vec<Relation> {
         self.standing.relations.clone()
@@ -261,6 +283,7 @@ mod tests {
             organisation: OrganisationId::from_bytes([2; 16]),
             organisation_name: "Borsetshire Council".to_owned(),
             of_council: true,
+            enabled: true,
             hcpc: hcpc.map(str::to_owned),
             hcpc_check: check.map(at),
         }

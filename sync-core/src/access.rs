@@ -251,11 +251,13 @@ pub enum Action {
     Recall,
     /// Decide what is reasonable and practicable, for Housing.
     SurveyDecision,
+    /// Become a co-author of a prescription whose authors are gone. That they are is judged apart.
+    TakeOver,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::Write,
         Self::Open,
@@ -266,6 +268,7 @@ impl Action {
         Self::Decide,
         Self::Recall,
         Self::SurveyDecision,
+        Self::TakeOver,
     ];
 
     /// Its name at the console.
@@ -281,6 +284,7 @@ impl Action {
             Self::Decide => "decide",
             Self::Recall => "recall",
             Self::SurveyDecision => "survey_decision",
+            Self::TakeOver => "take_over",
         }
     }
 }
@@ -374,6 +378,7 @@ pub const TABLE: &[Rule] = &[
     Rule { kinds: &[Kind::Prescription], actions: &[Action::Read, Action::Write, Action::Submit], roles: OT_TEAM, of_council: false, tie: Tie::Author, because: "authors write, submit and withdraw their prescription" },
     Rule { kinds: &[Kind::Prescription], actions: &[Action::Read, Action::Write, Action::Submit], roles: PRIVATE_OT, of_council: false, tie: Tie::CommissionedAuthor, because: "authors write, submit and withdraw their prescription" },
     Rule { kinds: &[Kind::Prescription], actions: &[Action::Decide, Action::Recall], roles: SUPERVISORS, of_council: true, tie: Tie::None, because: "the council's supervisors decide as Welfare Authority" },
+    Rule { kinds: &[Kind::Prescription], actions: &[Action::TakeOver], roles: COUNCIL_OTS, of_council: true, tie: Tie::OtTeam, because: "a council OT on the case takes over from authors who are gone" },
     Rule { kinds: &[Kind::Prescription], actions: &[Action::ReadProjection], roles: HOUSING, of_council: false, tie: Tie::Assigned, because: "Housing sees signed specifications, never a justification" },
 
     Rule { kinds: &[Kind::Survey], actions: &[Action::Open], roles: SURVEYOR, of_council: false, tie: Tie::Assigned, because: "the assigned surveyor surveys" },
@@ -507,6 +512,11 @@ impl Standing {
     /// supervisors.
     pub fn may_close_case(&self) -> bool {
         self.of_council && COUNCIL_OTS.contains(&self.role) && (self.role.is_supervisor() || self.of_ot_team())
+    }
+
+    /// Whether this person may reach a case in an emergency: any of the council's own OT team, whatever ties them to it.
+    pub fn may_break_glass(&self) -> bool {
+        self.of_council && OT_TEAM.contains(&self.role)
     }
 
     /// Whether this person may do `action` with a document of `kind` so tied to them.

@@ -56,6 +56,8 @@ held_by_both! {
     asks::ask_once as an_ask_is_decided_once;
     asks::decided as what_a_card_shows_of_a_case_comes_in_the_ledgers_order;
     asks::verdicts as verdicts_come_in_the_ledgers_order_behind_a_number;
+    asks::all as all_asks_come_in_the_ledgers_order_and_a_plan_whole;
+    asks::told as what_supervisors_are_told_of_is_newest_first_and_goes_on_behind_its_last_line;
     asks::quarantine as quarantine_is_newest_first_and_by_case;
     asks::set_aside as a_list_of_quarantine_goes_on_behind_its_last_line_and_counts_the_changes;
     asks::photos as a_photo_arrives_once;

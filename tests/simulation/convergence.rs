@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use grabrail_server::cards::{self, CaseRows};
 use grabrail_server::documents::{self, Documents};
 use grabrail_server::reach::Reach;
+use grabrail_server::storage::audit::{Act, Sought, Walk};
 use grabrail_server::storage::ledger::Ledger;
-use sync_core::id::{CaseId, DocumentId};
+use sync_core::id::{AskId, CaseId, DocumentId};
 use sync_core::protocol::card::CaseState;
 
 use crate::world::World;
@@ -25,7 +26,25 @@ impl World {
                 return Err(format!("{} is revoked and still holds cases", tablet.name));
             }
         }
-        Ok(())
+        self.log_is_whole().await
+    }
+
+    /// Whoever reads the audit log reads all that was done, and one entry follows on the other.
+    async fn log_is_whole(&self) -> Result<(), String> {
+        let entries = self.council.ledger.audited(&Sought::default(), 0, usize::MAX).await.unwrap();
+        let mut walk = Walk::default();
+        for entry in &entries {
+            walk.next(&entry.to_bytes()).map_err(|broken| broken.to_string())?;
+        }
+        let logged: BTreeSet<AskId> = entries
+            .iter()
+            .filter_map(|entry| match entry.act {
+                Act::Asked { ask, .. } => Some(ask),
+                _ => None,
+            })
+            .collect();
+        let unlogged = self.model.asks.iter().find(|ask| !logged.contains(ask));
+        unlogged.map_or(Ok(()), |ask| Err(format!("{ask} was granted and is not in the audit log")))
     }
 
     async fn has_what_is_its_own(&self, who: usize) -> Result<(), String> {

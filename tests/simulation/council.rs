@@ -146,7 +146,8 @@ impl Council {
     }
 
     pub(crate) fn directory(&self) -> Directory {
-        Directory::of(self.rows().accounts.values().map(|account| account.person.clone()))
+        let person = |account: &Account| Person { enabled: account.enabled, ..account.person.clone() };
+        Directory::of(self.rows().accounts.values().map(person))
     }
 
     pub(crate) fn account(&self, account: AccountId) -> Account {
@@ -164,6 +165,7 @@ impl Council {
             organisation,
             organisation_name: if of_council { AUTHORITY } else { "A Practice" }.to_owned(),
             of_council,
+            enabled: true,
             hcpc: Some("OT12345".to_owned()),
             hcpc_check: Some(HcpcCheck { at: self.now(), result: HcpcResult::Registered, by: None }),
         };
@@ -252,6 +254,7 @@ impl Council {
             signer,
             // The clock leaps by years, and nobody here looks at the register again.
             hcpc_days: u32::MAX,
+            break_glass_hours: 24,
             device: None,
         }
     }

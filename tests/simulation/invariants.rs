@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use grabrail_server::documents;
-use grabrail_server::reach::Reach;
-use grabrail_server::storage::ledger::{DocumentRow, Ledger};
+use grabrail_server::reach::{Person, Reach};
+use grabrail_server::storage::ledger::{AskRow, DocumentRow, Ledger};
 use sync_core::access::{Action, Lane, Role};
 use sync_core::device::{DeviceError, Kept};
 use sync_core::domain::document::Document;
@@ -16,7 +16,7 @@ use sync_core::protocol::ask::Answer;
 use sync_core::protocol::sync::WholePush;
 use sync_core::protocol::{Ask, CaseCard, Request, SyncReply};
 
-use crate::council::{Council, Sent};
+use crate::council::{Account, Council, Sent};
 use crate::disk::OnDisk;
 use crate::oracle;
 use crate::typed::{Said, said_by, written_by};
@@ -210,6 +210,13 @@ impl World {
         let Some(row) = ledger.ask(ask).await.unwrap() else { return Ok(()) };
         let request: Ask = minicbor::decode(&row.bytes).unwrap();
         let (document, heads, signs) = match request.request {
+            Request::TakeOver { document, .. } => return self.was_rightly_taken_over(&row, document).await,
+            Request::BreakGlass { .. } => {
+                let Person { role, of_council, .. } = self.council.account(row.account).person;
+                let may = matches!(role, Role::Ot | Role::OtAssistant | Role::SeniorOt | Role::PrincipalOt);
+                hold!(may && of_council, "invariant 5: a {role} broke the glass");
+                return Ok(());
+            }
             Request::Submit { document, heads } => (document, heads, false),
             Request::SignOff { document, heads, .. } => (document, heads, true),
             _ => return Ok(()),
@@ -240,6 +247,22 @@ impl World {
             if let Some(why) = oracle::unfit_to_build(&document.view(), cite.key) {
                 return Err(format!("invariant 7: {} was granted and cites {}, which {why}", ask, cite.key));
             }
+        }
+        Ok(())
+    }
+
+    /// Invariant 4 begins here: whoever takes a prescription over is of the council, and nobody else can write in it.
+    async fn was_rightly_taken_over(&self, ask: &AskRow, document: DocumentId) -> Held {
+        let (ledger, now) = (&self.council.ledger, self.council.now());
+        let taker = self.council.account(ask.account).person;
+        let may = matches!(taker.role, Role::Ot | Role::SeniorOt | Role::PrincipalOt) && taker.of_council;
+        hold!(may, "invariant 4: a {} took a prescription over", taker.role);
+        let row = ledger.document(document).await.unwrap().unwrap();
+        hold!(row.authors.contains(&ask.account), "invariant 1: {} took it over and is no author", ask.account);
+        for author in row.authors.iter().filter(|author| **author != ask.account) {
+            let Account { person, enabled, .. } = self.council.account(*author);
+            let writes = Reach::read(ledger, &person, row.case, now).await.unwrap().may(&row, Action::Write);
+            hold!(!enabled || !writes, "invariant 4: taken over from {author}, who can write in it");
         }
         Ok(())
     }

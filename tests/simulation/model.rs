@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use grabrail_server::storage::audit::{Act, Sought};
 use grabrail_server::storage::ledger::Ledger;
 use sync_core::domain::view::View;
 use sync_core::id::{AskId, DocumentId, Hash, Heads};
@@ -61,7 +62,14 @@ impl Model {
     pub(crate) async fn counts(&self, council: &Council) -> BTreeMap<&'static str, u64> {
         let count = |many: usize| u64::try_from(many).unwrap();
         let quarantined = council.ledger.quarantine(None).await.unwrap().len();
+        let log = council.ledger.audited(&Sought::default(), 0, usize::MAX).await.unwrap();
+        let granted = |name: &str| {
+            let granted = |act: &Act| matches!(act, Act::Asked { request, granted: true, .. } if request == name);
+            count(log.iter().filter(|entry| granted(&entry.act)).count())
+        };
         BTreeMap::from([
+            ("times that the glass was broken", granted("break_glass")),
+            ("prescriptions taken over", granted("take_over")),
             ("changes receipted", count(self.changes.values().map(BTreeSet::len).sum())),
             ("asks granted", count(self.asks.len())),
             ("versions signed", count(self.signed.len())),

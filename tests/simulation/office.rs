@@ -29,6 +29,7 @@ impl World {
         let waiting: Vec<_> = ledger.submitted().await.unwrap();
         let chosen = self.dice.pick(&waiting);
         let (case, request) = match chosen {
+            _ if self.dice.one_in(8) => self.stands_in().await,
             Some(row) if row.state.submitted().is_some() => {
                 let heads = row.state.submitted().unwrap().clone();
                 let document = row.document;
@@ -73,6 +74,17 @@ impl World {
             },
         };
         Outcome::of(None, format!("{who} asks to {name}: {said}"))
+    }
+
+    /// What somebody asks who stands in for others, wherever it is.
+    async fn stands_in(&mut self) -> (CaseId, Request) {
+        let case = self.dice.pick(&self.cases).unwrap();
+        let prescriptions = self.council.ledger.prescriptions_of(&[case]).await.unwrap();
+        let reason = "nobody else is in".to_owned();
+        match self.dice.pick(&prescriptions) {
+            Some(row) if self.dice.one_in(2) => (case, Request::TakeOver { document: row.document, reason }),
+            _ => (case, Request::BreakGlass { reason }),
+        }
     }
 
     /// Writes what the office does; `false` when the server could not. A slow ledger may take its time over it.

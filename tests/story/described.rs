@@ -162,6 +162,8 @@ fn requests() -> Vec<Request> {
             basis: Some(Hash::of(b"what it rests on")),
         },
         Request::Recall { document: document(), number: 1, reason: words() },
+        Request::TakeOver { document: document(), reason: words() },
+        Request::BreakGlass { reason: words() },
         Request::SurveyDecision {
             survey: document(),
             heads,
@@ -184,6 +186,8 @@ fn requests() -> Vec<Request> {
             | Request::Reject { .. }
             | Request::SignOff { .. }
             | Request::Recall { .. }
+            | Request::TakeOver { .. }
+            | Request::BreakGlass { .. }
             | Request::SurveyDecision { .. } => {}
         }
     }

@@ -12,7 +12,7 @@ use sync_core::id::{AskId, CaseId, DocumentId, Hash};
 use sync_core::protocol::Request;
 
 use crate::kept::{Kept, PHOTO_FILES};
-use crate::office::{Ear, bathroom, door, fetch, heads, noise, post_ask};
+use crate::office::{Ear, bathroom, door, fetch, heads, noise_of, post_ask};
 
 /// What a full server says, whoever asks.
 #[track_caller]
@@ -83,7 +83,7 @@ async fn a_server_without_room_says_so_changes_nothing_and_takes_everything_once
     world.server.restart_cramped(most).await;
 
     // A photo that is larger than any file may be: its text fits.
-    let large = pictured(&tablet, home, noise(1)).await;
+    let large = pictured(&tablet, home, noise_of(1, (1200, 900))).await;
     let bytes = tablet.device.photo_bytes(None, home, large).await.unwrap();
     assert!(bytes.len() as u64 > most, "{} bytes fit into {most}", bytes.len());
     let ear = Ear::to(&mut tablet, true);

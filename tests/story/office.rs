@@ -293,8 +293,13 @@ pub(crate) async fn photo(tablet: &Tablet, document: DocumentId, colour: u8, sha
 
 /// A picture that no other seed makes and that does not compress, so that it takes many pieces to send.
 pub(crate) fn noise(seed: u64) -> Vec<u8> {
+    noise_of(seed, (640, 480))
+}
+
+/// As [`noise`], of so many pixels.
+pub(crate) fn noise_of(seed: u64, (width, height): (u32, u32)) -> Vec<u8> {
     let mut chance = Seeded::new(seed);
-    let picture = image::RgbImage::from_fn(640, 480, |_, _| {
+    let picture = image::RgbImage::from_fn(width, height, |_, _| {
         let mut pixel = [0; 3];
         chance.fill(&mut pixel);
         image::Rgb(pixel)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sync_core::access::Action;
+use sync_core::domain::returned;
 use sync_core::domain::signed::{Content, HEADER_TAG, Header, JUSTIFICATION, Sealed};
 use sync_core::domain::signoff::{Anchored, SignedStanding, State, Transition};
 use sync_core::domain::specification;
@@ -61,7 +62,7 @@ impl<L: Ledger> Asking<'_, L> {
         let judged = granted!(self.judged(&row, heads, reading).await?);
         granted!(in_the_way(&judged));
         for author in reading.authors(self.ledger, document, &judged).await? {
-            granted!(self.registered(*author));
+            granted!(self.registered(&row, *author));
         }
         let mut missing = Vec::new();
         if judged.photos.len() > MOST_PHOTOS {
@@ -94,8 +95,9 @@ impl<L: Ledger> Asking<'_, L> {
         document: DocumentId,
         heads: &Heads,
         reasons: &[Anchored],
+        reading: &mut Reading,
     ) -> Result<Decision, StorageError> {
-        let (_, prescription) = granted!(self.prescription(ask, document, Action::Decide).await?);
+        let (row, prescription) = granted!(self.prescription(ask, document, Action::Decide).await?);
         if reasons.is_empty() || reasons.len() > MOST_REASONS {
             let why = format!("1 to {MOST_REASONS} of them");
             return Ok(Err(AskRefusal::Particulars { field: "reasons".to_owned(), why }));
@@ -105,6 +107,12 @@ impl<L: Ledger> Asking<'_, L> {
         }
         let state = prescription.state.clone().give_back(heads.clone(), reasons.to_vec());
         let state = granted!(state.map_err(illegal));
+        let judged = granted!(self.judged(&row, heads, reading).await?);
+        for reason in reasons {
+            if let Err(why) = returned::anchors(reason, &judged.view) {
+                return Ok(Err(AskRefusal::Particulars { field: "reasons".to_owned(), why: why.to_string() }));
+            }
+        }
         Ok(Ok(vec![Write::Prescription(PrescriptionRow { state, ..prescription })]))
     }
 
@@ -150,7 +158,7 @@ impl<L: Ledger> Asking<'_, L> {
             return Ok(Err(AskRefusal::OwnWork));
         }
         for registered in authors.iter().copied().chain([self.person.account]) {
-            granted!(self.registered(registered));
+            granted!(self.registered(&row, registered));
         }
         // Same heads are not same readings: what lies behind them must be what the signer looked at, too.
         match basis {
@@ -206,9 +214,15 @@ impl<L: Ledger> Asking<'_, L> {
         Ok(Ok(writes))
     }
 
-    /// Whether this author or signer may practise.
-    fn registered(&self, account: AccountId) -> Result<(), AskRefusal> {
-        self.directory.person(account).map_or(Ok(()), |person| person.registered(self.hcpc_days, self.now))
+    /// Whether this author or signer may practise. Of an author who has left nobody asks once a colleague has taken their
+    /// work over, and answers for it.
+    fn registered(&self, row: &DocumentRow, account: AccountId) -> Result<(), AskRefusal> {
+        let Some(person) = self.directory.person(account) else { return Ok(()) };
+        let here = |other: &AccountId| self.directory.person(*other).is_some_and(|other| other.enabled);
+        if !person.enabled && row.authors.iter().any(here) {
+            return Ok(());
+        }
+        person.registered(self.hcpc_days, self.now)
     }
 
     pub(super) async fn recall(

@@ -359,6 +359,12 @@ pub enum FieldVerb {
         /// The case's id or referral number
         case: String,
     },
+    /// List what a signer wants mended in the prescriptions that were returned
+    #[command(after_help = examples::TO_DO)]
+    ToDo {
+        /// The case's id or referral number
+        case: String,
+    },
     /// Begin a prescription with these items; prints its name and the items' keys
     #[command(after_help = examples::PRESCRIBE)]
     Prescribe {

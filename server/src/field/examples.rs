@@ -171,6 +171,11 @@ Example:
 
   grabrail field findings R-1";
 
+pub(super) const TO_DO: &str = "\
+Example:
+
+  grabrail field to-do R-1";
+
 pub(super) const PRESCRIBE: &str = "\
 Example:
 

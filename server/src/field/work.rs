@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sync_core::device::{
     Device, DeviceError, Event, Lease, Link, MeasureInput, NoteInput, PhotoInput, PhotoSource, Replace, SyncReport,
+    ToDo,
 };
 use sync_core::domain::finding::{Finding, What};
 use sync_core::domain::record::{About, Body, Cite, Tolerance};
@@ -106,6 +107,10 @@ pub(super) async fn run(device: &Device, link: &Link, verb: FieldVerb, progress:
         FieldVerb::Findings { case } => {
             let card = names::case(device, &case).await?;
             findings(device, &card).await
+        }
+        FieldVerb::ToDo { case } => {
+            let card = names::case(device, &case).await?;
+            to_do(device, &card).await
         }
         FieldVerb::PhotoGet { at, photo, file } => {
             let document = document(device, &at).await?;
@@ -289,6 +294,24 @@ async fn findings(device: &Device, card: &CaseCard) -> Result<Said, FieldError> 
         lines.push("nothing is missing or doubtful".to_owned());
     }
     Ok(Said::new(show::findings(&findings), lines))
+}
+
+async fn to_do(device: &Device, card: &CaseCard) -> Result<Said, FieldError> {
+    let to_do = device.to_do(card.case).await?;
+    let documents = names::documents(device, card).await?;
+    let line = |one: &ToDo| {
+        let name = documents.iter().find(|named| named.document == one.document);
+        let name = name.map_or_else(|| one.document.to_string(), |named| named.name.clone());
+        let item = one.item.map(|item| format!(" {item}")).unwrap_or_default();
+        let field = one.field.map(|field| format!(" [{field}]")).unwrap_or_default();
+        let done = if one.answered { "changed since" } else { "to do" };
+        format!("{done}  {name}{item}{field}: {}", one.text)
+    };
+    let mut lines: Vec<String> = to_do.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push("nothing was returned".to_owned());
+    }
+    Ok(Said::new(json!(to_do), lines))
 }
 
 async fn show_document(device: &Device, at: &InCase) -> Result<Said, FieldError> {

@@ -1,22 +1,25 @@
-//! `POST /v1/asks`: what a person signed in asks the server to decide.
+//! `POST /v1/asks`: what a person signed in asks the server to decide. `GET /v1/asks`: what supervisors are told of.
 
-use axum::extract::State;
-use serde::Deserialize;
+use axum::extract::{RawQuery, State};
+use serde::{Deserialize, Serialize};
 use sync_core::clock::Stamp;
 use sync_core::id::{AskId, CaseId};
 use sync_core::protocol::ask::Answer;
 use sync_core::protocol::{Ask, Request, Verdict};
+use utoipa::ToSchema;
 
 use super::Json;
 use super::problems::problems;
-use super::schemas::asks as schemas;
+use super::schemas::{asks as schemas, words};
 use crate::app::App;
 use crate::asks::{Asking, Reading};
+use crate::audit;
 use crate::auth::SignedIn;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::Directory;
+use crate::storage::audit::{Act, By};
 use crate::storage::keys::KeyPurpose;
-use crate::storage::ledger::CommitError;
+use crate::storage::ledger::{AskRow, CommitError, Ledger as _};
 
 /// How old a sign-in may be for what only a person freshly signed in may do.
 const FRESH_MILLIS: i64 = 15 * 60 * 1000;
@@ -69,6 +72,7 @@ pub(super) async fn ask(
         chance: app.chance.clone(),
         signer: Some(&signer),
         hcpc_days: app.config.limits.hcpc_days,
+        break_glass_hours: app.config.limits.break_glass_hours,
         device: None,
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };
@@ -87,4 +91,78 @@ pub(super) async fn ask(
             Err(Problem::new(ProblemKind::AskRefused, refusal.to_string()).with("verdict", &verdict))
         }
     }
+}
+
+/// An ask that supervisors are told of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Told {
+    /// Its id.
+    #[schema(value_type = words::AskId)]
+    ask: String,
+    /// The case.
+    #[schema(value_type = words::CaseId)]
+    case: String,
+    /// Who asked.
+    #[schema(value_type = words::AccountId)]
+    account: String,
+    /// Their name.
+    name: String,
+    /// When it was decided.
+    #[schema(value_type = words::Timestamp)]
+    at: String,
+    /// What: `break_glass`, `take_over`, or anything that was asked too late.
+    request: String,
+    /// Why, in the words of whoever asked, where the ask takes any.
+    reason: Option<String>,
+    /// Why it was refused, in words; null: it was granted.
+    refused: Option<String>,
+}
+
+/// The most lines in one answer.
+const MOST_TOLD: usize = 100;
+
+problems!(ToldProblems = SIGNED_IN, Forbidden, BadValue, Later);
+
+/// What supervisors are told of: who stood in for others, and what was asked too late to be decided.
+///
+/// At most 100 of it, newest first. Older ones come with `?before=` and the `ask` of the last line.
+#[utoipa::path(get, path = "/v1/asks", tag = "asks", security(("person" = [])),
+    params(("before" = Option<words::AskId>, Query, description = "Only what was decided before this")),
+    responses(
+    (status = 200, description = "The asks, newest first, at most 100", body = Vec<Told>),
+    ToldProblems,
+))]
+pub(super) async fn told(
+    State(app): State<App>,
+    who: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<Told>>, Problem> {
+    let directory = Directory::read(&app.storage).await?;
+    if !directory.person(who.account).is_some_and(|person| person.supervises()) {
+        return Err(Problem::new(ProblemKind::Forbidden, "This is for the council's supervisors."));
+    }
+    let before = query.as_deref().unwrap_or_default().split('&').find_map(|part| part.strip_prefix("before="));
+    let before = before
+        .map(str::parse::<AskId>)
+        .transpose()
+        .map_err(|_| Problem::new(ProblemKind::BadValue, "`before` is the `ask` of a line of this list."))?;
+    let rows = app.storage.ledger().told(before, MOST_TOLD).await?;
+    let lines = rows.into_iter().map(|row: AskRow| {
+        let asked = minicbor::decode::<Ask>(&row.bytes).ok().map(|ask| ask.request);
+        Told {
+            ask: row.ask.to_string(),
+            case: row.case.to_string(),
+            account: row.account.to_string(),
+            name: directory.name(row.account),
+            at: row.verdict.at.to_string(),
+            request: asked.as_ref().map_or("unreadable", Request::name).to_owned(),
+            reason: asked.as_ref().and_then(Request::reason).map(str::to_owned),
+            refused: match row.verdict.answer {
+                Answer::Granted => None,
+                Answer::Refused(refusal) => Some(refusal.to_string()),
+            },
+        }
+    });
+    let lines = Ok(Json(lines.collect()));
+    audit::shown(&app, By::person(who.account, app.clock.now()), (None, None), Act::Read { photo: None }, lines).await
 }

@@ -14,7 +14,7 @@ use crate::audit;
 use crate::auth::SignedIn;
 use crate::cards::{self, CaseRows};
 use crate::error::{Problem, ProblemKind};
-use crate::reach::Directory;
+use crate::reach::{Directory, Reach};
 use crate::storage::audit::{Act, By};
 use crate::storage::ledger::Ledger;
 
@@ -51,7 +51,7 @@ pub(super) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<V
     let mut lines = Vec::new();
     let Some(person) = directory.person(who.account) else { return Ok(Json(lines)) };
     for case in ledger.cases().await? {
-        let reach = crate::reach::Reach::read(&ledger, person, case.case, app.clock.now()).await?;
+        let reach = Reach::read(&ledger, person, case.case, app.clock.now()).await?;
         if reach.may_know() {
             lines.push(CaseLine {
                 case: case.case.to_string(),
@@ -76,7 +76,7 @@ fn state(state: sync_core::protocol::card::CaseState) -> String {
     .to_owned()
 }
 
-problems!(ShowProblems = SIGNED_IN, NotFound);
+problems!(ShowProblems = SIGNED_IN, NotFound, Later);
 
 /// One case, as a device of yours would know it.
 #[utoipa::path(get, path = "/v1/cases/{case}", tag = "cases", security(("person" = [])),
@@ -100,6 +100,41 @@ pub(super) async fn show(
     };
     let card = card.map(Json).ok_or_else(nothing);
     audit::shown(&app, By::person(who.account, now), (Some(case), None), Act::Read { photo: None }, card).await
+}
+
+/// The case of a reference.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Referred {
+    /// The case.
+    #[schema(value_type = words::CaseId)]
+    case: String,
+}
+
+/// The case of a reference: for those who may know of it, and those who may break the glass.
+#[utoipa::path(get, path = "/v1/references/{reference}", tag = "cases", security(("person" = [])),
+    params(("reference" = String, Path, description = "The referral's number in the council's own system")), responses(
+    (status = 200, description = "The case's id, and nothing else of it", body = Referred),
+    ShowProblems,
+))]
+pub(super) async fn referred(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(reference): Path<String>,
+) -> Result<Json<Referred>, Problem> {
+    let nothing = || Problem::new(ProblemKind::NotFound, "There is no such case here, or it is not yours to see.");
+    let directory = Directory::read(&app.storage).await?;
+    let person = directory.person(who.account).ok_or_else(nothing)?;
+    let (ledger, now) = (app.storage.ledger(), app.clock.now());
+    let case = ledger.case_by_reference(&reference).await?.map(|row| row.case);
+    let answer = match case {
+        Some(case) => {
+            let reach = Reach::read(&ledger, person, case, now).await?;
+            let theirs = reach.may_know() || reach.standing().may_break_glass();
+            if theirs { Ok(Json(Referred { case: case.to_string() })) } else { Err(nothing()) }
+        }
+        None => Err(nothing()),
+    };
+    audit::shown(&app, By::person(who.account, now), (case, None), Act::Read { photo: None }, answer).await
 }
 
 /// Something that was set aside.
@@ -149,7 +184,7 @@ pub(super) async fn quarantine(
 ) -> Result<Json<Vec<QuarantineLine>>, Problem> {
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account);
-    if !person.is_some_and(|person| person.role.is_supervisor() && person.of_council) {
+    if !person.is_some_and(|person| person.supervises()) {
         return Err(Problem::new(ProblemKind::Forbidden, "Quarantine is for the council's supervisors."));
     }
     let before = query.as_deref().unwrap_or_default().split('&').find_map(|part| part.strip_prefix("before="));

@@ -4,6 +4,7 @@ mod asks;
 mod cases;
 mod devices;
 mod edge;
+mod figures;
 mod health;
 mod json;
 mod openapi;
@@ -38,13 +39,15 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(devices::enrol))
         .routes(routes!(sync::settle))
         .routes(routes!(photos::put, photos::get))
-        .routes(routes!(asks::ask))
+        .routes(routes!(asks::ask, asks::told))
         .routes(routes!(cases::list))
         .routes(routes!(cases::show))
+        .routes(routes!(cases::referred))
         .routes(routes!(cases::quarantine))
         .routes(routes!(prescriptions::queue))
         .routes(routes!(prescriptions::show))
         .routes(routes!(prescriptions::evidence))
+        .routes(routes!(figures::figures))
         .routes(routes!(openapi::show))
 }
 

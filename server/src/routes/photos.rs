@@ -87,7 +87,7 @@ impl FromRequestParts<App> for Viewer {
     }
 }
 
-problems!(GetProblems = SIGNED_IN, NotFound);
+problems!(GetProblems = SIGNED_IN, NotFound, Later);
 
 /// Fetch a photo's bytes.
 #[utoipa::path(get, path = "/v1/photos/{case}/{document}/{hash}", tag = "photos",

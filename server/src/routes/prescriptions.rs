@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sync_core::access::Action;
 use sync_core::domain::finding;
-use sync_core::domain::signed::Evidence;
+use sync_core::domain::signed::{Content, Evidence};
 use sync_core::domain::signoff::State as Working;
 use sync_core::domain::specification;
-use sync_core::id::DocumentId;
+use sync_core::id::{AccountId, DocumentId, Hash, Heads};
 use utoipa::ToSchema;
 
 use super::Json;
@@ -20,10 +20,12 @@ use crate::app::App;
 use crate::asks::Reading;
 use crate::audit;
 use crate::auth::SignedIn;
+use crate::differences;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
 use crate::storage::audit::{Act, By};
 use crate::storage::ledger::{DocumentRow, Ledger};
+use crate::storage::looks::{Look, Looks};
 
 fn nothing() -> Problem {
     Problem::new(ProblemKind::NotFound, "There is no such prescription here, or it is not yours to see.")
@@ -59,7 +61,7 @@ problems!(QueueProblems = SIGNED_IN, Forbidden, NotFound);
 pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<Vec<Waiting>>, Problem> {
     let directory = Directory::read(&app.storage).await?;
     let person = directory.person(who.account).ok_or_else(nothing)?;
-    if !(person.role.is_supervisor() && person.of_council) {
+    if !person.supervises() {
         return Err(Problem::new(ProblemKind::Forbidden, "The queue is for the council's signers."));
     }
     // A submission that waits for photos is invisible to signers.
@@ -84,7 +86,7 @@ async fn reached(app: &App, person: &Person, document: DocumentId) -> Result<(Do
     Ok((row, reach))
 }
 
-problems!(ShowProblems = SIGNED_IN, NotFound);
+problems!(ShowProblems = SIGNED_IN, NotFound, Later);
 
 /// One prescription as it was submitted (or, if it is not, as it stands), with what there is to look at.
 #[utoipa::path(get, path = "/v1/prescriptions/{document}", tag = "prescriptions",
@@ -147,6 +149,10 @@ async fn told(app: &App, who: &SignedIn, document: DocumentId) -> Result<Json<Va
         (contents, finding::of_prescription(id, &judged.view, &behind, None))
     });
     let (contents, findings) = told.await?;
+    let since = match reach.may(&row, Action::Decide) {
+        true => since(app, (&row, who.account), &looked_at, basis, &contents).await?,
+        false => None,
+    };
     let fields: serde_json::Map<String, Value> =
         contents.into_iter().map(|(path, content)| (path, json!(content))).collect();
     let signed = ledger.signed(row.document).await?;
@@ -166,7 +172,29 @@ async fn told(app: &App, who: &SignedIn, document: DocumentId) -> Result<Json<Va
             "words": finding.to_string(), "blocks": finding.blocks(), "what": finding.what, "item": finding.item,
         })).collect::<Vec<_>>(),
         "versions": versions,
+        "since": since,
     })))
+}
+
+/// What is different from what a signer was shown before, and keeps what they are shown now.
+async fn since(
+    app: &App,
+    (row, account): (&DocumentRow, AccountId),
+    heads: &Heads,
+    basis: Hash,
+    contents: &[(String, Content)],
+) -> Result<Option<Value>, Problem> {
+    let known = app.storage.looks(row.document, account).await?;
+    let (version, known) = known.map_or((0, None), |(version, looks)| (version, Some(looks)));
+    let look = Look { at: app.clock.now(), heads: heads.clone(), basis, contents: contents.to_vec() };
+    let looks = Looks::with(known.clone(), look);
+    if known.as_ref() != Some(&looks) {
+        app.storage.keep_looks((row.document, row.case, account), version, &looks).await?;
+    }
+    let Looks { last, before: Some(before) } = looks else { return Ok(None) };
+    let (at, then) = (before.at, before.heads.clone());
+    let changes = app.documents.work(move || differences::between(&before.contents, &last.contents)).await?;
+    Ok(Some(json!({ "at": at, "heads": then, "changes": changes })))
 }
 
 /// A signed version as an evidence pack; for Housing without the justification, and only while it stands.

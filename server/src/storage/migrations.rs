@@ -27,6 +27,8 @@ const ALL: &[Migration] = &[
     Migration { number: 8, name: "backups", sql: include_str!("migrations/sqlite/0008_backups.sql") },
     Migration { number: 9, name: "bounds", sql: include_str!("migrations/sqlite/0009_bounds.sql") },
     Migration { number: 10, name: "audit", sql: include_str!("migrations/sqlite/0010_audit.sql") },
+    Migration { number: 12, name: "told", sql: include_str!("migrations/sqlite/0012_told.sql") },
+    Migration { number: 13, name: "looks", sql: include_str!("migrations/sqlite/0013_looks.sql") },
 ];
 
 /// Brings the database to the newest schema this program knows. `locked` when the caller already holds the folder's lock.
@@ -279,6 +281,19 @@ mod tests {
         let account = "w246wewmnth36oboat72h62ole".parse().unwrap();
         let pulse = storage.ledger().pulse(device, account, since, Timestamp::from_millis(0)).await.unwrap();
         assert_eq!(pulse.backups.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_schema_9_opens_with_its_keys_and_everything_sealed_in_it_reads() {
+        use crate::storage::audit::{End, Sought};
+        use crate::storage::ledger::Ledger as _;
+        let (_bench, storage) = everything_sealed_reads(include_str!("fixtures/schema-9.sql")).await;
+        carried(&storage).await;
+        // What was done before there was a log is in none, and nobody was told of what was asked.
+        assert_eq!(storage.audit_end().await.unwrap(), End::default());
+        assert_eq!(storage.ledger().audited(&Sought::default(), 0, 9).await.unwrap(), []);
+        assert_eq!(storage.ledger().told(None, 9).await.unwrap(), []);
+        assert_eq!(storage.ledger().asks(0, 9).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

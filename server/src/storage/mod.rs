@@ -13,6 +13,7 @@ pub mod devices;
 pub mod folder;
 pub mod keys;
 pub mod ledger;
+pub mod looks;
 mod migrations;
 pub mod organisations;
 mod readers;

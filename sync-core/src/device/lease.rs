@@ -128,6 +128,7 @@ pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
         home: _,
         people: _,
         ends,
+        orphaned: _,
     } = card;
     let client = ClientCard {
         name: String::new(),
@@ -139,7 +140,8 @@ pub(super) fn that_it_exists(card: CaseCard) -> CaseCard {
         nhs_number: None,
     };
     let (documents, prescriptions, people) = (Vec::new(), Vec::new(), Vec::new());
-    CaseCard { case, reference, lane, state, client, relations, documents, prescriptions, home: None, people, ends }
+    let (home, orphaned) = (None, None);
+    CaseCard { case, reference, lane, state, client, relations, documents, prescriptions, home, people, ends, orphaned }
 }
 
 impl Counting {

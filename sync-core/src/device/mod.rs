@@ -27,6 +27,7 @@ pub mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod to_do;
 pub mod vault;
 
 pub use self::asks::PendingAsk;
@@ -41,5 +42,6 @@ pub use self::photos::{PhotoInput, PhotoSource, PhotoState};
 pub use self::prescribe::DimensionInput;
 pub use self::rows::{AskedRow, Kept, Notice, RefusedWork};
 pub use self::sync::SyncReport;
+pub use self::to_do::ToDo;
 pub use store::{MemoryDisk, MemoryRow, Shelf, Store, StoreError, Transaction};
 pub use vault::{Unlock, Vault, VaultError};

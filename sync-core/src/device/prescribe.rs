@@ -168,6 +168,7 @@ impl Device {
                 organisation: String::new(),
             }],
             ends: None,
+            orphaned: None,
         };
         let ties = Ties { author: true, own_commission: true, ..Ties::default() };
         if !enrolment.role.may_open_case()

@@ -13,6 +13,7 @@ mod paragraph;
 pub mod record;
 pub mod references;
 pub mod register;
+pub mod returned;
 pub mod signed;
 pub mod signoff;
 pub mod specification;

@@ -52,7 +52,11 @@ impl Waits {
             // A case that is closed takes nothing in any more, and a prescription cites the other documents of its case.
             Request::CloseCase { .. } => self.cases.contains(&ask.case) || self.asked_in.contains(&ask.case),
             Request::Submit { document, .. } => self.cases.contains(&ask.case) || self.changed.contains(document),
-            Request::EndRelease { .. } | Request::Withdraw { .. } | Request::Recall { .. } => false,
+            Request::EndRelease { .. }
+            | Request::Withdraw { .. }
+            | Request::Recall { .. }
+            | Request::TakeOver { .. }
+            | Request::BreakGlass { .. } => false,
             Request::Release { document, .. }
             | Request::CompleteAssessment { document, .. }
             | Request::Return { document, .. }

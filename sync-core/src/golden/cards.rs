@@ -84,6 +84,7 @@ fn card(lane: Lane) -> CaseCard {
             organisation: "Cardiff Council".to_owned(),
         }],
         ends: council.then_some(stamp().claimed),
+        orphaned: None,
     }
 }
 
@@ -104,6 +105,7 @@ pub(super) fn cards() -> Vec<(String, CaseCard)> {
         prescriptions: vec![],
         people: vec![],
         ends: None,
+        orphaned: None,
         ..card(Lane::Council)
     };
     let mut decided = card(Lane::Council);
@@ -122,11 +124,14 @@ pub(super) fn cards() -> Vec<(String, CaseCard)> {
         let value = Value::Text("dog in the kitchen".to_owned());
         home.facts = vec![ProjectedFact { item, field, value, by, at: stamp() }];
     }
+    let mut orphaned = card(Lane::Council);
+    orphaned.orphaned = Some(vec![document(6)]);
     named(vec![
         ("council", card(Lane::Council)),
         ("housing", card(Lane::Housing)),
         ("bare", bare),
         ("council-decided", decided),
         ("housing-facts", told),
+        ("council-orphaned", orphaned),
     ])
 }

@@ -154,6 +154,16 @@ pub enum Request {
         #[n(2)]
         reason: String,
     },
+    /// Takes on a prescription whose authors are gone, as a co-author.
+    #[n(13)]
+    TakeOver {
+        /// The prescription.
+        #[n(0)]
+        document: DocumentId,
+        /// Why: its author left, the commission ended; 1 to [`MOST_GROUNDS_CHARACTERS`] characters.
+        #[n(1)]
+        reason: String,
+    },
     /// Housing's decision whether works are reasonable and practicable (HGCRA 1996 s.24(3)(b)).
     #[n(14)]
     SurveyDecision {
@@ -174,6 +184,13 @@ pub enum Request {
         decision: Practicable,
         /// Why, where it is not a plain yes.
         #[n(5)]
+        reason: String,
+    },
+    /// Reaches a case that is not theirs, in an emergency: for some hours, and supervisors are told.
+    #[n(18)]
+    BreakGlass {
+        /// What the emergency is; 1 to [`MOST_GROUNDS_CHARACTERS`] characters.
+        #[n(0)]
         reason: String,
     },
 }
@@ -229,7 +246,9 @@ impl Request {
             Self::Reject { .. } => "reject",
             Self::SignOff { .. } => "sign_off",
             Self::Recall { .. } => "recall",
+            Self::TakeOver { .. } => "take_over",
             Self::SurveyDecision { .. } => "survey_decision",
+            Self::BreakGlass { .. } => "break_glass",
         }
     }
 
@@ -238,10 +257,29 @@ impl Request {
         matches!(self, Self::Return { .. } | Self::Reject { .. } | Self::SignOff { .. } | Self::Recall { .. })
     }
 
+    /// Why, in the words of whoever asks, where the ask takes a reason.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::CloseCase { reason }
+            | Self::EndRelease { reason, .. }
+            | Self::Recall { reason, .. }
+            | Self::TakeOver { reason, .. }
+            | Self::SurveyDecision { reason, .. }
+            | Self::BreakGlass { reason } => Some(reason),
+            Self::Reject { grounds, .. } | Self::SignOff { grounds, .. } => Some(grounds),
+            Self::Release { consent, .. } => Some(consent),
+            Self::OpenCase(_)
+            | Self::CompleteAssessment { .. }
+            | Self::Submit { .. }
+            | Self::Withdraw { .. }
+            | Self::Return { .. } => None,
+        }
+    }
+
     /// The document it is about; `None` where it is about the case.
     pub const fn document(&self) -> Option<DocumentId> {
         match self {
-            Self::OpenCase(_) | Self::CloseCase { .. } => None,
+            Self::OpenCase(_) | Self::CloseCase { .. } | Self::BreakGlass { .. } => None,
             Self::Release { document, .. }
             | Self::EndRelease { document, .. }
             | Self::CompleteAssessment { document, .. }
@@ -250,7 +288,8 @@ impl Request {
             | Self::Return { document, .. }
             | Self::Reject { document, .. }
             | Self::SignOff { document, .. }
-            | Self::Recall { document, .. } => Some(*document),
+            | Self::Recall { document, .. }
+            | Self::TakeOver { document, .. } => Some(*document),
             Self::SurveyDecision { survey, .. } => Some(*survey),
         }
     }

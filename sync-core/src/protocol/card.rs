@@ -56,6 +56,9 @@ pub struct CaseCard {
     /// The first moment at which the commission is over, if this person's relation is one that ends.
     #[n(10)]
     pub ends: Option<Timestamp>,
+    /// Prescriptions whose authors are all gone, which this person may take over; none is `None`.
+    #[n(11)]
+    pub orphaned: Option<Vec<DocumentId>>,
 }
 
 impl CaseCard {

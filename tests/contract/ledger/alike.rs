@@ -156,6 +156,10 @@ impl Pool {
         read!(quarantine(None));
         read!(set_aside(None, 2));
         read!(set_aside(None, 1000));
+        read!(told(None, 2));
+        read!(asks(0, 1000));
+        read!(asks(3, 2));
+        read!(told(Some(self.asks[0]), 1000));
         for case in self.cases.iter().copied() {
             read!(case(case));
             read!(quarantine(Some(case)));

@@ -53,6 +53,41 @@ pub(super) async fn verdicts<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.verdicts_of(hand.account(), 0, 9).await.unwrap(), []);
 }
 
+pub(super) async fn all<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(36);
+    let (case, account) = (hand.case(), hand.account());
+    let mut rows: Vec<AskRow> = Vec::new();
+    let mut ends = Vec::new();
+    for count in [2, 1, 3] {
+        let asks: Vec<AskRow> = (0..count).map(|_| hand.ask_row(case, account)).collect();
+        let n = put(ledger, asks.clone().into_iter().map(Write::Ask)).await;
+        rows.extend(asks.into_iter().map(|row| AskRow { n, ..row }));
+        ends.push(n);
+    }
+    assert_eq!(ledger.asks(0, 99).await.unwrap(), rows);
+    assert_eq!(ledger.asks(0, 1).await.unwrap(), rows[..2], "a plan whole");
+    assert_eq!(ledger.asks(ends[0], 2).await.unwrap(), rows[2..]);
+    assert_eq!(ledger.asks(ends[1], 99).await.unwrap(), rows[3..]);
+    assert_eq!(ledger.asks(ends[2], 99).await.unwrap(), []);
+}
+
+pub(super) async fn told<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(35);
+    let (case, account) = (hand.case(), hand.account());
+    let mut ask = |told| AskRow { told, ..hand.ask_row(case, account) };
+    let rows = [ask(true), ask(false), ask(true)];
+    let n = put(ledger, rows.clone().map(Write::Ask)).await;
+    let last = ask(true);
+    let after = put(ledger, [Write::Ask(last.clone())]).await;
+    let [first, untold, third] = rows.map(|row| AskRow { n, ..row });
+    let told = [AskRow { n: after, ..last }, third, first];
+    assert_eq!(ledger.told(None, 9).await.unwrap(), told);
+    assert_eq!(ledger.told(None, 2).await.unwrap(), told[..2]);
+    assert_eq!(ledger.told(Some(told[1].ask), 9).await.unwrap(), told[2..]);
+    assert_eq!(ledger.told(Some(untold.ask), 9).await.unwrap(), told[2..], "behind any ask");
+    assert_eq!(ledger.told(Some(AskId::mint(&mut hand.chance)), 9).await.unwrap(), []);
+}
+
 pub(super) async fn quarantine<L: Ledger>(ledger: &L) {
     let mut hand = Hand::new(32);
     let (case, other) = (hand.case(), hand.case());

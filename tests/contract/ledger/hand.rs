@@ -232,7 +232,8 @@ impl Hand {
         };
         let verdict = Verdict { ask, at: self.now(), answer };
         let decides = (self.below(2) == 0).then(|| DocumentId::mint(&mut self.chance));
-        AskRow { ask, case, account, decides, digest: Hash::of(&bytes), bytes, verdict, n: 0 }
+        let told = self.below(2) == 0;
+        AskRow { ask, case, account, decides, told, digest: Hash::of(&bytes), bytes, verdict, n: 0 }
     }
 
     pub(super) fn ask_row_of_nobody(&mut self) -> AskRow {

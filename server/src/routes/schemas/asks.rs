@@ -154,6 +154,20 @@ asks! {
         #[schema(min_length = 1, max_length = 4000)]
         reason: String,
     }
+    /// Takes on a prescription whose authors are gone, as a co-author.
+    TakeOver = "take_over" {
+        /// The prescription.
+        document: DocumentId,
+        /// Why.
+        #[schema(min_length = 1, max_length = 4000)]
+        reason: String,
+    }
+    /// Reaches a case that is not theirs, in an emergency: for some hours, and supervisors are told.
+    BreakGlass = "break_glass" {
+        /// What the emergency is.
+        #[schema(min_length = 1, max_length = 4000)]
+        reason: String,
+    }
     /// Housing's decision whether works are reasonable and practicable (HGCRA 1996 s.24(3)(b)).
     SurveyDecision = "survey_decision" {
         /// The survey it rests on.

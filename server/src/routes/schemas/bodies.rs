@@ -39,4 +39,7 @@ bodies! {
     /// CBOR: the array `[receipts, key, signature]`, signed by the server's reply key. The receipts name the document
     /// and the photo's hash.
     PhotoReceipt = "application/cbor";
+    /// CSV with a header: month,author,role,organisation,submitted,withdrawn,returned,rejected,signed_off,
+    /// waited_hours_median,waited_hours_longest. A cell that a spreadsheet would take for a formula begins with `'`.
+    Figures = "text/csv";
 }

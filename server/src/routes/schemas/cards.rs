@@ -34,6 +34,8 @@ pub(in crate::routes) struct CaseCard {
     people: Vec<PersonCard>,
     /// When the commission is over, if this person's relation is one that ends.
     ends: Option<Timestamp>,
+    /// Prescriptions whose authors are all gone, which this person may take over.
+    orphaned: Option<Vec<DocumentId>>,
 }
 
 /// Which side of the council.

@@ -29,6 +29,44 @@ pub(in crate::routes) struct Prescription {
     findings: Vec<Finding>,
     /// What was signed before.
     versions: Vec<Version>,
+    /// For a signer: what is different from what they were shown before; null: they were shown nothing else yet.
+    since: Option<Since>,
+}
+
+/// What is different from what a signer was shown before.
+#[derive(Debug, ToSchema)]
+pub(in crate::routes) struct Since {
+    /// When they were shown that first.
+    at: Timestamp,
+    /// The version they were shown.
+    heads: Heads,
+    /// What is different, by path.
+    changes: Vec<Difference>,
+}
+
+/// A field that says something else.
+#[derive(Debug, ToSchema)]
+pub(in crate::routes) struct Difference {
+    /// Where: `specification/…` or `justification/…`.
+    path: String,
+    /// What it said; null: nothing.
+    before: Option<Content>,
+    /// What it says; null: nothing.
+    after: Option<Content>,
+    /// Of prose, its words in order; null: of anything else, and of what is too long to be told apart.
+    words: Option<Vec<Words>>,
+}
+
+/// Words behind one another that share a fate.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(in crate::routes) enum Words {
+    /// They stayed.
+    Same(String),
+    /// They were taken out.
+    Removed(String),
+    /// They were put in.
+    Added(String),
 }
 
 /// Something to look at.

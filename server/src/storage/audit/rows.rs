@@ -273,7 +273,10 @@ mod tests {
         assert_eq!(walk().await, Err(Broken::Unreadable(3)));
         sql("DELETE FROM audit WHERE n = 3").await.unwrap();
         assert_eq!(walk().await, Err(Broken::Missing(3)));
-        assert_eq!(app.storage.audited(&Sought { account: Some(ana.id), ..Sought::default() }, 0, 9).await.unwrap()[0].n, 1);
+        assert_eq!(
+            app.storage.audited(&Sought { account: Some(ana.id), ..Sought::default() }, 0, 9).await.unwrap()[0].n,
+            1
+        );
     }
 
     /// What is looked for in a log of years is found by an index.

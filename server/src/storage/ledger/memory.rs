@@ -438,6 +438,13 @@ impl Ledger for MemoryLedger {
         Ok(self.tables().asks.rows.get(&ask).map(|(_, row)| row.clone()))
     }
 
+    async fn asks(&self, after: Number, most: usize) -> Result<Vec<AskRow>, StorageError> {
+        let tables = self.tables();
+        let behind = by_place(tables.asks.rows.values().filter(|(_, row)| row.n > after).collect());
+        let last = most.checked_sub(1).and_then(|at| behind.get(at).or(behind.last())).map_or(after, |row| row.n);
+        Ok(behind.into_iter().take_while(|row| row.n <= last).collect())
+    }
+
     async fn decided(&self, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
         let tables = self.tables();
         let shown = |(_, row): &&(Spot, AskRow)| cases.contains(&row.case) && row.decides.is_some();
@@ -455,6 +462,10 @@ impl Ledger for MemoryLedger {
         let asks = by_place(tables.asks.rows.values().filter(new).collect());
         let older = asks.len().saturating_sub(most);
         Ok(asks.into_iter().skip(older).map(|row| row.verdict).collect())
+    }
+
+    async fn told(&self, before: Option<AskId>, most: usize) -> Result<Vec<AskRow>, StorageError> {
+        Ok(self.tables().told(before, most))
     }
 
     async fn set_aside(&self, before: Option<QuarantineId>, most: usize) -> Result<Vec<AsideRow>, StorageError> {

@@ -261,6 +261,10 @@ impl Ledger for SqlLedger {
         arrivals::ask(self, ask).await
     }
 
+    async fn asks(&self, after: Number, most: usize) -> Result<Vec<AskRow>, StorageError> {
+        arrivals::asks(self, after, most).await
+    }
+
     async fn decided(&self, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
         arrivals::decided(self, cases).await
     }
@@ -271,6 +275,10 @@ impl Ledger for SqlLedger {
 
     async fn verdicts_of(&self, account: AccountId, after: Number, most: usize) -> Result<Vec<Verdict>, StorageError> {
         arrivals::verdicts_of(self, account, after, most).await
+    }
+
+    async fn told(&self, before: Option<AskId>, most: usize) -> Result<Vec<AskRow>, StorageError> {
+        arrivals::told(self, before, most).await
     }
 
     async fn set_aside(&self, before: Option<QuarantineId>, most: usize) -> Result<Vec<AsideRow>, StorageError> {

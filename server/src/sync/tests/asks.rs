@@ -40,6 +40,7 @@ fn granted(app: &App, ask: &Ask, phone: &Phone, document: DocumentId) -> Write {
         case: ask.case,
         account: phone.identity.sender.account,
         decides: Some(document),
+        told: false,
         digest: Hash::from_bytes(app.chance.bytes()),
         bytes: minicbor::to_vec(ask).unwrap(),
         verdict: Verdict { ask: ask.id, at: app.clock.now(), answer: Answer::Granted },
@@ -214,6 +215,30 @@ async fn a_look_at_the_register_is_good_for_thirty_days_and_not_a_millisecond_lo
     bench.clock.advance(30 * DAY - 1);
     let reply = phone.sync(&app, asking(&[submit()])).await;
     assert_eq!(reply.verdicts[0].answer, Answer::Granted);
+}
+
+#[tokio::test]
+async fn whoever_breaks_the_glass_reaches_the_case_for_a_day_and_no_longer() {
+    let bench = Bench::new(50);
+    let app = bench.app().await;
+    let (_, case, _) = scene(&app).await;
+    let bea = account(&app, "bea", Role::OtAssistant).await;
+    let mut phone = Phone::of(&app, &bea).await;
+    let glass = || asked(&app, case, Request::BreakGlass { reason: "He fell".to_owned() });
+    let reply = phone.sync(&app, asking(&[glass()])).await;
+    assert_eq!((reply.verdicts[0].answer.clone(), reply.cards.len()), (Answer::Granted, 1));
+    bench.clock.advance(DAY - 1);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, []);
+    bench.clock.advance(1);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, [case]);
+    // Again, and before it ends once more: a day from then.
+    phone.sync(&app, asking(&[glass()])).await;
+    bench.clock.advance(DAY / 2);
+    assert_eq!(phone.sync(&app, asking(&[glass()])).await.verdicts[0].answer, Answer::Granted);
+    bench.clock.advance(DAY - 1);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, []);
+    bench.clock.advance(1);
+    assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, [case]);
 }
 
 #[tokio::test]

@@ -1,15 +1,13 @@
 //! Requests that take little to send and would cost much to answer, or to keep.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use sync_core::domain::record::SharedText;
 use sync_core::id::Heads;
 use sync_core::protocol::sync::ReadLog;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::storage::audit::{Act, Sought};
 
 /// Changes to a document, each on top of the one before.
 struct Hand {
@@ -133,35 +131,14 @@ async fn a_device_that_lacks_little_of_much_is_brought_up_to_date_a_part_of_it_a
     assert!(replies >= 2, "all was read for one reply");
 }
 
-/// What was logged while it is there.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    /// The lines that tell of a reading, since they were asked for last.
-    fn readings(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        text.lines().filter(|line| line.contains("a document was read")).map(str::to_owned).collect()
-    }
+/// What the audit log says was opened, behind the entry of this number.
+async fn opened(app: &App, after: u64) -> Vec<(Option<DocumentId>, Timestamp, Timestamp, u32)> {
+    let entries = app.storage.audited(&Sought::default(), after, 1000).await.unwrap();
+    let opened = entries.into_iter().filter_map(|entry| match entry.act {
+        Act::Opened { first, last, times } => Some((entry.document, first, last, times)),
+        _ => None,
+    });
+    opened.collect()
 }
 
 #[tokio::test]
@@ -174,26 +151,23 @@ async fn a_reading_is_logged_once_a_request_and_never_one_of_what_its_person_cou
     let unknown = DocumentId::mint(&mut app.chance.clone());
     let (home, now) = (&homes[0], app.clock.now());
     let read = |document, millis| ReadLog { document, at: Stamp { claimed: now.plus_millis(millis), ..stamp() } };
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
     let mut reads = vec![read(strange, 0), read(unknown, 0), read(clinical, 0)];
     reads.extend((0..50).map(|at| read(home.document, at % 10)));
     phone.sync(&app, Waiting { reads, ..nothing(None) }).await;
-    let lines = log.readings();
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    let of_home: Vec<&String> = lines.iter().filter(|line| line.contains(&home.document.to_string())).collect();
-    let told = [format!("first={now}"), format!("last={}", now.plus_millis(9)), "count=10".to_owned()];
-    assert!(of_home.len() == 1 && told.iter().all(|told| of_home[0].contains(told)), "{lines:?}");
+    let told = opened(&app, 0).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.contains(&(Some(home.document), now, now.plus_millis(9), 10)), "{told:?}");
+    assert!(told.contains(&(Some(clinical), now, now, 1)), "{told:?}");
     // It was read when they might: that the right has ended since is no reason to keep quiet about it.
     bench.clock.advance(DAY);
     cases::end(&app, home.case, phone.identity.sender.account, Relation::Allocated).await.unwrap();
     phone.sync(&app, nothing(None)).await;
     bench.clock.advance(DAY);
     phone.sync(&app, Waiting { purged: vec![home.case], ..nothing(None) }).await;
-    log.readings();
+    let before = app.storage.audit_end().await.unwrap().n;
     phone.sync(&app, Waiting { reads: vec![read(home.document, 1)], ..nothing(None) }).await;
-    assert_eq!(log.readings().len(), 1);
+    assert_eq!(opened(&app, before).await.len(), 1);
+    let before = app.storage.audit_end().await.unwrap().n;
     phone.sync(&app, Waiting { reads: vec![read(home.document, 2 * DAY)], ..nothing(None) }).await;
-    assert_eq!(log.readings(), [] as [&str; 0], "they could not see it any more");
+    assert_eq!(opened(&app, before).await, [], "they could not see it any more");
 }

@@ -81,6 +81,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 organisation: council,
                 organisation_name: String::new(),
                 of_council,
+                enabled: true,
                 hcpc: None,
                 hcpc_check: None,
             };
@@ -361,6 +362,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 chance,
                 signer: None,
                 hcpc_days: 30,
+                break_glass_hours: 24,
                 device: None,
             };
             let speaker = Speaker { person, device: &actor.device, revoked: false, changed: actor.changed, sender };

@@ -228,6 +228,7 @@ impl Server {
             home: None,
             people: vec![],
             ends: None,
+            orphaned: None,
         };
         let mut state = self.state();
         state.cards.push(card);

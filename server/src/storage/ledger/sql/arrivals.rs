@@ -45,7 +45,7 @@ macro_rules! select_photo {
 
 macro_rules! select_ask {
     ($rest:literal) => {
-        concat!("SELECT ask_id, case_id, account_id, decides, n, sealed, sealed_verdict FROM asks ", $rest)
+        concat!("SELECT ask_id, case_id, account_id, decides, told, n, sealed, sealed_verdict FROM asks ", $rest)
     };
 }
 
@@ -57,6 +57,7 @@ async fn read_ask(ledger: &SqlLedger, row: &SqliteRow) -> Result<AskRow, Storage
         case,
         account: text(row, "account_id")?,
         decides: text_if_any(row, "decides")?,
+        told: row.try_get("told")?,
         digest,
         bytes: bytes.into(),
         verdict: ledger.unseal_value(Spot::verdict(case, ask), row.try_get("sealed_verdict")?).await?,
@@ -71,6 +72,19 @@ pub(super) async fn ask(ledger: &SqlLedger, ask: AskId) -> Result<Option<AskRow>
         Some(row) => Ok(Some(read_ask(ledger, &row).await?)),
         None => Ok(None),
     }
+}
+
+pub(super) async fn asks(ledger: &SqlLedger, after: Number, most: usize) -> Result<Vec<AskRow>, StorageError> {
+    let select = select_ask!(
+        "WHERE n > $1 AND n <= (SELECT coalesce(max(n), 0) FROM (SELECT n FROM asks WHERE n > $1 ORDER BY n LIMIT $2)) \
+         ORDER BY n, place"
+    );
+    let query = sqlx::query(select).bind(after).bind(i64::try_from(most).unwrap_or(i64::MAX));
+    let mut asks = Vec::new();
+    for row in &ledger.readers().all(query).await? {
+        asks.push(read_ask(ledger, row).await?);
+    }
+    Ok(asks)
 }
 
 pub(super) async fn decided(ledger: &SqlLedger, cases: &[CaseId]) -> Result<Vec<AskRow>, StorageError> {
@@ -89,6 +103,25 @@ pub(super) async fn decided_on(ledger: &SqlLedger, document: DocumentId) -> Resu
     let rows = ledger.readers().all(query).await?;
     let mut asks = Vec::with_capacity(rows.len());
     for row in &rows {
+        asks.push(read_ask(ledger, row).await?);
+    }
+    Ok(asks)
+}
+
+pub(super) async fn told(ledger: &SqlLedger, before: Option<AskId>, most: usize) -> Result<Vec<AskRow>, StorageError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let query = match before {
+        Some(before) => {
+            let older = select_ask!(
+                "WHERE told AND (n, place) < (SELECT n, place FROM asks WHERE ask_id = $2) \
+                 ORDER BY n DESC, place DESC LIMIT $1"
+            );
+            sqlx::query(older).bind(most).bind(before.to_string())
+        }
+        None => sqlx::query(select_ask!("WHERE told ORDER BY n DESC, place DESC LIMIT $1")).bind(most),
+    };
+    let mut asks = Vec::new();
+    for row in &ledger.readers().all(query).await? {
         asks.push(read_ask(ledger, row).await?);
     }
     Ok(asks)
@@ -209,8 +242,8 @@ impl Writing<'_> {
         let content = self.ledger.seal_value(Spot::ask(row.case, row.ask), &content).await?;
         let verdict = self.ledger.seal_value(Spot::verdict(row.case, row.ask), &row.verdict).await?;
         let place = self.next_place();
-        let sql = "INSERT INTO asks (ask_id, case_id, account_id, decides, n, place, sealed, sealed_verdict) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let sql = "INSERT INTO asks (ask_id, case_id, account_id, decides, n, place, sealed, sealed_verdict, told) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         sqlx::query(sql)
             .bind(row.ask.to_string())
             .bind(row.case.to_string())
@@ -220,6 +253,7 @@ impl Writing<'_> {
             .bind(place)
             .bind(content)
             .bind(verdict)
+            .bind(row.told)
             .execute(&mut *self.transaction)
             .await
             .map_err(moved)?;
