@@ -6,9 +6,11 @@
 mod opening;
 mod prescription;
 mod reading;
+mod signing;
 mod standing_in;
 
 use sync_core::access::Action;
+use sync_core::access::delegation::Delegation;
 use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
 use sync_core::domain::signoff::Illegal;
@@ -18,6 +20,7 @@ use sync_core::protocol::{Ask, Request, Verdict};
 
 use self::reading::in_words;
 pub use self::reading::{Judged, MOST_READ, Reading, reads};
+pub use self::signing::{Signatures, Signing};
 use crate::chance::SharedChance;
 use crate::keys::Signer;
 use crate::reach::{Directory, Person, Reach};
@@ -66,6 +69,8 @@ pub struct Asking<'a, L> {
     pub hcpc_days: u32,
     /// For how many hours a case is reached in an emergency.
     pub break_glass_hours: u16,
+    /// Who may sign which prescription off.
+    pub delegation: &'a Delegation,
     /// The device that brings it, and how many bytes it may bring in a day; `None` at the API.
     pub device: Option<(DeviceId, u64)>,
 }
@@ -161,11 +166,13 @@ impl<L: Ledger> Asking<'_, L> {
         Err(CommitError::Moved)
     }
 
-    /// A verdict as its person may be told it now: findings say what stands in documents, so they go with the right to
-    /// know of the case.
+    /// A verdict as its person may be told it now: findings, and why something is beyond a delegation, say what stands in
+    /// documents, so they go with the right to know of the case.
     pub(crate) async fn told(&self, decided: AskRow) -> Result<Verdict, StorageError> {
         let AskRow { case, verdict, .. } = decided;
-        if matches!(verdict.answer, Answer::Refused(AskRefusal::Findings { .. }))
+        let tells =
+            |refusal: &AskRefusal| matches!(refusal, AskRefusal::Findings { .. } | AskRefusal::BeyondDelegation { .. });
+        if matches!(&verdict.answer, Answer::Refused(refusal) if tells(refusal))
             && !Reach::read(self.ledger, self.person, case, self.now).await?.may_know()
         {
             return Ok(Verdict { answer: Answer::Refused(AskRefusal::Unknown), ..verdict });

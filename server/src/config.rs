@@ -4,6 +4,7 @@
 //! can say what is in force. No setting is a secret: keys are files of the data folder, passwords are never settings.
 
 mod cidr;
+pub mod delegation;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +12,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sync_core::access::delegation::Delegation;
 use sync_core::guard::Bounds;
 use sync_core::protocol::enrolment::ServerUrl;
 
 pub use self::cidr::{Cidr, NotACidr};
+use self::delegation::BadPack;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,14 @@ pub enum ConfigError {
     /// Devices couldn't be told where the server is.
     #[error("`listen` is {0}, so `public_url` must say where devices reach the server: --public-url https://…")]
     NoPublicUrl(SocketAddr),
+    /// The council's own delegation.
+    #[error("`delegation` (from {origin}) can't be used: {source}")]
+    Delegation {
+        /// Where the setting came from.
+        origin: Source,
+        /// What is wrong.
+        source: BadPack,
+    },
 }
 
 /// How log lines are written.
@@ -189,6 +200,8 @@ pub struct Config {
     pub behind_proxy: Vec<Cidr>,
     /// Bounds.
     pub limits: Limits,
+    /// Who may sign which prescription off.
+    pub delegation: Delegation,
     /// How log lines are written.
     pub log: LogFormat,
     /// What is logged, in the words of `tracing_subscriber::EnvFilter`.
@@ -263,6 +276,7 @@ keys! {
     LeaseHours "lease_hours" lease_hours "168" "How long a device may be offline and still open cases, in hours";
     HcpcDays "hcpc_days" hcpc_days "30" "How long a look at the HCPC's register is good, in days";
     BreakGlassHours "break_glass_hours" break_glass_hours "24" "How long a case is reached in an emergency, in hours";
+    Delegation "delegation" delegation "" "TOML file of who may sign which prescription off, in the place of what comes with the program";
     Log "log" log "text" "How log lines are written: text or json";
     LogFilter "log_filter" log_filter "info" "What is logged, such as warn or info,grabrail_server=debug";
 }
@@ -399,6 +413,8 @@ impl Config {
         if filter.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return Err(values.bad(Setting::LogFilter, "a level or targets, such as info,grabrail_server=debug"));
         }
+        let delegation = delegation::in_force(values.path(Setting::Delegation).as_deref())
+            .map_err(|source| ConfigError::Delegation { origin: values.origin(Setting::Delegation), source })?;
         Ok(Self {
             data: values.path(Setting::Data).ok_or_else(|| values.bad(Setting::Data, "a folder"))?,
             authority,
@@ -407,10 +423,19 @@ impl Config {
             tls,
             behind_proxy,
             limits: limits(&values)?,
+            delegation,
             log,
             log_filter: filter.to_owned(),
             values: values.0,
         })
+    }
+
+    /// Where the delegation comes from, in words.
+    pub fn delegation_from(&self) -> String {
+        match self.values.get(&Setting::Delegation).filter(|(file, _)| !file.is_empty()) {
+            Some((file, source)) => format!("from {file} (set by {source})"),
+            None => "as it comes with the program".to_owned(),
+        }
     }
 
     /// Whether a peer is a proxy whose word on its client's address is believed.

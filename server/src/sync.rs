@@ -236,6 +236,7 @@ impl Session {
             signer: None,
             hcpc_days: self.app.config.limits.hcpc_days,
             break_glass_hours: self.app.config.limits.break_glass_hours,
+            delegation: &self.app.config.delegation,
             // When a day's changes are full, asks go on: up to as much again.
             device: Some((device.id, self.app.config.limits.device_day_bytes.saturating_mul(2))),
         };

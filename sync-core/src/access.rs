@@ -4,6 +4,8 @@
 //! the server; rights are judged when something is received, in the server's order. What the table does not grant is
 //! denied, and to the one who asked, unknown and denied look alike.
 
+pub mod delegation;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -5,6 +5,7 @@
 
 mod asks;
 mod cards;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,15 +14,16 @@ use data_encoding::HEXLOWER;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-pub(crate) use self::asks::{ask_refusals, asks};
+pub(crate) use self::asks::asks;
 use self::cards::cards;
+pub(crate) use self::refused::ask_refusals;
 use crate::clock::{Chance, Seeded};
 use crate::domain::kind::Kind;
 use crate::domain::record::{
     About, Body, Dimension, Fact, Item, Join, Note, Photo, Reading, Record, Settlement, SharedText, Strike, TextRead,
     Tolerance, Value,
 };
-use crate::domain::signed::{SignedVersion, tests::key, tests::version};
+use crate::domain::signed::{SignedVersion, tests::co_signed, tests::key, tests::version};
 use crate::domain::signoff::{Anchored, State};
 use crate::domain::testing::{below, cite, document, note, photo, reading, stamp};
 use crate::domain::vocabulary::photo::{Angle, ScaleReference, ShareWith};
@@ -375,6 +377,8 @@ fn what_is_signed_is_signed_over_the_same_bytes_for_ever() {
         ("purge-signature", signed(&purge().to_bytes()).0.to_vec()),
         ("header", version().header.to_bytes()),
         ("header-signature", version().signature.0.to_vec()),
+        ("header-co-signed", co_signed().header.to_bytes()),
+        ("header-co-signed-signature", co_signed().signature.0.to_vec()),
     ];
     let kept = golden("signed-1.txt", &named(bytes.clone()));
     for (name, bytes) in bytes {
@@ -389,8 +393,13 @@ fn a_signed_version_is_kept_as_it_always_was_in_both_copies() {
     // The signer's number was looked up: since that is told, a header has one place more.
     let mut looked_up = version();
     looked_up.header.signer.hcpc_checked = Some(stamp().claimed);
-    let versions =
-        named(vec![("whole", version()), ("housing", version().for_housing()), ("whole-looked-up", looked_up)]);
+    let versions = named(vec![
+        ("whole", version()),
+        ("housing", version().for_housing()),
+        ("whole-looked-up", looked_up),
+        ("co-signed", co_signed()),
+        ("co-signed-housing", co_signed().for_housing()),
+    ]);
     keep("signed-version-1.txt", versions);
 }
 
@@ -404,7 +413,7 @@ fn asks_refusals_states_and_cards_travel_as_they_always_did() {
     // Of every variant there is one: the numbers run from 0, and there is none behind the last.
     assert_eq!(refusals().len(), 17);
     assert!(minicbor::decode::<Refusal>(&[0x82, 17, 0x80]).is_err());
-    assert!(minicbor::decode::<AskRefusal>(&[0x82, 12, 0x80]).is_err());
+    assert!(minicbor::decode::<AskRefusal>(&[0x82, 15, 0x80]).is_err());
     assert!(minicbor::decode::<State>(&[0x82, 7, 0x80]).is_err());
 }
 

@@ -52,6 +52,7 @@ held_by_both! {
     documents::race as of_two_pushes_on_one_version_exactly_one_wins;
     prescriptions::versions as a_prescription_moves_by_compare_and_set;
     prescriptions::waiting as submissions_wait_in_their_order;
+    prescriptions::sign_offs as a_signature_is_written_once_and_read_in_the_ledgers_order;
     prescriptions::signed_once as a_signed_version_is_written_once_and_only_its_standing_moves;
     asks::ask_once as an_ask_is_decided_once;
     asks::decided as what_a_card_shows_of_a_case_comes_in_the_ledgers_order;

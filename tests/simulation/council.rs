@@ -19,6 +19,7 @@ use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{Ledger, Number, Plan, Write};
 use grabrail_server::sync::{Desk, Part, Speaker};
 use sync_core::access::Role;
+use sync_core::access::delegation::{Delegation, Pack, PackRule};
 use sync_core::clock::{Chance, Timestamp};
 use sync_core::device::LinkError;
 use sync_core::device::link::{HttpReply, HttpRequest};
@@ -84,8 +85,18 @@ pub(crate) struct Council {
     pub(crate) lease: Option<u16>,
     reply: SigningKey,
     signer: Signer,
+    delegation: Delegation,
     rows: Mutex<Rows>,
     documents: Documents,
+}
+
+/// Every supervisor signs; what somebody wrote who is no council OT takes two of them.
+fn delegation() -> Delegation {
+    let signers: Vec<String> = [Role::SeniorOt, Role::PrincipalOt].map(|role| role.to_string()).into();
+    let one = PackRule { signers, signatures: 1, because: "one".to_owned(), ..PackRule::default() };
+    let others = [Role::PrivateOt, Role::OtAssistant].map(|role| role.to_string()).into();
+    let two = PackRule { authors: Some(others), signatures: 2, because: "two".to_owned(), ..one.clone() };
+    Pack { version: 1, rules: vec![one, two] }.try_into().unwrap()
 }
 
 fn problem(problem: &Problem) -> HttpReply {
@@ -127,6 +138,7 @@ impl Council {
             lease,
             reply,
             signer: Signer::of(key, signoff),
+            delegation: delegation(),
             chance: SharedChance::new(chance),
             rows: Mutex::default(),
             documents: Documents::default(),
@@ -255,6 +267,7 @@ impl Council {
             // The clock leaps by years, and nobody here looks at the register again.
             hcpc_days: u32::MAX,
             break_glass_hours: 24,
+            delegation: &self.delegation,
             device: None,
         }
     }

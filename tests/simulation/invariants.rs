@@ -198,6 +198,15 @@ impl World {
                     let before = self.model.signed.entry((row.document, row.number)).or_insert_with(|| bytes.clone());
                     hold!(*before == bytes, "invariant 3: a signed version of {} was altered", row.document);
                     hold!(row.signed.is_consistent().is_ok(), "invariant 3: a signed version is not consistent");
+                    let header = &row.signed.header;
+                    let signers: Vec<AccountId> = header.signatures().map(|(one, _, _)| one.account).collect();
+                    let different: BTreeSet<&AccountId> = signers.iter().collect();
+                    hold!(different.len() == signers.len(), "invariant 4: one person signed twice for two");
+                    let own = header.authors.iter().find(|author| signers.contains(&author.account));
+                    hold!(own.is_none(), "invariant 4: {own:?} signed what they wrote in");
+                    let takes_two = |role| matches!(role, Role::PrivateOt | Role::OtAssistant);
+                    let enough = signers.len() > 1 || !header.authors.iter().any(|author| takes_two(author.role));
+                    hold!(enough, "invariant 4: one person signed what takes two");
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use grabrail_server::storage::audit::{Act, Sought};
 use grabrail_server::storage::ledger::Ledger;
+use sync_core::domain::signed::SignedVersion;
 use sync_core::domain::view::View;
 use sync_core::id::{AskId, DocumentId, Hash, Heads};
 
@@ -61,6 +62,8 @@ impl Model {
 
     pub(crate) async fn counts(&self, council: &Council) -> BTreeMap<&'static str, u64> {
         let count = |many: usize| u64::try_from(many).unwrap();
+        let signatures = |bytes: &Vec<u8>| SignedVersion::from_bytes(bytes).unwrap().header.signatures().count();
+        let by_two = self.signed.values().filter(|bytes| signatures(bytes) > 1).count();
         let quarantined = council.ledger.quarantine(None).await.unwrap().len();
         let log = council.ledger.audited(&Sought::default(), 0, usize::MAX).await.unwrap();
         let granted = |name: &str| {
@@ -73,6 +76,7 @@ impl Model {
             ("changes receipted", count(self.changes.values().map(BTreeSet::len).sum())),
             ("asks granted", count(self.asks.len())),
             ("versions signed", count(self.signed.len())),
+            ("versions signed by two", count(by_two)),
             ("changes done again", self.again),
             ("documents that came whole", count(self.bases.len())),
             ("views alike", self.agreed),

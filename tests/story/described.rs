@@ -8,7 +8,7 @@ use sync_core::access::Role;
 use sync_core::clock::{Stamp, SystemChance, Timestamp};
 use sync_core::domain::finding::{Fault, What};
 use sync_core::domain::record::{Cite, Dimension, Reading, SharedText, Tolerance, Value};
-use sync_core::domain::signed::Content;
+use sync_core::domain::signed::{CoSignature, Content, Signatory};
 use sync_core::domain::signoff::{Anchored, SignedStanding, State, Transition};
 use sync_core::domain::vocabulary::{Field, ItemKind, Measure, Method};
 use sync_core::id::{AccountId, AskId, CaseId, DeviceId, DocumentId, Epoch, Generation, Hash, Key, KeyId};
@@ -18,6 +18,9 @@ use sync_core::protocol::enrolment::{EnrolmentReply, EnrolmentRequest, PublicKey
 use sync_core::protocol::{Request, Verdict};
 
 use crate::office::{Visit, get, heads, photo, post_ask, seat};
+
+/// Members that are left out where there is nothing to tell, since what was signed without them reads as it did.
+const LEFT_OUT: [&str; 1] = ["co_signers"];
 
 /// The document that the server gives out.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl Described {
         schema
     }
 
-    /// Whether a value has the shape of a schema: every member is told of, and every member that is told of is there.
+    /// Whether a value has the shape of a schema: every member is told of, and every member that is told of is there, but
+    /// for [`LEFT_OUT`].
     fn fits(&self, schema: &Json, value: &Json) -> Result<(), String> {
         let schema = self.resolved(schema);
         if let Some(choices) = schema["oneOf"].as_array() {
@@ -77,6 +81,7 @@ impl Described {
             self.fits(described, member).map_err(|why| format!("{name}: {why}"))?;
         }
         let told = properties.as_object().into_iter().flatten().map(|(name, _)| name);
+        let told = told.filter(|name| !LEFT_OUT.contains(&name.as_str()));
         match told.into_iter().find(|name| !members.contains_key(*name)) {
             Some(name) => Err(format!("{name} is told of and not there")),
             None => Ok(()),
@@ -210,6 +215,11 @@ fn refusals() -> Vec<AskRefusal> {
         AskRefusal::Particulars { field: "grounds".to_owned(), why: "it may not be empty".to_owned() },
         AskRefusal::IdTaken,
         AskRefusal::Unregistered { name: "Grace Lin".to_owned() },
+        AskRefusal::BeyondDelegation {
+            signers: vec![Role::PrincipalOt],
+            because: vec!["from £10,000 on the principal signs".to_owned()],
+        },
+        AskRefusal::AlreadySigned,
     ];
     for refusal in &all {
         match refusal {
@@ -225,7 +235,9 @@ fn refusals() -> Vec<AskRefusal> {
             | AskRefusal::NotOnRegister { .. }
             | AskRefusal::Particulars { .. }
             | AskRefusal::IdTaken
-            | AskRefusal::Unregistered { .. } => {}
+            | AskRefusal::Unregistered { .. }
+            | AskRefusal::BeyondDelegation { .. }
+            | AskRefusal::AlreadySigned => {}
         }
     }
     all
@@ -357,6 +369,19 @@ fn contents() -> Vec<Content> {
     all
 }
 
+fn co_signature() -> CoSignature {
+    let at = Timestamp::from_millis(1);
+    let signatory = Signatory {
+        account: AccountId::mint(&mut SystemChance),
+        name: "Grace Lin".to_owned(),
+        role: Role::SeniorOt,
+        hcpc: Some("OT12345".to_owned()),
+        organisation: "Borough of Example".to_owned(),
+        hcpc_checked: Some(at),
+    };
+    CoSignature { signatory, at, conditions: vec!["Not before the scan".to_owned()] }
+}
+
 fn enrolment() -> (EnrolmentRequest, EnrolmentReply) {
     let chance = &mut SystemChance;
     let request = EnrolmentRequest {
@@ -416,6 +441,9 @@ async fn what_the_api_says_of_a_body_is_what_is_read_and_written() {
     api.holds_each("What", whats().iter().map(|one| json!(one)));
     api.holds_each("FieldValue", values().iter().map(|one| json!(one)));
     api.holds_each("Content", contents().iter().map(|one| json!(one)));
+    let co_signers = json!([co_signature()]);
+    api.holds("CoSignature", &co_signers[0]);
+    assert_eq!(api.fits(&api.named("Header")["properties"]["co_signers"], &co_signers), Ok(()));
     for tolerance in [Tolerance::Exact, Tolerance::Min, Tolerance::Max, Tolerance::Within(5)] {
         api.holds("Tolerance", &json!(tolerance));
     }

@@ -13,6 +13,7 @@ mod bindings;
 mod closed;
 mod copied;
 mod cramped;
+mod delegated;
 mod demo;
 mod described;
 mod disk;

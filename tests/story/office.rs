@@ -175,7 +175,11 @@ pub(crate) struct Visit {
 impl Visit {
     /// A fresh council, the case R-1 and a tablet that carries it.
     pub(crate) async fn by(sign_in: &str, role: Role) -> Self {
-        let world = World::start().await;
+        Self::in_world(World::start().await, sign_in, role).await
+    }
+
+    /// The same in a council that is there.
+    pub(crate) async fn in_world(world: World, sign_in: &str, role: Role) -> Self {
         world.account(sign_in, role);
         world.case("R-1", sign_in);
         let tablet = world.tablet(sign_in).await;

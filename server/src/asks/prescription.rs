@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sync_core::access::Action;
 use sync_core::domain::returned;
-use sync_core::domain::signed::{Content, HEADER_TAG, Header, JUSTIFICATION, Sealed};
+use sync_core::domain::signed::{CoSignature, Content, HEADER_TAG, Header, JUSTIFICATION, Sealed};
 use sync_core::domain::signoff::{Anchored, SignedStanding, State, Transition};
 use sync_core::domain::specification;
 use sync_core::envelope::Signed;
@@ -13,8 +13,10 @@ use sync_core::protocol::Ask;
 use sync_core::protocol::ask::AskRefusal;
 use sync_core::protocol::card::CaseState;
 
-use super::{Asking, Decision, Judged, Reading, are_named, illegal, words};
-use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, SignedRow, Write};
+use super::{Asking, Decision, Judged, Reading, Signatures, Signing, are_named, illegal, words};
+use crate::keys::Signer;
+use crate::reach::Person;
+use crate::storage::ledger::{Counted, DocumentRow, Ledger, PrescriptionRow, SignOffRow, SignedRow, Write};
 use crate::storage::{StorageError, blocking};
 
 /// The most reasons one return gives, and the most conditions of one sign-off.
@@ -76,7 +78,9 @@ impl<L: Ledger> Asking<'_, L> {
             }
         }
         let state = granted!(prescription.state.clone().submit(judged.view.heads.clone(), missing).map_err(illegal));
-        let submitted = Some((self.person.account, self.now));
+        // Each submission has a moment of its own: what was signed of an earlier one does not count for it.
+        let later = prescription.submitted.map_or(self.now, |(_, before)| self.now.max(before.plus_millis(1)));
+        let submitted = Some((self.person.account, later));
         let mut writes = judged.seen.clone();
         writes.push(Write::Expect { of: Counted::Case(case.case), version: case.version });
         writes.push(Write::Prescription(PrescriptionRow { state, submitted, ..prescription }));
@@ -147,9 +151,9 @@ impl<L: Ledger> Asking<'_, L> {
             let why = format!("at most {MOST_REASONS} of them");
             return Ok(Err(AskRefusal::Particulars { field: "conditions".to_owned(), why }));
         }
-        let earlier = self.ledger.signed(document).await?;
-        reading.pass(earlier.len());
-        let number = earlier.last().map_or(1, |signed| signed.number.saturating_add(1));
+        let versions = self.ledger.signed(document).await?;
+        reading.pass(versions.len());
+        let number = versions.last().map_or(1, |signed| signed.number.saturating_add(1));
         let state = granted!(prescription.state.clone().sign_off(heads.clone(), number).map_err(illegal));
         let judged = granted!(self.judged(&row, heads, reading).await?);
         // Invariant 4: nobody who has a change in the signed history signs it.
@@ -159,6 +163,14 @@ impl<L: Ledger> Asking<'_, L> {
         }
         for registered in authors.iter().copied().chain([self.person.account]) {
             granted!(self.registered(&row, registered));
+        }
+        let authors: Vec<AccountId> = authors.iter().copied().collect();
+        let signing = Signing { directory: self.directory, delegation: self.delegation };
+        let so_far = signing.so_far(self.ledger, (&row, &prescription), &judged, reading).await?;
+        let Signatures { prescribed, needed, given } = so_far;
+        if !needed.signers.contains(&self.person.role) {
+            let because = self.delegation.against(&prescribed, self.person.role);
+            return Ok(Err(AskRefusal::BeyondDelegation { signers: needed.signers.into_iter().collect(), because }));
         }
         // Same heads are not same readings: what lies behind them must be what the signer looked at, too.
         match basis {
@@ -170,48 +182,90 @@ impl<L: Ledger> Asking<'_, L> {
             }
         }
         granted!(in_the_way(&judged));
+        let enough = usize::from(needed.signatures);
+        let (mine, earlier): (Vec<SignOffRow>, Vec<SignOffRow>) =
+            given.into_iter().partition(|row| row.account == self.person.account);
+        if !mine.is_empty() && mine.len() + earlier.len() < enough {
+            return Ok(Err(AskRefusal::AlreadySigned));
+        }
+        for person in earlier.iter().filter_map(|signed| self.directory.person(signed.account)) {
+            granted!(person.registered(self.hcpc_days, self.now));
+        }
+        let Some(submitted) = prescription.submitted else { return Ok(Err(AskRefusal::HeadsMoved)) };
+        let signature = SignOffRow {
+            ask: ask.id,
+            document,
+            case: row.case,
+            account: self.person.account,
+            at: self.now,
+            heads: heads.clone(),
+            basis: judged.basis,
+            submitted,
+            grounds: grounds.to_owned(),
+            conditions: conditions.to_vec(),
+        };
+        let mut writes = judged.seen.clone();
+        writes.push(Write::SignOff(signature.clone()));
+        if earlier.len() + 1 < enough {
+            // As it stands, so that its count moves: of two who sign at once, one is decided on anew.
+            writes.push(Write::Prescription(prescription));
+            return Ok(Ok(writes));
+        }
+        writes.push(Write::Prescription(PrescriptionRow { state, ..prescription }));
+        for signed in versions.iter().filter(|signed| signed.standing == SignedStanding::Current) {
+            let standing = SignedStanding::Superseded { by: number };
+            writes.push(Write::Standing { document, case: row.case, number: signed.number, standing });
+        }
+        let signed = self.signed_version(signer, (number, &judged), &authors, (signature, &earlier)).await?;
+        writes.push(Write::Signed(signed));
+        Ok(Ok(writes))
+    }
+
+    /// The signed version that the last signature makes.
+    async fn signed_version(
+        &self,
+        signer: &Signer,
+        (number, judged): (u32, &Arc<Judged>),
+        authors: &[AccountId],
+        (last, earlier): (SignOffRow, &[SignOffRow]),
+    ) -> Result<SignedRow, StorageError> {
+        let SignOffRow { document, case, heads, basis, grounds, conditions, .. } = last;
         let (directory, signed) = (self.directory.clone(), judged.clone());
         let contents = blocking(move || {
             Ok(specification::contents(&signed.view, &signed.behind, &|account| directory.name(account)))
         });
         let mut contents = contents.await?;
-        contents.push((format!("{JUSTIFICATION}grounds"), Content::Text(grounds.to_owned())));
+        contents.push((format!("{JUSTIFICATION}grounds"), Content::Text(grounds)));
+        for (at, signed) in earlier.iter().enumerate() {
+            let path = format!("{JUSTIFICATION}co-grounds/{}", at + 1);
+            contents.push((path, Content::Text(signed.grounds.clone())));
+        }
+        let signatory = |account: AccountId| self.directory.person(account).map(Person::signatory);
+        let co_signers = earlier.iter().filter_map(|signed| {
+            let (at, conditions) = (signed.at, signed.conditions.clone());
+            Some(CoSignature { signatory: signatory(signed.account)?, at, conditions })
+        });
+        let co_signers: Vec<CoSignature> = co_signers.collect();
         let sealed = Sealed::new(contents, &mut self.chance.clone());
         let header = Header {
             tag: HEADER_TAG.to_owned(),
             server: self.server,
             authority: self.authority.to_owned(),
-            case: row.case,
+            case,
             prescription: document,
             number,
-            heads: heads.clone(),
+            heads,
             root: sealed.root(),
-            authors: authors
-                .iter()
-                .filter_map(|account| self.directory.person(*account))
-                .map(crate::reach::Person::signatory)
-                .collect(),
+            authors: authors.iter().copied().filter_map(signatory).collect(),
             signer: self.person.signatory(),
             at: self.now,
-            conditions: conditions.to_vec(),
+            conditions,
             key: signer.key.id,
+            co_signers: (!co_signers.is_empty()).then_some(co_signers),
         };
         let signature = Signed(signer.sign(&header.to_bytes()));
-        let mut writes = judged.seen.clone();
-        writes.push(Write::Prescription(PrescriptionRow { state, ..prescription }));
-        for signed in earlier.iter().filter(|signed| signed.standing == SignedStanding::Current) {
-            let standing = SignedStanding::Superseded { by: number };
-            writes.push(Write::Standing { document, case: row.case, number: signed.number, standing });
-        }
-        writes.push(Write::Signed(SignedRow {
-            document,
-            case: row.case,
-            number,
-            signed: sealed.with_signature(header, signature),
-            basis: judged.basis,
-            standing: SignedStanding::Current,
-        }));
-        Ok(Ok(writes))
+        let (signed, standing) = (sealed.with_signature(header, signature), SignedStanding::Current);
+        Ok(SignedRow { document, case, number, signed, basis, standing })
     }
 
     /// Whether this author or signer may practise. Of an author who has left nobody asks once a colleague has taken their

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use sync_core::access::delegation::Prescribed;
 use sync_core::domain::document::Document;
 use sync_core::domain::finding::{self, Finding};
 use sync_core::domain::kind::Kind;
@@ -50,6 +51,8 @@ pub struct Judged {
     pub behind: BTreeMap<DocumentId, View>,
     /// The hash of all that it rests on.
     pub basis: Hash,
+    /// What of it a delegation looks at, but for who wrote in it.
+    pub(super) prescribed: Prescribed,
     /// What stands in the way of submitting and signing, in words.
     pub(super) in_the_way: Vec<String>,
     /// The photos that it cites.
@@ -173,7 +176,8 @@ impl Reading {
         let judged = self.documents.work(move || {
             let (in_the_way, photos) = (in_the_way(id, &view, &behind), finding::photos_cited(&view, &behind));
             let (basis, history) = (specification::basis(&view, &behind), history.into_iter().collect());
-            Judged { view, behind, basis, in_the_way, photos, history, authors: OnceLock::new(), seen }
+            let prescribed = Prescribed::of(&view);
+            Judged { view, behind, basis, prescribed, in_the_way, photos, history, authors: OnceLock::new(), seen }
         });
         let judged = Arc::new(judged.await?);
         self.judged = Some((version, judged.clone()));
@@ -190,11 +194,37 @@ impl Reading {
         if let Some(known) = judged.authors.get() {
             return Ok(known);
         }
+        let authors = self.wrote(ledger, document, &judged.history).await?;
+        Ok(judged.authors.get_or_init(|| authors))
+    }
+
+    /// The people who made these changes.
+    async fn wrote<L: Ledger>(
+        &mut self,
+        ledger: &L,
+        document: DocumentId,
+        history: &BTreeSet<Hash>,
+    ) -> Result<BTreeSet<AccountId>, StorageError> {
         let changes = ledger.changes(document, 0).await?;
         self.pass(changes.len());
-        let in_it = changes.into_iter().filter(|change| judged.history.contains(&change.hash));
-        let authors = in_it.map(|change| change.account).collect();
-        Ok(judged.authors.get_or_init(|| authors))
+        Ok(changes.into_iter().filter(|change| history.contains(&change.hash)).map(|change| change.account).collect())
+    }
+
+    /// What of the prescription at this version a delegation looks at, and who wrote in it, without what it rests on;
+    /// `None` where that version is not here.
+    pub(super) async fn prescribed<L: Ledger>(
+        &mut self,
+        ledger: &L,
+        row: &DocumentRow,
+        heads: &Heads,
+    ) -> Result<Option<(Prescribed, BTreeSet<AccountId>)>, StorageError> {
+        let wanted = heads.clone();
+        let look = move |document: &Document| {
+            let prescribed = Prescribed::of(&*view_at(document, &wanted)?);
+            Some((prescribed, document.history_of(&wanted).into_iter().collect()))
+        };
+        let Some((prescribed, history)) = self.look(ledger, row, look).await? else { return Ok(None) };
+        Ok(Some((prescribed, self.wrote(ledger, row.document, &history).await?)))
     }
 
     /// Looks at a document as it stands, in a turn.

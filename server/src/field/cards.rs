@@ -92,7 +92,7 @@ pub(super) fn fate(standing: &SignedStanding) -> Option<String> {
 fn signed_line(card: &PrescriptionCard) -> Option<String> {
     let signed = card.signed.as_ref().map(|signed| {
         let header = &signed.header;
-        format!("version {} signed off by {} on {}", header.number, header.signer.name, header.at)
+        format!("version {} signed off by {} on {}", header.number, header.signed_by(), header.at)
     });
     let changed = card.changed_since.then(|| "changed since sign-off".to_owned());
     let parts: Vec<String> = [signed, card.standing.as_ref().and_then(fate), changed].into_iter().flatten().collect();
@@ -242,7 +242,7 @@ fn card_json(card: &CaseCard, prescribed: &[Prescribed]) -> Value {
         value["prescribes"] = json!(known.map(|known| &known.items));
         value["version"] = told.signed.as_ref().map_or(Value::Null, |signed| {
             let header = &signed.header;
-            json!({ "number": header.number, "signer": header.signer.name, "at": header.at })
+            json!({ "number": header.number, "signer": header.signed_by(), "at": header.at })
         });
         if let (Lane::Housing, Some(fields)) = (card.lane, value.as_object_mut()) {
             fields.remove("state");

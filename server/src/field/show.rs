@@ -57,12 +57,13 @@ pub(super) fn signed(title: &str, signed: &SignedVersion, changed: bool, names: 
     let header = &signed.header;
     let mut lines = vec![
         title.to_owned(),
-        format!("  version {}, signed off by {} on {}", header.number, header.signer.name, header.at),
+        format!("  version {}, signed off by {} on {}", header.number, header.signed_by(), header.at),
     ];
     if changed {
         lines.push("  changed since sign-off: what it was made of is no longer the same".to_owned());
     }
-    lines.extend(header.conditions.iter().map(|condition| format!("  on condition: {condition}")));
+    let conditions = header.signatures().flat_map(|(_, _, conditions)| conditions);
+    lines.extend(conditions.map(|condition| format!("  on condition: {condition}")));
     let (mut whole, mut items, mut rests_on) = (Vec::new(), BTreeMap::<_, Vec<String>>::new(), Vec::new());
     for field in &signed.fields {
         let mut path = field.path.split('/').skip(1);

@@ -73,6 +73,7 @@ pub(super) async fn ask(
         signer: Some(&signer),
         hcpc_days: app.config.limits.hcpc_days,
         break_glass_hours: app.config.limits.break_glass_hours,
+        delegation: &app.config.delegation,
         device: None,
     };
     let at = Stamp { claimed: now, elapsed: 0, offset: Some(0) };

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sync_core::access::Action;
+use sync_core::access::delegation::Needed;
 use sync_core::domain::finding;
 use sync_core::domain::signed::{Content, Evidence};
 use sync_core::domain::signoff::State as Working;
@@ -17,7 +18,7 @@ use super::Json;
 use super::problems::problems;
 use super::schemas::{evidence as evidence_schemas, findings as schemas, words};
 use crate::app::App;
-use crate::asks::Reading;
+use crate::asks::{Reading, Signing};
 use crate::audit;
 use crate::auth::SignedIn;
 use crate::differences;
@@ -48,6 +49,11 @@ pub(super) struct Waiting {
     /// The version to look at and to name when deciding.
     #[schema(value_type = words::Heads)]
     heads: Vec<String>,
+    /// The names of those who have signed it so far, as it is submitted now.
+    signed_by: Vec<String>,
+    /// What signing it takes; none where the queue is so long that only the prescription itself tells.
+    #[schema(value_type = Option<schemas::Needed>)]
+    needs: Option<Needed>,
 }
 
 problems!(QueueProblems = SIGNED_IN, Forbidden, NotFound);
@@ -64,19 +70,27 @@ pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<
     if !person.supervises() {
         return Err(Problem::new(ProblemKind::Forbidden, "The queue is for the council's signers."));
     }
-    // A submission that waits for photos is invisible to signers.
-    let rows = app.storage.ledger().submitted().await?;
-    let lines = rows.into_iter().filter_map(|row| {
-        let heads = row.state.submitted()?.iter().map(ToString::to_string).collect();
-        Some(Waiting {
+    let ledger = app.storage.ledger();
+    let signing = Signing { directory: &directory, delegation: &app.config.delegation };
+    let mut reading = Reading::new(app.documents.clone());
+    let mut lines = Vec::new();
+    for row in ledger.submitted().await? {
+        // A submission that waits for photos is invisible to signers.
+        let Some(heads) = row.state.submitted() else { continue };
+        let heads = heads.iter().map(ToString::to_string).collect();
+        let so_far = signing.of_line(&ledger, &row, &mut reading).await?;
+        let given = so_far.iter().flat_map(|so_far| &so_far.given);
+        lines.push(Waiting {
             document: row.document.to_string(),
             case: row.case.to_string(),
             submitted_by: row.submitted.map(|(by, _)| directory.name(by)),
             submitted_at: row.submitted.map(|(_, at)| at.to_string()),
             heads,
-        })
-    });
-    Ok(Json(lines.collect()))
+            signed_by: given.map(|signed| directory.name(signed.account)).collect(),
+            needs: so_far.map(|so_far| so_far.needed),
+        });
+    }
+    Ok(Json(lines))
 }
 
 async fn reached(app: &App, person: &Person, document: DocumentId) -> Result<(DocumentRow, Reach), Problem> {
@@ -142,6 +156,16 @@ async fn told(app: &App, who: &SignedIn, document: DocumentId) -> Result<Json<Va
     let readable: BTreeSet<DocumentId> = readable.collect();
     let (id, basis) = (row.document, judged.basis);
     let submitted_by = prescription.submitted.map(|(by, _)| directory.name(by));
+    let signing = Signing { directory: &directory, delegation: &app.config.delegation };
+    let so_far = signing.so_far(&ledger, (&row, &prescription), &judged, &mut reading).await?;
+    let signed_by: Vec<Value> = so_far
+        .given
+        .iter()
+        .map(|signed| {
+            json!({ "name": directory.name(signed.account), "at": signed.at, "grounds": signed.grounds,
+                    "conditions": signed.conditions })
+        })
+        .collect();
     let told = app.documents.work(move || {
         let mut behind = judged.behind.clone();
         behind.retain(|document, _| readable.contains(document));
@@ -167,6 +191,8 @@ async fn told(app: &App, who: &SignedIn, document: DocumentId) -> Result<Json<Va
         "heads": looked_at,
         "basis": basis,
         "submitted_by": submitted_by,
+        "signed_by": signed_by,
+        "needs": so_far.needed,
         "fields": fields,
         "findings": findings.iter().map(|finding| json!({
             "words": finding.to_string(), "blocks": finding.blocks(), "what": finding.what, "item": finding.item,

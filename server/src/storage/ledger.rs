@@ -10,15 +10,14 @@ pub mod faults;
 mod feed;
 pub mod memory;
 mod plan;
+mod signing;
 pub mod sql;
 
 use std::future::Future;
 
-use sync_core::access::{FieldGroup, Lane, Relation};
+use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
 use sync_core::domain::kind::Kind;
-use sync_core::domain::signed::SignedVersion;
-use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::id::{
     AccountId, AskId, CaseId, CommissionId, DeviceId, DocumentId, Hash, Heads, OrganisationId, QuarantineId,
 };
@@ -30,6 +29,7 @@ pub use self::aside::{AsideRow, QuarantineRow};
 use self::feed::Page;
 pub use self::feed::{BackupRow, Carried, CarryRow, News, Pulse, Since, WITHHELD};
 pub use self::plan::{CommitError, Counted, Plan, Write};
+pub use self::signing::{PrescriptionRow, SignOffRow, SignedRow};
 use super::StorageError;
 use super::audit::{Entry, Sought};
 
@@ -150,51 +150,6 @@ pub struct DocumentRow {
     pub version: i64,
     /// The exact version it stands at.
     pub heads: Heads,
-}
-
-/// Where a prescription stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrescriptionRow {
-    /// The prescription.
-    pub document: DocumentId,
-    /// The case.
-    pub case: CaseId,
-    /// The thread about it.
-    pub thread: DocumentId,
-    /// The state of the version being worked on.
-    pub state: State,
-    /// Who submitted it, and when, while it is submitted or was.
-    pub submitted: Option<(AccountId, Timestamp)>,
-    /// Counts its changes; a plan that rests on another count is not written.
-    pub version: i64,
-}
-
-/// A signed version and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedRow {
-    /// The prescription.
-    pub document: DocumentId,
-    /// The case.
-    pub case: CaseId,
-    /// Counts up from 1 for each prescription.
-    pub number: u32,
-    /// The whole copy.
-    pub signed: SignedVersion,
-    /// What it rested on ([`sync_core::domain::specification::basis`]): another one now means it has changed since.
-    pub basis: Hash,
-    /// What became of it.
-    pub standing: SignedStanding,
-}
-
-impl SignedRow {
-    /// The copy of it that people of this lane have, if they have one.
-    pub fn shown_to(self, lane: Lane) -> Option<SignedVersion> {
-        let stands = self.standing == SignedStanding::Current;
-        if !FieldGroup::Specification.shown_to(lane) || !(stands || FieldGroup::Withdrawn.shown_to(lane)) {
-            return None;
-        }
-        Some(if FieldGroup::Justification.shown_to(lane) { self.signed } else { self.signed.for_housing() })
-    }
 }
 
 /// A change as it was taken in.
@@ -328,6 +283,8 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
     /// Every prescription that is submitted or awaits photos, oldest submission first.
     fn submitted(&self) -> impl Future<Output = Result<Vec<PrescriptionRow>, StorageError>> + Send;
+    /// Every signature of a prescription's versions, whatever became of them, in the ledger's order.
+    fn sign_offs(&self, document: DocumentId) -> impl Future<Output = Result<Vec<SignOffRow>, StorageError>> + Send;
     /// Every signed version of a prescription, by number.
     fn signed(&self, document: DocumentId) -> impl Future<Output = Result<Vec<SignedRow>, StorageError>> + Send;
     /// An ask.

@@ -27,6 +27,7 @@ const ALL: &[Migration] = &[
     Migration { number: 8, name: "backups", sql: include_str!("migrations/sqlite/0008_backups.sql") },
     Migration { number: 9, name: "bounds", sql: include_str!("migrations/sqlite/0009_bounds.sql") },
     Migration { number: 10, name: "audit", sql: include_str!("migrations/sqlite/0010_audit.sql") },
+    Migration { number: 11, name: "sign_offs", sql: include_str!("migrations/sqlite/0011_sign_offs.sql") },
     Migration { number: 12, name: "told", sql: include_str!("migrations/sqlite/0012_told.sql") },
     Migration { number: 13, name: "looks", sql: include_str!("migrations/sqlite/0013_looks.sql") },
 ];

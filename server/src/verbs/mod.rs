@@ -7,6 +7,7 @@ mod case;
 mod device;
 mod keys;
 mod organisation;
+mod rules;
 mod serve;
 mod verify;
 
@@ -99,6 +100,9 @@ pub enum Verb {
     /// The audit log: who read and did what, by what right
     #[command(subcommand)]
     Audit(audit::AuditVerb),
+    /// The rules that the council writes itself: who may sign which prescription off
+    #[command(subcommand)]
+    Rules(rules::RulesVerb),
     /// Check an evidence pack; needs no server
     Verify(verify::VerifyArgs),
     /// A device in a terminal
@@ -180,6 +184,9 @@ pub fn run(cli: Cli) -> ExitCode {
     if let Verb::Verify(args) = &cli.verb {
         return verify::run(args);
     }
+    if let Verb::Rules(rules::RulesVerb::Check { file }) = &cli.verb {
+        return rules::check(file);
+    }
     #[cfg(feature = "field")]
     match cli.verb {
         Verb::Field(args) => run_alone(crate::field::run(args)),
@@ -236,11 +243,15 @@ async fn run_verb(verb: Verb, config: Config) -> Result<(), VerbError> {
             out(config);
             return Ok(());
         }
+        Verb::Rules(_) => {
+            rules::delegation(&config);
+            return Ok(());
+        }
         _ => {}
     }
     let app = open(config).await?;
     let done = match verb {
-        Verb::Serve | Verb::Config | Verb::Verify(_) => Ok(()),
+        Verb::Serve | Verb::Config | Verb::Rules(_) | Verb::Verify(_) => Ok(()),
         #[cfg(feature = "field")]
         Verb::Field(_) | Verb::Demo(_) => Ok(()),
         Verb::Account(verb) => account::run(&app, verb).await,

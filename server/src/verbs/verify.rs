@@ -50,15 +50,19 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
                 out("consistent, signer not proven: give the council's key with --key");
                 return ExitCode::from(2);
             }
-            let hcpc = match (&header.signer.hcpc, header.signer.hcpc_checked) {
-                (Some(number), Some(checked)) => format!("{number}, on the HCPC register when looked up at {checked}"),
-                (Some(number), None) => number.clone(),
-                (None, _) => "no HCPC number".to_owned(),
-            };
-            out(format_args!(
-                "signed off by {} ({hcpc}) for {} at {}",
-                header.signer.name, header.authority, header.at
-            ));
+            let signatures: Vec<_> = header.signatures().collect();
+            for (at, (signatory, when, _)) in signatures.iter().enumerate() {
+                let hcpc = match (&signatory.hcpc, signatory.hcpc_checked) {
+                    (Some(number), Some(checked)) => {
+                        format!("{number}, on the HCPC register when looked up at {checked}")
+                    }
+                    (Some(number), None) => number.clone(),
+                    (None, _) => "no HCPC number".to_owned(),
+                };
+                // Before the last has signed, nothing is signed off.
+                let signed = if at + 1 == signatures.len() { "signed off" } else { "signed" };
+                out(format_args!("{signed} by {} ({hcpc}) for {} at {when}", signatory.name, header.authority));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

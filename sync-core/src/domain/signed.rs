@@ -48,6 +48,21 @@ pub struct Signatory {
     pub hcpc_checked: Option<Timestamp>,
 }
 
+/// The signature of one who signed before the last did, where more than one was needed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoSignature {
+    /// Who.
+    #[n(0)]
+    pub signatory: Signatory,
+    /// When, by the server's clock.
+    #[n(1)]
+    pub at: Timestamp,
+    /// On what conditions.
+    #[n(2)]
+    pub conditions: Vec<String>,
+}
+
 /// What is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,21 +94,38 @@ pub struct Header {
     /// Who wrote it.
     #[n(8)]
     pub authors: Vec<Signatory>,
-    /// Who signed it off.
+    /// Who signed it off; where several did, the last.
     #[n(9)]
     pub signer: Signatory,
     /// When, by the server's clock.
     #[n(10)]
     pub at: Timestamp,
-    /// On what conditions.
+    /// On what conditions, by the signer's word; those of the others are in [`Header::co_signers`].
     #[n(11)]
     pub conditions: Vec<String>,
     /// The key of the signature.
     #[n(12)]
     pub key: KeyId,
+    /// Those who signed before the signer did, in their order. Not there where nobody did: versions that one person
+    /// signed are encoded as they were before there could be several, as CBOR and as JSON.
+    #[n(13)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co_signers: Option<Vec<CoSignature>>,
 }
 
 impl Header {
+    /// Everybody who signed, with when and on what conditions, in the order in which they did.
+    pub fn signatures(&self) -> impl Iterator<Item = (&Signatory, Timestamp, &[String])> {
+        let earlier = self.co_signers.iter().flatten();
+        let earlier = earlier.map(|one| (&one.signatory, one.at, one.conditions.as_slice()));
+        earlier.chain([(&self.signer, self.at, self.conditions.as_slice())])
+    }
+
+    /// The names of everybody who signed, in words: `Grace Lin and Pia Moss`.
+    pub fn signed_by(&self) -> String {
+        self.signatures().map(|(signatory, _, _)| signatory.name.as_str()).collect::<Vec<_>>().join(" and ")
+    }
+
     /// The bytes that are signed.
     pub fn to_bytes(&self) -> Vec<u8> {
         minicbor::to_vec(self).unwrap_or_default()

@@ -1,11 +1,11 @@
-//! The golden asks, and why they are refused.
+//! The golden asks.
 
 use super::{at, hash, named};
-use crate::domain::signoff::{Anchored, Transition};
+use crate::domain::signoff::Anchored;
 use crate::domain::testing::{document, stamp};
 use crate::domain::vocabulary::Field;
 use crate::id::{AskId, CaseId};
-use crate::protocol::ask::{AskRefusal, OpenCase, Practicable};
+use crate::protocol::ask::{OpenCase, Practicable};
 use crate::protocol::{Ask, Request};
 
 fn requests() -> Vec<(String, Request)> {
@@ -77,34 +77,4 @@ fn requests() -> Vec<(String, Request)> {
 pub(crate) fn asks() -> Vec<(String, Ask)> {
     let ask = |request| Ask { id: AskId::from_bytes([8; 16]), at: stamp(), case: CaseId::from_bytes([9; 16]), request };
     requests().into_iter().map(|(name, request)| (name, ask(request))).collect()
-}
-
-/// One of each refusal of an ask; new ones come at the end.
-pub(crate) fn ask_refusals() -> Vec<(String, AskRefusal)> {
-    let state = |transition| AskRefusal::State { state: "draft".to_owned(), transition };
-    named(vec![
-        ("unknown", AskRefusal::Unknown),
-        ("not_allowed", AskRefusal::NotAllowed),
-        ("heads_moved", AskRefusal::HeadsMoved),
-        ("heads_unknown", AskRefusal::HeadsUnknown),
-        ("state-submit", state(Transition::Submit)),
-        ("state-withdraw", state(Transition::Withdraw)),
-        ("state-return", state(Transition::Return)),
-        ("state-reject", state(Transition::Reject)),
-        ("state-sign_off", state(Transition::SignOff)),
-        ("state-recall", state(Transition::Recall)),
-        ("findings", AskRefusal::Findings { findings: vec!["nothing is prescribed yet".to_owned()] }),
-        ("own_work", AskRefusal::OwnWork),
-        ("online_only", AskRefusal::OnlineOnly),
-        // As it was kept while it said neither.
-        ("registration_unchecked", AskRefusal::RegistrationUnchecked { name: None, days: None }),
-        ("particulars", AskRefusal::Particulars { field: "name".to_owned(), why: "1 to 200 characters".to_owned() }),
-        ("id_taken", AskRefusal::IdTaken),
-        ("unregistered", AskRefusal::Unregistered { name: "Grace Lin".to_owned() }),
-        (
-            "registration_unchecked-named",
-            AskRefusal::RegistrationUnchecked { name: Some("Grace Lin".to_owned()), days: Some(30) },
-        ),
-        ("not_on_register", AskRefusal::NotOnRegister { name: "Grace Lin".to_owned(), says: "suspended".to_owned() }),
-    ])
 }

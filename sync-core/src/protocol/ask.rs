@@ -7,6 +7,7 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Role;
 use crate::clock::{Stamp, Timestamp};
 use crate::domain::signoff::{Anchored, Transition};
 use crate::id::{AskId, CaseId, DocumentId, Hash, Heads};
@@ -420,4 +421,27 @@ pub enum AskRefusal {
         #[n(1)]
         says: String,
     },
+    /// The council's delegation lets others sign this prescription, or nobody.
+    #[error(
+        "signing this is not delegated to you ({}); {}",
+        because.join("; "),
+        if signers.is_empty() {
+            "nobody may sign it".to_owned()
+        } else {
+            format!("it is for {}", signers.iter().map(|role| role.name()).collect::<Vec<_>>().join(" or "))
+        }
+    )]
+    #[n(13)]
+    BeyondDelegation {
+        /// The roles of those who may.
+        #[n(0)]
+        signers: Vec<Role>,
+        /// Why, in the words of the delegation's rules that leave this person out.
+        #[n(1)]
+        because: Vec<String>,
+    },
+    /// This person's signature is one of those that count already, and more are needed.
+    #[error("you have signed this version: it needs the signature of somebody else, too")]
+    #[n(14)]
+    AlreadySigned,
 }

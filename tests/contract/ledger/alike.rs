@@ -4,7 +4,7 @@ use grabrail_server::storage::audit::{Act, By, Done, Sought};
 use grabrail_server::storage::ledger::memory::MemoryLedger;
 use grabrail_server::storage::ledger::{
     AskRow, CarryRow, CaseRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger, PhotoRow, Plan,
-    PrescriptionRow, QuarantineRow, RelationRow, Since, Write,
+    PrescriptionRow, QuarantineRow, RelationRow, SignOffRow, Since, Write,
 };
 use sync_core::access::Relation;
 use sync_core::clock::Timestamp;
@@ -53,7 +53,7 @@ impl Pool {
         let (account, device) = (hand.pick(&self.accounts), hand.pick(&self.devices));
         // Usually the version that is there.
         let off = i64::from(hand.below(8) == 0);
-        match hand.below(21) {
+        match hand.below(22) {
             0 => {
                 let reference = hand.below(2) == 0;
                 let reference = reference.then(|| self.references[hand.below(self.references.len())].clone());
@@ -113,6 +113,10 @@ impl Pool {
             17 => {
                 let hash = hand.pick(&self.hashes);
                 Write::Photo(PhotoRow { hash, ..hand.photo_row(document, case) })
+            }
+            20 => {
+                let ask = hand.pick(&self.asks);
+                Write::SignOff(SignOffRow { ask, ..hand.sign_off_row(document, case) })
             }
             19 => {
                 let end = ledger.end().await.unwrap();
@@ -182,6 +186,7 @@ impl Pool {
             read!(snapshot(document));
             read!(changes(document, 0));
             read!(prescription(document));
+            read!(sign_offs(document));
             read!(signed(document));
             read!(decided_on(document));
             read!(photos_of(document));

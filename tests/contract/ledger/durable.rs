@@ -43,7 +43,7 @@ async fn what_was_acknowledged_reads_the_same_after_a_restart() {
                 ledger.documents_of(&[case.case]).await.unwrap(),
                 ledger.changes(document, 0).await.unwrap(),
                 (ledger.snapshot(document).await.unwrap(), ledger.frames_of(&[case.case]).await.unwrap()),
-                ledger.signed(signed).await.unwrap(),
+                (ledger.sign_offs(signed).await.unwrap(), ledger.signed(signed).await.unwrap()),
                 ledger.submitted().await.unwrap(),
                 ledger.quarantine(None).await.unwrap(),
                 ledger.decided(&[case.case]).await.unwrap(),

@@ -3,7 +3,7 @@
 use grabrail_server::storage::audit::{Act, Done};
 use grabrail_server::storage::ledger::{
     AskRow, BackupRow, CarryRow, CaseRow, CommissionRow, DocumentRow, Number, PhotoRow, PrescriptionRow, PurgeRow,
-    QuarantineRow, RelationRow, Released, SignedRow, Write,
+    QuarantineRow, RelationRow, Released, SignOffRow, SignedRow, Write,
 };
 use sync_core::access::{Relation, Role};
 use sync_core::clock::{Chance, Seeded, Timestamp};
@@ -217,10 +217,26 @@ impl Hand {
             at: self.now(),
             conditions: vec![SECRET.to_owned()],
             key: KeyId::mint(&mut self.chance),
+            co_signers: None,
         };
         let signed = sealed.with_signature(header, Signed([3; 64]));
         let basis = signed.header.root;
         SignedRow { document, case, number, signed, basis, standing: SignedStanding::Current }
+    }
+
+    pub(super) fn sign_off_row(&mut self, document: DocumentId, case: CaseId) -> SignOffRow {
+        SignOffRow {
+            ask: AskId::mint(&mut self.chance),
+            document,
+            case,
+            account: self.account(),
+            at: self.now(),
+            heads: self.heads(),
+            basis: self.hash(),
+            submitted: (self.account(), self.now()),
+            grounds: SECRET.to_owned(),
+            conditions: vec![SECRET.to_owned()],
+        }
     }
 
     pub(super) fn ask_row(&mut self, case: CaseId, account: AccountId) -> AskRow {
@@ -301,6 +317,7 @@ impl Hand {
             Write::Frame { document: document.document, case, version: 1, packed: SECRET.as_bytes().to_vec() },
             Write::Author { document: document.document, case, account },
             Write::Prescription(PrescriptionRow { state: State::Submitted { heads: self.heads() }, ..prescription }),
+            Write::SignOff(self.sign_off_row(signed.document, case)),
             Write::Signed(signed.clone()),
             Write::Standing { document: signed.document, case, number: 1, standing: recalled },
             Write::Quarantine(self.quarantine_row(case)),

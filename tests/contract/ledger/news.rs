@@ -199,6 +199,7 @@ pub(super) async fn touches<L: Ledger>(ledger: &L) {
             | Write::Document(_)
             | Write::Author { .. }
             | Write::Prescription(_)
+            | Write::SignOff(_)
             | Write::Signed(_)
             | Write::Standing { .. }
             | Write::Photo(_)

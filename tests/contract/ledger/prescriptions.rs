@@ -1,6 +1,6 @@
 //! Prescriptions and signed versions.
 
-use grabrail_server::storage::ledger::{Ledger, PrescriptionRow, SignedRow, Write};
+use grabrail_server::storage::ledger::{Ledger, PrescriptionRow, SignOffRow, SignedRow, Write};
 use sync_core::domain::signoff::{SignedStanding, State};
 use sync_core::id::DocumentId;
 
@@ -78,4 +78,24 @@ pub(super) async fn signed_once<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.signed(document).await.unwrap(), expected);
     refused(ledger, [Write::Standing { document, case, number: 3, standing: recalled }]).await;
     assert_eq!(ledger.signed(DocumentId::mint(&mut hand.chance)).await.unwrap(), []);
+}
+
+pub(super) async fn sign_offs<L: Ledger>(ledger: &L) {
+    let mut hand = Hand::new(23);
+    let case = hand.case();
+    let document = DocumentId::mint(&mut hand.chance);
+    let mut row = || hand.sign_off_row(document, case);
+    let [first, second, third] = [row(), row(), row()];
+    // The same person again is another signature: whether it counts is for others to say.
+    let third = SignOffRow { account: first.account, ..third };
+    put(ledger, [Write::SignOff(second.clone()), Write::SignOff(first.clone())]).await;
+    put(ledger, [Write::SignOff(third.clone())]).await;
+    refused(ledger, [Write::SignOff(SignOffRow { ask: first.ask, ..hand.sign_off_row(document, case) })]).await;
+    let other = DocumentId::mint(&mut hand.chance);
+    let elsewhere = hand.sign_off_row(other, case);
+    put(ledger, [Write::SignOff(elsewhere.clone())]).await;
+    assert_eq!(ledger.sign_offs(document).await.unwrap(), [second, first, third], "in the ledger's order");
+    assert_eq!(ledger.sign_offs(other).await.unwrap(), [elsewhere]);
+    assert_eq!(ledger.sign_offs(DocumentId::mint(&mut hand.chance)).await.unwrap(), []);
+    assert_eq!(ledger.signed(document).await.unwrap(), [], "a signature is no signed version");
 }

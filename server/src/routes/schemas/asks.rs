@@ -4,7 +4,7 @@ use utoipa::openapi::schema::{Discriminator, OneOf, Ref};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::words::{AskId, CaseId, DocumentId, FieldName, Hash, Heads, Key, Timestamp, only};
+use super::words::{AskId, CaseId, DocumentId, FieldName, Hash, Heads, Key, Role, Timestamp, only};
 
 /// The asks, each with the ids that all have, and the choice between them by `ask`.
 macro_rules! asks {
@@ -130,7 +130,8 @@ asks! {
         #[schema(min_length = 1, max_length = 4000)]
         grounds: String,
     }
-    /// Signs a submitted prescription off. Needs a sign-in of the last quarter of an hour.
+    /// Signs a submitted prescription off. Needs a sign-in of the last quarter of an hour. Where more than one signature
+    /// is needed, it stays submitted until the last.
     SignOff = "sign_off" {
         /// The prescription.
         document: DocumentId,
@@ -283,6 +284,15 @@ pub(in crate::routes) enum AskRefusal {
         /// What the register said: `suspended` or `not_found`.
         says: String,
     },
+    /// The council's delegation lets others sign this prescription, or nobody.
+    BeyondDelegation {
+        /// The roles of those who may.
+        signers: Vec<Role>,
+        /// Why, in the words of the delegation's rules that leave this person out.
+        because: Vec<String>,
+    },
+    /// This person's signature is one of those that count already, and more are needed.
+    AlreadySigned,
 }
 
 /// A step of a prescription on its way to sign-off.

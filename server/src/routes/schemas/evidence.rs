@@ -55,7 +55,7 @@ pub(in crate::routes) struct Header {
     root: Hash,
     /// Who wrote it.
     authors: Vec<Signatory>,
-    /// Who signed it off.
+    /// Who signed it off; where several did, the last.
     signer: Signatory,
     /// When, by the server's clock.
     at: Timestamp,
@@ -63,6 +63,19 @@ pub(in crate::routes) struct Header {
     conditions: Vec<String>,
     /// The key of the signature.
     key: KeyId,
+    /// Those who signed before the signer did, in their order; not there where nobody did.
+    co_signers: Option<Vec<CoSignature>>,
+}
+
+/// The signature of one who signed before the last did.
+#[derive(Debug, ToSchema)]
+pub(in crate::routes) struct CoSignature {
+    /// Who.
+    signatory: Signatory,
+    /// When, by the server's clock.
+    at: Timestamp,
+    /// On what conditions.
+    conditions: Vec<String>,
 }
 
 /// A member of staff as a signed version names them.

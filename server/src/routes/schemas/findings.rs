@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::cards::{SignedStanding, State};
 use super::evidence::{Cite, Content};
-use super::words::{CaseId, DocumentId, FieldName, Hash, Heads, Key, Place, Timestamp};
+use super::words::{CaseId, DocumentId, FieldName, Hash, Heads, Key, Place, Role, Timestamp};
 
 /// A prescription as it was submitted or, if it is not, as it stands.
 #[derive(Debug, ToSchema)]
@@ -23,6 +23,10 @@ pub(in crate::routes) struct Prescription {
     basis: Hash,
     /// Who submitted it.
     submitted_by: Option<String>,
+    /// Who has signed it so far, as it is submitted now, in their order.
+    signed_by: Vec<SoFar>,
+    /// What signing it takes.
+    needs: Needed,
     /// By path, `specification/…` or `justification/…`: what would be signed.
     fields: BTreeMap<String, Content>,
     /// What there is to look at.
@@ -67,6 +71,31 @@ pub(in crate::routes) enum Words {
     Removed(String),
     /// They were put in.
     Added(String),
+}
+
+/// A signature of a submitted version that counts; the last that is needed makes the signed version.
+#[derive(Debug, ToSchema)]
+pub(in crate::routes) struct SoFar {
+    /// Who signed.
+    name: String,
+    /// When, by the server's clock.
+    at: Timestamp,
+    /// Why it is necessary and appropriate, in the signer's words.
+    grounds: String,
+    /// On what conditions.
+    conditions: Vec<String>,
+}
+
+/// What signing a prescription takes, by the council's delegation.
+#[derive(Debug, ToSchema)]
+pub(in crate::routes) struct Needed {
+    /// How many people have to sign, each for themselves.
+    #[schema(minimum = 1, maximum = 3)]
+    signatures: u8,
+    /// The roles of those who may; empty: nobody may.
+    signers: Vec<Role>,
+    /// Why, in the words of every rule that fits.
+    because: Vec<String>,
 }
 
 /// Something to look at.

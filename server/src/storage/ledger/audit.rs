@@ -58,8 +58,8 @@ impl Plan {
                 Write::Purged(row) => done.push(act(row.case, row.document, Act::Purged)),
                 Write::Act(of) => done.push(of.clone()),
                 // Told by what is written beside it: the relation of a commission, the ask or photo that moves a
-                // prescription, the receipt of what is no longer carried.
-                Write::Commission(_) | Write::Prescription(_) | Write::Uncarry { .. } => {}
+                // prescription, the ask that is a signature, the receipt of what is no longer carried.
+                Write::Commission(_) | Write::Prescription(_) | Write::SignOff(_) | Write::Uncarry { .. } => {}
                 // Caches and counters, and what a device wishes: it is logged when that is sent.
                 Write::Frame { .. }
                 | Write::Resum(_)

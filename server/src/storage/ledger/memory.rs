@@ -26,7 +26,7 @@ use super::faults::Faults;
 use super::{
     AsideRow, AskRow, BackupRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted,
     DocumentRow, Ledger, News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow,
-    SignedRow, Since, WITHHELD, Write,
+    SignOffRow, SignedRow, Since, WITHHELD, Write,
 };
 use crate::storage::StorageError;
 use crate::storage::audit::{Entry, Sought};
@@ -74,6 +74,7 @@ tables! {
     order: Spot => (DocumentId, Hash),
     changes: (DocumentId, Hash) => (Spot, ChangeRow),
     prescriptions: DocumentId => PrescriptionRow,
+    sign_offs: AskId => (Spot, SignOffRow),
     signed: (DocumentId, u32) => SignedRow,
     quarantine: QuarantineId => (Spot, QuarantineRow),
     asks: AskId => (Spot, AskRow),
@@ -226,6 +227,10 @@ impl Tables {
                 row.version += 1;
                 self.touch(n, row.case);
                 self.prescriptions.set(row.document, row);
+            }
+            Write::SignOff(row) => {
+                self.touch(n, row.case);
+                self.sign_offs.add(row.ask, (spot, row))?;
             }
             Write::Signed(row) => {
                 self.touch(n, row.case);
@@ -427,6 +432,11 @@ impl Ledger for MemoryLedger {
         let mut rows: Vec<PrescriptionRow> = self.tables().prescriptions.rows.values().filter(waits).cloned().collect();
         rows.sort_by_key(|row| (row.submitted.map(|(_, at)| at), row.document));
         Ok(rows)
+    }
+
+    async fn sign_offs(&self, document: DocumentId) -> Result<Vec<SignOffRow>, StorageError> {
+        let tables = self.tables();
+        Ok(by_place(tables.sign_offs.rows.values().filter(|(_, row)| row.document == document).collect()))
     }
 
     async fn signed(&self, document: DocumentId) -> Result<Vec<SignedRow>, StorageError> {

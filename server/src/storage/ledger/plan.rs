@@ -7,7 +7,7 @@ use sync_core::protocol::sync::{Choice, PurgeReason};
 
 use super::{
     AskRow, BackupRow, CarryRow, CaseRow, CommissionRow, DocumentRow, PhotoRow, PrescriptionRow, PurgeRow,
-    QuarantineRow, RelationRow, SignedRow,
+    QuarantineRow, RelationRow, SignOffRow, SignedRow,
 };
 use crate::storage::StorageError;
 use crate::storage::audit::{By, Done};
@@ -72,6 +72,8 @@ pub enum Write {
     /// A prescription's row as it shall be; `version` is the one it stands at, 0 for a new one, and becomes one more.
     /// A new one makes the version of its case one more: whoever decides on all there are notices it. Touches the case.
     Prescription(PrescriptionRow),
+    /// Somebody signed a submitted version. Touches the case.
+    SignOff(SignOffRow),
     /// A new signed version. Touches the case.
     Signed(SignedRow),
     /// What became of a signed version. Touches the case.

@@ -13,6 +13,7 @@ mod listed;
 mod prescriptions;
 mod purges;
 mod sealed;
+mod sign_offs;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,8 @@ use sync_core::protocol::{CarriedDigest, Verdict};
 
 use super::{
     AsideRow, AskRow, Carried, CarryRow, CaseRow, ChangeRow, CommissionRow, CommitError, Counted, DocumentRow, Ledger,
-    News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignedRow, Since,
-    Write,
+    News, Number, PhotoRow, Plan, PrescriptionRow, Pulse, PurgeRow, QuarantineRow, RelationRow, SignOffRow, SignedRow,
+    Since, Write,
 };
 use crate::storage::audit::{Entry, Sought};
 use crate::storage::readers::Readers;
@@ -69,6 +70,7 @@ impl Write {
             | Self::Append { case, .. }
             | Self::Frame { case, .. }
             | Self::Prescription(PrescriptionRow { case, .. })
+            | Self::SignOff(SignOffRow { case, .. })
             | Self::Signed(SignedRow { case, .. })
             | Self::Quarantine(QuarantineRow { case, .. })
             | Self::Ask(AskRow { case, .. }) => Some(*case),
@@ -143,6 +145,7 @@ impl Writing<'_> {
             Write::Frame { document, case, version, packed } => self.frame((case, document), version, &packed).await,
             Write::Author { document, account, .. } => self.author(document, account).await,
             Write::Prescription(row) => self.prescription(row).await,
+            Write::SignOff(row) => self.sign_off(row).await,
             Write::Signed(row) => self.signed(row).await,
             Write::Standing { document, number, standing, .. } => self.standing(document, number, &standing).await,
             Write::Quarantine(row) => self.quarantine(row).await,
@@ -251,6 +254,10 @@ impl Ledger for SqlLedger {
 
     async fn submitted(&self) -> Result<Vec<PrescriptionRow>, StorageError> {
         prescriptions::submitted(self).await
+    }
+
+    async fn sign_offs(&self, document: DocumentId) -> Result<Vec<SignOffRow>, StorageError> {
+        sign_offs::sign_offs(self, document).await
     }
 
     async fn signed(&self, document: DocumentId) -> Result<Vec<SignedRow>, StorageError> {

@@ -104,6 +104,7 @@ fn signed(app: &App, row: &PrescriptionRow, number: u32, phone: &Phone) -> Write
         at: app.clock.now(),
         conditions: vec![],
         key: KeyId::mint(&mut app.chance.clone()),
+        co_signers: None,
     };
     let basis = header.root;
     let signed = sealed.with_signature(header, Signed([0; 64]));

@@ -351,6 +351,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
             };
             let (ledger, now, authority) = (&self.ledger, self.now, "Example Council");
             let chance = SharedChance::new(Seeded::new(1));
+            let delegation = crate::config::delegation::built_in().unwrap();
             let person = &actor.person;
             let asking = Asking {
                 ledger,
@@ -363,6 +364,7 @@ impl<L: Ledger + Clone + 'static> Scene<L> {
                 signer: None,
                 hcpc_days: 30,
                 break_glass_hours: 24,
+                delegation: &delegation,
                 device: None,
             };
             let speaker = Speaker { person, device: &actor.device, revoked: false, changed: actor.changed, sender };

@@ -64,6 +64,29 @@ pub(crate) fn version() -> SignedVersion {
         at: stamp().claimed,
         conditions: vec!["Landlord's consent in writing".to_owned()],
         key: KeyId::from_bytes([7; 16]),
+        co_signers: None,
+    };
+    let signature = sign(&key(), &header.to_bytes());
+    sealed.with_signature(header, signature)
+}
+
+/// The same, signed by two people whose registrations were looked up.
+pub(crate) fn co_signed() -> SignedVersion {
+    let one = version();
+    let contents = one.fields.into_iter().map(|field| (field.path, field.content));
+    let grounds = [("justification/co-grounds/1".to_owned(), text("She needs it."))];
+    let sealed = Sealed::new(contents.chain(grounds).collect(), &mut Seeded::new(4));
+    let looked_up = |number, role| Signatory { hcpc_checked: Some(stamp().claimed), ..signatory(number, role) };
+    let first = CoSignature {
+        signatory: looked_up(8, Role::PrincipalOt),
+        at: stamp().claimed.plus_millis(-60_000),
+        conditions: vec!["Not before the scan".to_owned()],
+    };
+    let header = Header {
+        root: sealed.root(),
+        signer: looked_up(6, Role::SeniorOt),
+        co_signers: Some(vec![first]),
+        ..one.header
     };
     let signature = sign(&key(), &header.to_bytes());
     sealed.with_signature(header, signature)
@@ -110,7 +133,7 @@ fn housings_copy_verifies_and_holds_no_byte_of_the_justification() {
 /// Invariant 3: one altered byte, wherever it is, is noticed.
 #[test]
 fn every_flipped_byte_is_noticed() {
-    for version in [version(), version().for_housing()] {
+    for version in [version(), version().for_housing(), co_signed()] {
         let bytes = version.to_bytes();
         for at in 0..bytes.len() {
             for mask in [0x01, 0xa0] {
@@ -208,6 +231,7 @@ fn a_header_that_was_altered_is_noticed_whatever_it_says() {
     assert_eq!(alter(|header| header.signer.name.push('x')), Err(Altered::Header));
     assert_eq!(alter(|header| header.authors.clear()), Err(Altered::Header));
     assert_eq!(alter(|header| header.conditions.clear()), Err(Altered::Header));
+    assert_eq!(alter(|header| header.co_signers = co_signed().header.co_signers), Err(Altered::Header));
     assert_eq!(alter(|header| header.tag.push('x')), Err(Altered::Format));
     assert_eq!(alter(|header| header.root = Hash::from_bytes([0; 32])), Err(Altered::Hashes));
 }
@@ -220,4 +244,31 @@ fn fields_come_back_from_json_with_the_same_hashes() {
     assert_eq!(fields.iter().map(Field::hash).collect::<Vec<_>>(), version.hashes);
     let header: Header = serde_json::from_str(&serde_json::to_string(&version.header).unwrap()).unwrap();
     assert_eq!(SignedVersion { header, fields, ..version }.verify(&public()), Ok(()));
+}
+
+#[test]
+fn of_two_who_signed_neither_can_be_left_out_and_the_first_ones_grounds_stay_from_housing() {
+    let version = co_signed();
+    assert_eq!(version.verify(&public()), Ok(()));
+    assert_eq!(version.header.signed_by(), "Person 8 and Person 6");
+    let conditions: Vec<&str> = version.header.signatures().flat_map(|(_, _, on)| on).map(String::as_str).collect();
+    assert_eq!(conditions, ["Not before the scan", "Landlord's consent in writing"]);
+    for co_signers in [None, Some(vec![])] {
+        let mut less = version.clone();
+        less.header.co_signers = co_signers;
+        assert_eq!(less.verify(&public()), Err(Altered::Header));
+    }
+    let copy = version.for_housing();
+    assert_eq!(copy.verify(&public()), Ok(()));
+    assert!(copy.field("justification/co-grounds/1").is_none() && !holds(&copy.to_bytes(), b"She needs it."));
+    let evidence = serde_json::to_string(&Evidence::of(version)).unwrap();
+    let evidence: Evidence = serde_json::from_str(&evidence).unwrap();
+    assert_eq!(evidence.check(Some(&public())), Ok(()));
+}
+
+#[test]
+fn as_json_what_one_person_signed_tells_of_no_others() {
+    let json = serde_json::to_value(version().header).unwrap();
+    assert!(json.get("co_signers").is_none() && json["signer"].get("hcpc_checked").is_none(), "{json}");
+    assert_eq!(serde_json::from_value::<Header>(json).unwrap(), version().header);
 }

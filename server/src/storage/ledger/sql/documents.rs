@@ -35,7 +35,7 @@ pub(super) fn read_heads(row: &SqliteRow) -> Result<Heads, StorageError> {
     minicbor::decode(row.try_get("heads")?).map_err(|_| StorageError::Damaged("heads"))
 }
 
-fn heads_bytes(heads: &Heads) -> Result<Vec<u8>, StorageError> {
+pub(super) fn heads_bytes(heads: &Heads) -> Result<Vec<u8>, StorageError> {
     minicbor::to_vec(heads).map_err(|_| StorageError::Damaged("heads"))
 }
 

@@ -52,6 +52,10 @@ impl Spot {
         Self::new(case, "prescriptions", document, "state", version)
     }
 
+    pub(super) fn sign_off(case: CaseId, ask: AskId) -> Self {
+        Self::new(case, "sign_offs", ask, "words", 0)
+    }
+
     pub(super) fn signed(case: CaseId, document: DocumentId, number: u32) -> Self {
         Self::new(case, "signed_versions", format_args!("{document}/{number}"), "signed", 0)
     }
