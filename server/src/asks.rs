@@ -170,11 +170,7 @@ impl<L: Ledger> Asking<'_, L> {
     /// documents, so they go with the right to know of the case.
     pub(crate) async fn told(&self, decided: AskRow) -> Result<Verdict, StorageError> {
         let AskRow { case, verdict, .. } = decided;
-        let tells =
-            |refusal: &AskRefusal| matches!(refusal, AskRefusal::Findings { .. } | AskRefusal::BeyondDelegation { .. });
-        if matches!(&verdict.answer, Answer::Refused(refusal) if tells(refusal))
-            && !Reach::read(self.ledger, self.person, case, self.now).await?.may_know()
-        {
+        if tells_of_documents(&verdict) && !Reach::read(self.ledger, self.person, case, self.now).await?.may_know() {
             return Ok(Verdict { answer: Answer::Refused(AskRefusal::Unknown), ..verdict });
         }
         Ok(verdict)
@@ -294,6 +290,11 @@ fn shown_on(request: &Request) -> Option<DocumentId> {
         Request::SurveyDecision { prescription, .. } => Some(*prescription),
         _ => None,
     }
+}
+
+/// Whether a verdict says what stands in documents.
+pub(crate) const fn tells_of_documents(verdict: &Verdict) -> bool {
+    matches!(&verdict.answer, Answer::Refused(AskRefusal::Findings { .. } | AskRefusal::BeyondDelegation { .. }))
 }
 
 /// Whether whoever asks stands in for somebody else by it.

@@ -16,8 +16,8 @@ use crate::storage::ledger::{CommitError, Ledger, Plan, Write};
 const ENTRIES: u64 = 1_000;
 const MILLIS: i64 = 60 * 60 * 1000;
 
-/// What an answer that shows nothing counts towards what its person may ask in a day, in bytes: its entry is kept.
-const DENIED: u64 = 512;
+/// What each answer counts towards what its person may ask in a day, in bytes: its entry is kept for ever.
+const ENTRY: u64 = 512;
 
 /// Logs that this was shown, or that there was nothing to show to whoever asked; any other problem is not logged.
 ///
@@ -36,8 +36,8 @@ pub async fn shown<T>(
         Err(_) => return answer,
     };
     let mut writes = Vec::new();
-    if let (Act::Denied, Some(account)) = (&act, by.account) {
-        writes.push(Write::Asked { account, bytes: DENIED, at: by.at, most: MOST_ASKED });
+    if let Some(account) = by.account {
+        writes.push(Write::Asked { account, bytes: ENTRY, at: by.at, most: MOST_ASKED });
     }
     writes.push(Write::Act(Done { case, document, act: act.clone() }));
     match app.storage.ledger().commit(Plan { by, writes }).await {

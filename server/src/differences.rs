@@ -9,6 +9,8 @@ use sync_core::domain::signed::Content;
 
 /// The longest text whose words are told apart, in bytes: what it takes grows with its length times what is different.
 const LONGEST: usize = 20_000;
+/// The most bytes of all texts whose words are told apart in one answer.
+const MOST: usize = 10 * LONGEST;
 
 /// A field that says something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +22,7 @@ pub struct Difference {
     /// What it says; `None`: nothing.
     pub after: Option<Content>,
     /// Of prose, what was left as it was, taken out and put in, in order; `None`: of anything else, and of what is too
-    /// long to be told apart.
+    /// long, or too much, to be told apart.
     pub words: Option<Vec<Words>>,
 }
 
@@ -39,7 +41,7 @@ pub enum Words {
 /// The differences between two states of a prescription, each by path, in the order of the paths.
 pub fn between(before: &[(String, Content)], after: &[(String, Content)]) -> Vec<Difference> {
     let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), MOST);
     loop {
         let order = match (old.peek(), new.peek()) {
             (None, None) => return found,
@@ -53,7 +55,7 @@ pub fn between(before: &[(String, Content)], after: &[(String, Content)]) -> Vec
         if let Some((path, _)) = was.or(is)
             && before != after
         {
-            let words = words(before.as_ref(), after.as_ref());
+            let words = words(before.as_ref(), after.as_ref(), &mut left);
             found.push(Difference { path: path.clone(), before, after, words });
         }
     }
@@ -66,11 +68,13 @@ fn prose(content: &Content) -> Option<&str> {
     }
 }
 
-fn words(before: Option<&Content>, after: Option<&Content>) -> Option<Vec<Words>> {
+fn words(before: Option<&Content>, after: Option<&Content>, left: &mut usize) -> Option<Vec<Words>> {
     let (before, after) = (prose(before?)?, prose(after?)?);
-    if before.len() > LONGEST || after.len() > LONGEST {
+    let longer = before.len().max(after.len());
+    if longer > LONGEST || longer > *left {
         return None;
     }
+    *left -= longer;
     let mut words: Vec<Words> = Vec::new();
     for change in TextDiff::from_words(before, after).iter_all_changes() {
         let text = change.value();
@@ -145,5 +149,10 @@ mod tests {
         assert!(put_in.contains("three") && put_in.contains("times") && put_in.contains("night"), "{put_in}");
         let long = text(&"word ".repeat(LONGEST / 5 + 1));
         assert_eq!(between(&before, &contents(&[("r", long)]))[0].words, None, "too long to be told apart");
+        let many = |words: &str| -> Vec<(String, Content)> {
+            (0..30).map(|at| (format!("{at:02}"), text(&words.repeat(LONGEST / 10)))).collect()
+        };
+        let told = between(&many("one "), &many("two "));
+        assert_eq!((told.len(), told.iter().filter(|one| one.words.is_some()).count()), (30, 25), "too much");
     }
 }

@@ -12,8 +12,8 @@ use crate::reach::Directory;
 use crate::storage::StorageError;
 use crate::storage::ledger::{Ledger, Number};
 
-/// How many asks are read at once.
-const AT_ONCE: usize = 1_000;
+/// How many asks are read at once; each may have 1 MiB.
+const AT_ONCE: usize = 64;
 
 /// What happened to a prescription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -96,7 +96,9 @@ impl Signing<'_> {
     }
 
     fn may(self, account: AccountId, signers: &BTreeSet<Role>) -> bool {
-        self.directory.person(account).is_some_and(|person| person.of_council && signers.contains(&person.role))
+        self.directory
+            .person(account)
+            .is_some_and(|person| person.enabled && person.of_council && signers.contains(&person.role))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::reach::Reach;
 use crate::storage::StorageError;
 use crate::storage::ledger::{Counted, Ledger, RelationRow, Write};
 
+/// How long before a case would be reached no longer it may be asked for again, in milliseconds.
+const HOUR: i64 = 60 * 60 * 1000;
+
 impl<L: Ledger> Asking<'_, L> {
     /// Makes somebody a co-author of a prescription whose authors are gone. Four eyes goes on: whoever took it over
     /// does not sign it.
@@ -59,7 +62,7 @@ impl<L: Ledger> Asking<'_, L> {
         }
         let in_the_way = if case.state == CaseState::Closed {
             Some("it is closed, and nothing is done in it any more")
-        } else if reach.relations().iter().any(|row| row.relation != Relation::BreakGlass) {
+        } else if reach.relations().iter().any(|row| row.ends.is_none_or(|ends| self.now.plus_millis(HOUR) < ends)) {
             Some("you are on this case already")
         } else {
             None
@@ -67,7 +70,7 @@ impl<L: Ledger> Asking<'_, L> {
         if let Some(why) = in_the_way {
             return Ok(Err(AskRefusal::Particulars { field: "case".to_owned(), why: why.to_owned() }));
         }
-        let ends = self.now.plus_millis(i64::from(self.break_glass_hours) * 60 * 60 * 1000);
+        let ends = self.now.plus_millis(i64::from(self.break_glass_hours) * HOUR);
         Ok(Ok(vec![
             Write::Expect { of: Counted::Case(case.case), version: case.version },
             Write::Relation(RelationRow {

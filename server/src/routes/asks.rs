@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 use sync_core::clock::Stamp;
 use sync_core::id::{AskId, CaseId};
-use sync_core::protocol::ask::Answer;
+use sync_core::protocol::ask::{Answer, MOST_GROUNDS_CHARACTERS};
 use sync_core::protocol::{Ask, Request, Verdict};
 use utoipa::ToSchema;
 
@@ -157,7 +157,11 @@ pub(super) async fn told(
             name: directory.name(row.account),
             at: row.verdict.at.to_string(),
             request: asked.as_ref().map_or("unreadable", Request::name).to_owned(),
-            reason: asked.as_ref().and_then(Request::reason).map(str::to_owned),
+            // What was refused before anybody looked at it may be longer than any reason is.
+            reason: asked
+                .as_ref()
+                .and_then(Request::reason)
+                .map(|reason| reason.chars().take(MOST_GROUNDS_CHARACTERS).collect()),
             refused: match row.verdict.answer {
                 Answer::Granted => None,
                 Answer::Refused(refusal) => Some(refusal.to_string()),

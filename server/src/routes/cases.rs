@@ -38,7 +38,7 @@ pub(super) struct CaseLine {
     relations: Vec<String>,
 }
 
-problems!(ListProblems = SIGNED_IN);
+problems!(ListProblems = SIGNED_IN, Later);
 
 /// The cases you may know of.
 #[utoipa::path(get, path = "/v1/cases", tag = "cases", security(("person" = [])), responses(
@@ -63,7 +63,8 @@ pub(super) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<V
             });
         }
     }
-    Ok(Json(lines))
+    let by = By::person(who.account, app.clock.now());
+    audit::shown(&app, by, (None, None), Act::Read { photo: None }, Ok(Json(lines))).await
 }
 
 fn state(state: sync_core::protocol::card::CaseState) -> String {
@@ -166,7 +167,7 @@ pub(super) struct QuarantineLine {
 /// The most lines of quarantine in one answer.
 const MOST_ASIDE: usize = 100;
 
-problems!(QuarantineProblems = SIGNED_IN, Forbidden, BadValue);
+problems!(QuarantineProblems = SIGNED_IN, Forbidden, BadValue, Later);
 
 /// What was refused or came too late, for supervisors.
 ///
@@ -203,5 +204,6 @@ pub(super) async fn quarantine(
         reason: row.reason.to_string(),
         changes: row.changes,
     });
-    Ok(Json(lines.collect()))
+    let (by, lines) = (By::person(who.account, app.clock.now()), Ok(Json(lines.collect())));
+    audit::shown(&app, by, (None, None), Act::Read { photo: None }, lines).await
 }

@@ -24,6 +24,7 @@ use crate::auth::SignedIn;
 use crate::differences;
 use crate::error::{Problem, ProblemKind};
 use crate::reach::{Directory, Person, Reach};
+use crate::storage::StorageError;
 use crate::storage::audit::{Act, By};
 use crate::storage::ledger::{DocumentRow, Ledger};
 use crate::storage::looks::{Look, Looks};
@@ -49,14 +50,14 @@ pub(super) struct Waiting {
     /// The version to look at and to name when deciding.
     #[schema(value_type = words::Heads)]
     heads: Vec<String>,
-    /// The names of those who have signed it so far, as it is submitted now.
-    signed_by: Vec<String>,
+    /// The names of those who have signed it so far, as it is submitted now; none where `needs` is none.
+    signed_by: Option<Vec<String>>,
     /// What signing it takes; none where the queue is so long that only the prescription itself tells.
     #[schema(value_type = Option<schemas::Needed>)]
     needs: Option<Needed>,
 }
 
-problems!(QueueProblems = SIGNED_IN, Forbidden, NotFound);
+problems!(QueueProblems = SIGNED_IN, Forbidden, NotFound, Later);
 
 /// Prescriptions that wait for a signer, oldest first.
 #[utoipa::path(get, path = "/v1/prescriptions", tag = "prescriptions", security(("person" = [])),
@@ -86,11 +87,12 @@ pub(super) async fn queue(State(app): State<App>, who: SignedIn) -> Result<Json<
             submitted_by: row.submitted.map(|(by, _)| directory.name(by)),
             submitted_at: row.submitted.map(|(_, at)| at.to_string()),
             heads,
-            signed_by: given.map(|signed| directory.name(signed.account)).collect(),
+            signed_by: so_far.as_ref().map(|_| given.map(|signed| directory.name(signed.account)).collect()),
             needs: so_far.map(|so_far| so_far.needed),
         });
     }
-    Ok(Json(lines))
+    let by = By::person(who.account, app.clock.now());
+    audit::shown(&app, by, (None, None), Act::Read { photo: None }, Ok(Json(lines))).await
 }
 
 async fn reached(app: &App, person: &Person, document: DocumentId) -> Result<(DocumentRow, Reach), Problem> {
@@ -215,7 +217,11 @@ async fn since(
     let look = Look { at: app.clock.now(), heads: heads.clone(), basis, contents: contents.to_vec() };
     let looks = Looks::with(known.clone(), look);
     if known.as_ref() != Some(&looks) {
-        app.storage.keep_looks((row.document, row.case, account), version, &looks).await?;
+        match app.storage.keep_looks((row.document, row.case, account), version, &looks).await {
+            // What is here is shown all the same.
+            Ok(()) | Err(StorageError::DiskFull) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let Looks { last, before: Some(before) } = looks else { return Ok(None) };
     let (at, then) = (before.at, before.heads.clone());

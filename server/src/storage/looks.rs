@@ -10,7 +10,7 @@ use sync_core::id::{AccountId, CaseId, DocumentId, Hash, Heads};
 use super::seal::Place;
 use super::{Storage, StorageError};
 
-/// The most bytes of a row; the bounds of a document are far below.
+/// The most bytes of a row. What is larger is not kept: its next reader is told no difference.
 const MOST: usize = 64 << 20;
 
 /// What somebody was shown of a prescription.
@@ -88,6 +88,9 @@ impl Storage {
         let (id, next) = (row(document, account), version.saturating_add(1));
         let place = Place { table: "looks", row: &id, column: "looks", version: next.cast_unsigned() };
         let bytes = minicbor::to_vec(looks).map_err(|_| StorageError::Damaged("looks"))?;
+        if bytes.len() > MOST {
+            return Ok(());
+        }
         let sealed = self.vault().seal(case, &place, &bytes).await?;
         let sql = "INSERT INTO looks (document_id, account_id, case_id, version, sealed) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (document_id, account_id) DO UPDATE SET version = excluded.version, \

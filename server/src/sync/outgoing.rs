@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync_core::access::Action;
 use sync_core::clock::Timestamp;
 use sync_core::id::{CaseId, DocumentId, Epoch, Hash};
-use sync_core::protocol::ask::{Answer, AskRefusal};
 use sync_core::protocol::sync::{Cursor, DocumentNews, Frame, Purge, PurgeReason};
 use sync_core::protocol::{Backup, CarriedDigest, CaseCard, Known, Packed, SyncRequest, Verdict};
 
@@ -19,7 +18,7 @@ use super::comparing;
 use super::frames::Frames;
 use super::incoming::Took;
 use super::judging::{Belongs, Came, Judged, Judging};
-use crate::asks::Asking;
+use crate::asks::{Asking, tells_of_documents};
 use crate::cards::{self, CaseRows};
 use crate::error::Problem;
 use crate::reach::Reach;
@@ -122,8 +121,7 @@ impl<L: Ledger> Desk<'_, L> {
         if pulse.decided {
             let (account, after) = (speaker.person.account, asked.came.after);
             for verdict in ledger.verdicts_of(account, after, VERDICTS).await? {
-                let finds = matches!(verdict.answer, Answer::Refused(AskRefusal::Findings { .. }));
-                let told = match if finds { ledger.ask(verdict.ask).await? } else { None } {
+                let told = match if tells_of_documents(&verdict) { ledger.ask(verdict.ask).await? } else { None } {
                     Some(decided) => self.asking.told(decided).await?,
                     None => verdict,
                 };

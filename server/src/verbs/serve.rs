@@ -51,8 +51,9 @@ pub(super) async fn run(config: Config) -> Result<(), VerbError> {
     let served = listen(&app).await;
     checkpoints.abort();
     // Of what came since the last one, too.
-    if let Err(error) = audit::checkpoint(&app).await {
-        tracing::error!(%error, "the end of the audit log could not be signed");
+    match audit::checkpoint(&app).await {
+        Ok(signed) => signed.iter().for_each(told),
+        Err(error) => tracing::error!(%error, "the end of the audit log could not be signed"),
     }
     app.storage.close().await;
     drop(lock);
@@ -65,15 +66,18 @@ pub(super) async fn run(config: Config) -> Result<(), VerbError> {
 async fn sign_checkpoints(app: App) {
     loop {
         match audit::checkpoint_if_due(&app).await {
-            Ok(Some(SignedCheckpoint { checkpoint, signature })) => {
-                let signature = data_encoding::HEXLOWER.encode(&signature.0);
-                tracing::info!(n = checkpoint.n, hash = %checkpoint.hash, signature, "the audit log was signed");
-            }
+            Ok(Some(signed)) => told(&signed),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "the audit log could not be signed"),
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Tells the server's log of a checkpoint, as `grabrail audit verify --checkpoint` takes it from a file.
+fn told(signed: &SignedCheckpoint) {
+    let checkpoint = serde_json::to_string(signed).unwrap_or_default();
+    tracing::info!(n = signed.checkpoint.n, checkpoint, "the audit log was signed");
 }
 
 async fn listen(app: &App) -> Result<(), VerbError> {

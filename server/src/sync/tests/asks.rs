@@ -235,6 +235,9 @@ async fn whoever_breaks_the_glass_reaches_the_case_for_a_day_and_no_longer() {
     // Again, and before it ends once more: a day from then.
     phone.sync(&app, asking(&[glass()])).await;
     bench.clock.advance(DAY / 2);
+    let again = phone.sync(&app, asking(&[glass()])).await.verdicts[0].answer.clone();
+    assert!(matches!(again, Answer::Refused(AskRefusal::Particulars { .. })), "it holds for half a day more");
+    bench.clock.advance(DAY / 2 - 1000);
     assert_eq!(phone.sync(&app, asking(&[glass()])).await.verdicts[0].answer, Answer::Granted);
     bench.clock.advance(DAY - 1);
     assert_eq!(phone.sync(&app, nothing(None)).await.purges().0, []);
